@@ -1,0 +1,5 @@
+//! A FIX engine for processes that sit next to an exchange.
+
+pub mod session;
+pub mod time;
+pub mod wire;

@@ -1,0 +1,145 @@
+//! What a session needs of the place its frames and numbers live in.
+//!
+//! The journal implements it; a session under test gets one made of vectors. The rule that makes
+//! persist-before-send the only possible order: a frame exists nowhere but in room claimed here, and
+//! the socket reads from here (DESIGN decision 5).
+//!
+//! The outbox is also the one owner of both sequence numbers, so that a session holds no second copy
+//! that could disagree after a crash.
+
+use std::ops::Range;
+
+use crate::time::Utc;
+
+/// What a claim is for, which decides how much room it may use (DESIGN decision 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// An application message: stops at capacity minus the control reserve.
+    Application,
+    /// A session-level message: may use the reserve.
+    Control,
+    /// A frame sent again for a ResendRequest(2), or a gap fill in its place. It carries a number
+    /// that was used before, so it is kept for the audit log but never found by number and never
+    /// moves the next outgoing number. Refused, like an application message, before the reserve.
+    Replay,
+}
+
+/// Why there is no room now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// The peer does not read: bytes committed but not yet accepted by the socket are at the limit.
+    Unsent,
+    /// The next segment is still being prepared. Passes by itself.
+    Segment,
+    /// The next segment could not be prepared (disk full, permission, ...). The journal keeps trying.
+    Storage,
+    /// The frame is longer than a segment can ever hold.
+    TooLong,
+}
+
+/// A frame that was sent under a number, as a resend finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// An application message, to be sent again.
+    Application,
+    /// A session-level message, to be gap-filled. Unlike [`Stored::Absent`] it can be read.
+    Admin,
+    /// Nothing readable: never stored, retired, or damaged. To be gap-filled.
+    Absent,
+}
+
+/// Where an inbound record is kept, for reading it back while it is parked behind a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InboundAt(pub u64);
+
+/// The original of a frame beside the room for its copy.
+#[derive(Debug)]
+pub struct Replay<'a> {
+    /// The very bytes that went out.
+    pub original: &'a [u8],
+    /// At least `original.len() + REPLAY_GROWTH` bytes, to be committed as [`Class::Replay`].
+    pub room: &'a mut [u8],
+}
+
+/// How much longer a replayed frame may be than its original: `43=Y|`, `122=` with up to 27
+/// characters of time, a longer 52 and one more digit in 9.
+pub const REPLAY_GROWTH: usize = 96;
+
+/// Room for frames, the frames that were sent, and the two sequence numbers.
+pub trait Outbox {
+    /// MsgSeqNum(34) that the next new message will carry.
+    fn next_out(&self) -> u64;
+
+    /// MsgSeqNum(34) expected from the peer next.
+    fn next_in(&self) -> u64;
+
+    /// When this pair of number series began.
+    fn series_began(&self) -> Utc;
+
+    /// Claims exactly `len` contiguous bytes. A claim that is not committed never happened; a second
+    /// claim replaces the first.
+    ///
+    /// # Errors
+    /// Why there is no room now; see [`Full`].
+    fn claim(&mut self, class: Class, len: usize) -> Result<&mut [u8], Full>;
+
+    /// Publishes `frame`, a range of the bytes claimed last, under the next outgoing number and
+    /// counts it. `admin` frames are found as [`Stored::Admin`].
+    ///
+    /// `masked` says that secrets in the claimed bytes were overwritten and that what goes on the
+    /// wire in their place, at equal length, is in the session's hands.
+    fn commit(&mut self, frame: Range<usize>, admin: bool, masked: bool, at: Utc);
+
+    /// Publishes `frame`, a range of bytes claimed as [`Class::Replay`], sent under `seq` again.
+    fn commit_replay(&mut self, frame: Range<usize>, seq: u64, at: Utc);
+
+    /// What was sent under `seq` in this series.
+    fn stored(&self, seq: u64) -> Stored;
+
+    /// The frame sent under `seq` and room for its copy; `None` if there is nothing to read.
+    ///
+    /// # Errors
+    /// Why there is no room now.
+    fn claim_replay(&mut self, seq: u64) -> Result<Option<Replay<'_>>, Full>;
+
+    /// Keeps an inbound frame. Bytes in `secrets` (ranges of `frame`) are masked in the record.
+    /// With `needed` false the outbox may choose to keep nothing (a setting) and answers `None`.
+    ///
+    /// # Errors
+    /// Why there is no room now. Inbound records stop before the control reserve.
+    fn keep_inbound(
+        &mut self,
+        seq: u64,
+        frame: &[u8],
+        secrets: &[Range<usize>],
+        needed: bool,
+        at: Utc,
+    ) -> Result<Option<InboundAt>, Full>;
+
+    /// Reads back a record kept by [`Outbox::keep_inbound`] on this connection.
+    fn inbound(&self, at: InboundAt) -> Option<&[u8]>;
+
+    /// Stores the next expected number, once everything below it is done with.
+    fn set_next_in(&mut self, next: u64);
+
+    /// Starts a new series with these numbers: what was sent before cannot be found by number any
+    /// more.
+    ///
+    /// # Errors
+    /// Why there is no room now for the record of it; nothing has changed then.
+    fn reset(&mut self, next_out: u64, next_in: u64, why: ResetCause, at: Utc) -> Result<(), Full>;
+}
+
+/// Why a number series ended. Kept in the journal with the reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ResetCause {
+    /// The first series of a new journal.
+    Created = 0,
+    /// A Logon with ResetSeqNumFlag(141)=Y was exchanged.
+    ResetSeqNumFlag = 1,
+    /// The session is configured to start every connection at 1.
+    ResetOnLogon = 2,
+    /// An operator's command.
+    Operator = 3,
+}

@@ -1,0 +1,3 @@
+//! Pure functions over bytes. Knows formats; knows no session, no clock, no socket.
+
+pub mod fix;

@@ -1,0 +1,3 @@
+//! The `pinfix` command.
+
+fn main() {}
