@@ -1,6 +1,25 @@
-//! FIX tag=value.
+//! FIX tag=value: cutting frames out of a stream, reading them, writing them.
+//!
+//! ```text
+//!  bytes --frame::cut--> frame --message::FieldIndex::read--> Message --value--> int, decimal, time
+//!  HeaderTemplate + FrameWriter --> frame          encode::replay: sent frame --> its copy
+//! ```
+//!
+//! Everything is a function of its arguments. Nothing panics on any input, and after construction
+//! nothing allocates.
+
+pub mod encode;
 pub mod frame;
+pub mod message;
 pub mod msg_type;
+mod print;
 pub mod scan;
 pub mod tag;
 pub mod value;
+
+pub use encode::{EncodeError, FrameWriter, HeaderFields, HeaderTemplate, replay};
+pub use frame::{Cut, Garbled, cut};
+pub use message::{FieldError, FieldErrorKind, FieldIndex, Malformed, Message, Optional};
+pub use print::Printable;
+pub use tag::Tag;
+pub use value::Decimal;

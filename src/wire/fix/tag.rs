@@ -318,6 +318,12 @@ pub const fn is_length(tag: Tag) -> bool {
     class(tag) & LENGTH != 0
 }
 
+/// Whether `tag` is nothing special: an ordinary field of a body.
+#[inline]
+pub(super) const fn is_plain_body(tag: Tag) -> bool {
+    class(tag) & (HEADER | TRAILER | LENGTH | DATA) == 0 && tag != INVALID
+}
+
 const HEADER: u8 = 1;
 const TRAILER: u8 = 2;
 const LENGTH: u8 = 4;

@@ -1,0 +1,873 @@
+//! Reading a frame: one pass that notes where every field is, then a view with typed access.
+//!
+//! ```text
+//!  frame   8=FIX.4.2|9=55|35=5|34=2|...          borrowed, never copied
+//!  tags    [ 8,        9,   35,  34,  ...]       one u32 each: a search touches nothing else
+//!  spans   [ 2..9,   12..14, ...         ]       where the values are
+//! ```
+//!
+//! The index is allocated once and reused for every frame. What cannot be split into fields at all is
+//! [`Malformed`], which makes a frame garbled; what a field contains is judged only when it is asked for.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::print::Printable;
+use super::scan::Delimiters;
+use super::tag::{self, Tag};
+use super::value::{self, Decimal};
+use crate::time::Utc;
+
+/// Fields per message an index has room for unless told otherwise.
+pub const FIELDS_MAX: usize = 2048;
+
+/// Where the fields of the frame read last are.
+#[derive(Clone, Debug)]
+pub struct FieldIndex {
+    tags: Box<[Tag]>,
+    spans: Box<[Span]>,
+    len: usize,
+    /// Text of the first tag that is a number but no possible tag.
+    bad_tag: Option<Span>,
+}
+
+impl FieldIndex {
+    /// An index for messages of up to `max_fields` fields: 12 bytes each, allocated here.
+    #[must_use]
+    pub fn with_capacity(max_fields: usize) -> Self {
+        Self {
+            tags: vec![tag::INVALID; max_fields].into_boxed_slice(),
+            spans: vec![Span::default(); max_fields].into_boxed_slice(),
+            len: 0,
+            bad_tag: None,
+        }
+    }
+
+    /// Notes where the fields of `frame` are. Expects what [`cut`](super::cut) found to be a frame, and
+    /// survives anything else.
+    ///
+    /// A data field is taken by the length before it. One without a length directly before it ends at
+    /// the next SOH like any other, because a venue is known to send SecureData(91) before
+    /// SecureDataLen(90).
+    ///
+    /// # Errors
+    /// What makes it impossible to tell the fields apart. The frame is garbled then.
+    #[inline]
+    pub fn read<'a>(&'a mut self, frame: &'a [u8]) -> Result<Message<'a>, Malformed> {
+        self.len = 0;
+        self.bad_tag = None;
+        if u32::try_from(frame.len()).is_err() {
+            return Err(Malformed::TooLong);
+        }
+        let len = self.split(frame)?;
+        self.len = len;
+        match self.tags[..len] {
+            [tag::BEGIN_STRING, tag::BODY_LENGTH, tag::MSG_TYPE, ..] => {
+                Ok(Message { frame, index: self })
+            }
+            _ => Err(Malformed::FirstFields),
+        }
+    }
+
+    #[inline]
+    fn split(&mut self, frame: &[u8]) -> Result<usize, Malformed> {
+        let capacity = self.tags.len();
+        let spans = &mut self.spans[..capacity];
+        let mut delimiters = Delimiters::new(frame, 0);
+        let mut data = None;
+        let mut start = 0;
+        let mut len = 0;
+        while start < frame.len() {
+            let mut end = delimiters
+                .next()
+                .ok_or(Malformed::Unterminated { at: start })?;
+            let (tag, digits) = match quick_tag(frame, start) {
+                Some(quick) => quick,
+                None => unusual_tag(&frame[start..end], start, &mut self.bad_tag)?,
+            };
+            let value = start + digits + 1;
+            if let Some((length_tag, data_tag, data_len)) = data.take() {
+                end = end_of_data(frame, value, data_len)
+                    .filter(|_| tag == data_tag)
+                    .ok_or(Malformed::DataLength { tag: length_tag })?;
+                delimiters.seek(end + 1);
+            } else if let Some(data_tag) = tag::data_of_length(tag)
+                // The pair the wrong way round: the data has been there already.
+                && (len == 0 || self.tags[len - 1] != data_tag)
+            {
+                let data_len =
+                    value::parse_uint(&frame[value..end]).ok_or(Malformed::DataLength { tag })?;
+                data = Some((tag, data_tag, data_len));
+            }
+            if len == capacity {
+                return Err(Malformed::TooManyFields { max: capacity });
+            }
+            self.tags[len] = tag;
+            spans[len] = Span {
+                start: value as u32,
+                end: end as u32,
+            };
+            len += 1;
+            start = end + 1;
+        }
+        match data {
+            None => Ok(len),
+            Some((tag, ..)) => Err(Malformed::DataLength { tag }),
+        }
+    }
+}
+
+impl Default for FieldIndex {
+    fn default() -> Self {
+        Self::with_capacity(FIELDS_MAX)
+    }
+}
+
+/// Why a frame cannot be told apart into fields. `at` is the offset in the frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// A field without `=`; also what follows an SOH inside a value.
+    NoEquals {
+        /// Where the field begins.
+        at: usize,
+    },
+    /// A field that begins with `=`.
+    EmptyTag {
+        /// Where the field begins.
+        at: usize,
+    },
+    /// A tag that is no decimal number, with or without a sign.
+    TagNotANumber {
+        /// Where the field begins.
+        at: usize,
+    },
+    /// The last field does not end with SOH.
+    Unterminated {
+        /// Where the field begins.
+        at: usize,
+    },
+    /// A length that is no number, is not followed by its data field, or whose data does not end there.
+    DataLength {
+        /// The length field.
+        tag: Tag,
+    },
+    /// More fields than the index has room for.
+    TooManyFields {
+        /// That many.
+        max: usize,
+    },
+    /// The first three fields are not 8, 9 and 35.
+    FirstFields,
+    /// A frame of 4 GiB or more.
+    TooLong,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::NoEquals { at } => write!(f, "field at byte {at} has no '='"),
+            Self::EmptyTag { at } => write!(f, "field at byte {at} has no tag before its '='"),
+            Self::TagNotANumber { at } => write!(f, "field at byte {at} has a tag that is no number"),
+            Self::Unterminated { at } => write!(f, "field at byte {at} does not end with SOH"),
+            Self::DataLength { tag } => {
+                write!(
+                    f,
+                    "length field {tag} does not fit the data field that must follow it"
+                )
+            }
+            Self::TooManyFields { max } => write!(f, "more than {max} fields"),
+            Self::FirstFields => write!(f, "the first three fields are not 8, 9 and 35"),
+            Self::TooLong => write!(f, "frame of 4 GiB or more"),
+        }
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// What is wrong with a field that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field.
+    pub tag: Tag,
+    /// What is wrong with it.
+    pub kind: FieldErrorKind,
+}
+
+/// See [`FieldError`]. The three are session Reject reasons 1, 4 and 6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldErrorKind {
+    /// Not in the message.
+    Missing,
+    /// There, without a value.
+    Empty,
+    /// Not a value of the type asked for.
+    Format,
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            FieldErrorKind::Missing => "is missing",
+            FieldErrorKind::Empty => "has no value",
+            FieldErrorKind::Format => "has a value of the wrong format",
+        };
+        write!(f, "field {} {what}", self.tag)
+    }
+}
+
+impl std::error::Error for FieldError {}
+
+/// For fields that need not be there.
+pub trait Optional {
+    /// What the field holds.
+    type Value;
+
+    /// Makes a missing field `None`; an empty or malformed one stays an error.
+    ///
+    /// # Errors
+    /// The field is there but has no value of the type asked for.
+    fn optional(self) -> Result<Option<Self::Value>, FieldError>;
+}
+
+impl<T> Optional for Result<T, FieldError> {
+    type Value = T;
+
+    #[inline]
+    fn optional(self) -> Result<Option<T>, FieldError> {
+        match self {
+            Ok(value) => Ok(Some(value)),
+            Err(FieldError {
+                kind: FieldErrorKind::Missing,
+                ..
+            }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A frame and where its fields are. Cheap to copy; valid until the index reads the next frame.
+///
+/// Getters find the first occurrence of a tag. Members of repeating groups are found by walking
+/// [`Message::fields`]. `Debug` masks secrets.
+#[derive(Clone, Copy)]
+pub struct Message<'a> {
+    frame: &'a [u8],
+    index: &'a FieldIndex,
+}
+
+impl<'a> Message<'a> {
+    /// The whole frame, from `8=` through the last SOH.
+    #[inline]
+    #[must_use]
+    pub fn frame(&self) -> &'a [u8] {
+        self.frame
+    }
+
+    /// The value of BeginString(8).
+    #[inline]
+    #[must_use]
+    pub fn begin_string(&self) -> &'a [u8] {
+        self.value_at(0)
+    }
+
+    /// The value of MsgType(35).
+    #[inline]
+    #[must_use]
+    pub fn msg_type(&self) -> &'a [u8] {
+        self.value_at(2)
+    }
+
+    /// The value of the first field `tag`, possibly empty.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, tag: Tag) -> Option<&'a [u8]> {
+        self.position(tag).map(|at| self.value_at(at))
+    }
+
+    /// The value as an int.
+    ///
+    /// # Errors
+    /// Missing, empty, or not an int.
+    #[inline]
+    pub fn int(&self, tag: Tag) -> Result<i64, FieldError> {
+        self.typed(tag, value::parse_int)
+    }
+
+    /// The value as a SeqNum, Length or NumInGroup.
+    ///
+    /// # Errors
+    /// Missing, empty, or not digits only.
+    #[inline]
+    pub fn uint(&self, tag: Tag) -> Result<u64, FieldError> {
+        self.typed(tag, value::parse_uint)
+    }
+
+    /// The value as a float, Price, Qty or Amt.
+    ///
+    /// # Errors
+    /// Missing, empty, or not a decimal number.
+    #[inline]
+    pub fn decimal(&self, tag: Tag) -> Result<Decimal, FieldError> {
+        self.typed(tag, Decimal::parse)
+    }
+
+    /// The value as a UTCTimestamp.
+    ///
+    /// # Errors
+    /// Missing, empty, or not a UTCTimestamp; see [`Utc::parse_fix`].
+    #[inline]
+    pub fn utc(&self, tag: Tag) -> Result<Utc, FieldError> {
+        self.typed(tag, Utc::parse_fix)
+    }
+
+    /// The value as a Boolean: `Y` or `N`.
+    ///
+    /// # Errors
+    /// Missing, empty, or neither.
+    #[inline]
+    pub fn boolean(&self, tag: Tag) -> Result<bool, FieldError> {
+        self.typed(tag, value::parse_boolean)
+    }
+
+    /// The value as a char, one byte: compare with `b'1'`.
+    ///
+    /// # Errors
+    /// Missing, empty, or longer than a byte.
+    #[inline]
+    pub fn char(&self, tag: Tag) -> Result<u8, FieldError> {
+        self.typed(tag, value::parse_char)
+    }
+
+    /// The value as text.
+    ///
+    /// # Errors
+    /// Missing, empty, or not UTF-8 (ASCII is).
+    #[inline]
+    pub fn str(&self, tag: Tag) -> Result<&'a str, FieldError> {
+        self.typed(tag, |text| str::from_utf8(text).ok())
+    }
+
+    /// The value as it is.
+    ///
+    /// # Errors
+    /// Missing or empty.
+    #[inline]
+    pub fn bytes(&self, tag: Tag) -> Result<&'a [u8], FieldError> {
+        self.typed(tag, Some)
+    }
+
+    /// Where in the frame the value of the first field `tag` is.
+    #[inline]
+    #[must_use]
+    pub fn span(&self, tag: Tag) -> Option<Range<usize>> {
+        self.position(tag).map(|at| self.index.spans[at].range())
+    }
+
+    /// Where in the frame the values of secret fields are, of every occurrence.
+    pub fn secrets(&self) -> impl Iterator<Item = Range<usize>> + use<'a> {
+        let spans = &self.index.spans;
+        self.tags()
+            .iter()
+            .zip(spans)
+            .filter(|&(&tag, _)| tag::is_secret(tag))
+            .map(|(_, span)| span.range())
+    }
+
+    /// The first tag that is a number but can be no tag: zero, negative, with a leading zero or above
+    /// 4294967295. Its field is in [`Message::fields`] as [`tag::INVALID`].
+    #[inline]
+    #[must_use]
+    pub fn bad_tag(&self) -> Option<&'a [u8]> {
+        self.index.bad_tag.map(|span| &self.frame[span.range()])
+    }
+
+    /// All fields in their order, from BeginString(8) through CheckSum(10).
+    #[inline]
+    pub fn fields(&self) -> impl ExactSizeIterator<Item = (Tag, &'a [u8])> + use<'a> {
+        let frame = self.frame;
+        self.tags()
+            .iter()
+            .zip(&self.index.spans)
+            .map(move |(&tag, span)| (tag, &frame[span.range()]))
+    }
+
+    /// The field at place `at`, counted from 0.
+    #[inline]
+    #[must_use]
+    pub fn field_at(&self, at: usize) -> Option<(Tag, &'a [u8])> {
+        self.tags().get(at).map(|&tag| (tag, self.value_at(at)))
+    }
+
+    /// How many fields there are; at least 3.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a message has at least three fields"
+    )]
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.index.len
+    }
+
+    /// Place of the first field `tag`.
+    #[inline]
+    #[must_use]
+    pub fn position(&self, tag: Tag) -> Option<usize> {
+        let (chunks, rest) = self.tags().as_chunks::<8>();
+        for (nth, chunk) in chunks.iter().enumerate() {
+            // Without an early way out the comparison of eight is two vector instructions.
+            if chunk
+                .iter()
+                .fold(false, |found, &other| found | (other == tag))
+            {
+                return chunk
+                    .iter()
+                    .position(|&other| other == tag)
+                    .map(|at| nth * 8 + at);
+            }
+        }
+        rest.iter()
+            .position(|&other| other == tag)
+            .map(|at| chunks.len() * 8 + at)
+    }
+
+    /// Offset at which the field at place `at` begins, with its tag; the length of the frame for the
+    /// place behind the last.
+    #[inline]
+    pub(super) fn start_of(&self, at: usize) -> usize {
+        if at == 0 {
+            0
+        } else {
+            self.index.spans[at - 1].end as usize + 1
+        }
+    }
+
+    #[inline]
+    fn tags(&self) -> &'a [Tag] {
+        &self.index.tags[..self.index.len]
+    }
+
+    #[inline]
+    fn value_at(&self, at: usize) -> &'a [u8] {
+        &self.frame[self.index.spans[at].range()]
+    }
+
+    #[inline]
+    fn typed<T>(&self, tag: Tag, parse: impl FnOnce(&'a [u8]) -> Option<T>) -> Result<T, FieldError> {
+        let kind = match self.get(tag) {
+            None => FieldErrorKind::Missing,
+            Some([]) => FieldErrorKind::Empty,
+            Some(text) => match parse(text) {
+                Some(value) => return Ok(value),
+                None => FieldErrorKind::Format,
+            },
+        };
+        Err(FieldError { tag, kind })
+    }
+}
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Message({})", Printable(self.frame))
+    }
+}
+
+/// A range of a frame in half the space.
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    #[inline]
+    const fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// Offset of the SOH behind `len` bytes of data at `start`, if there is one.
+#[inline(never)]
+fn end_of_data(frame: &[u8], start: usize, len: u64) -> Option<usize> {
+    let end = start.checked_add(usize::try_from(len).ok()?)?;
+    (*frame.get(end)? == super::scan::SOH).then_some(end)
+}
+
+/// A tag of 1 to 7 digits without a leading zero and how many they are, eight bytes at once.
+#[inline]
+fn quick_tag(frame: &[u8], start: usize) -> Option<(Tag, usize)> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH_BITS: u64 = 0x80 * EACH;
+    let word = u64::from_le_bytes(*frame.get(start..)?.first_chunk()?);
+    let equals = word ^ (b'=' as u64 * EACH);
+    // The lowest bit found is that of the first '='; those above it may be wrong.
+    let found = equals.wrapping_sub(EACH) & !equals & HIGH_BITS;
+    let digits = found.trailing_zeros() / 8;
+    if !(1..=7).contains(&digits) || word as u8 == b'0' {
+        return None;
+    }
+    // The digits moved to the top, so that the last is the highest byte, and zeros below.
+    let shift = 64 - 8 * digits;
+    let text = (word << shift).wrapping_sub((b'0' as u64 * EACH) << shift);
+    // Any byte not 0 to 9 has its high bit now, or gets it from adding 0x76.
+    if (text | text.wrapping_add(0x76 * EACH)) & HIGH_BITS != 0 {
+        return None;
+    }
+    // Neighbours joined: eight digits to four pairs, two fours, one number.
+    let pairs = (text.wrapping_mul(1 + (10 << 8)) >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(1 + (100 << 16)) >> 16) & 0x0000_ffff_0000_ffff;
+    let number = fours.wrapping_mul(1 + (10_000 << 32)) >> 32;
+    Some((number as Tag, digits as usize))
+}
+
+/// A tag at the very end of the frame, of more than seven digits, or wrong.
+#[inline(never)]
+fn unusual_tag(field: &[u8], at: usize, bad_tag: &mut Option<Span>) -> Result<(Tag, usize), Malformed> {
+    let digits = field
+        .iter()
+        .position(|&byte| byte == b'=')
+        .ok_or(Malformed::NoEquals { at })?;
+    let text = &field[..digits];
+    if text.is_empty() {
+        return Err(Malformed::EmptyTag { at });
+    }
+    let unsigned = match text {
+        [b'-' | b'+', unsigned @ ..] => unsigned,
+        _ => text,
+    };
+    if unsigned.is_empty() || !unsigned.iter().all(u8::is_ascii_digit) {
+        return Err(Malformed::TagNotANumber { at });
+    }
+    let number = value::parse_uint(text).and_then(|number| Tag::try_from(number).ok());
+    match number {
+        Some(tag) if unsigned[0] != b'0' => Ok((tag, digits)),
+        _ => {
+            bad_tag.get_or_insert(Span {
+                start: at as u32,
+                end: (at + digits) as u32,
+            });
+            Ok((tag::INVALID, digits))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::fix::scan::SOH;
+
+    fn wire(text: &str) -> Vec<u8> {
+        text.bytes()
+            .map(|byte| if byte == b'|' { SOH } else { byte })
+            .collect()
+    }
+
+    fn front(rest: &str) -> Vec<u8> {
+        wire(&format!("8=FIX.4.2|9=1|35=D|{rest}"))
+    }
+
+    fn read(rest: &str) -> Result<Vec<(Tag, String)>, Malformed> {
+        let frame = front(rest);
+        let mut index = FieldIndex::with_capacity(50);
+        let message = index.read(&frame)?;
+        let fields = message.fields().skip(3);
+        Ok(fields
+            .map(|(tag, value)| (tag, String::from_utf8_lossy(value).into_owned()))
+            .collect())
+    }
+
+    #[test]
+    fn fields_of_a_venue_sample() {
+        let frame = wire(
+            "8=FIXT.1.1|9=110|35=A|49=CLIENT1|56=BROKERET|34=1|52=20260312-14:30:00.000|98=0|108=30|\
+             553=client1|554=MyP@ssw0rd|141=Y|1137=9|10=060|",
+        );
+        let mut index = FieldIndex::default();
+        let message = index.read(&frame).unwrap();
+        assert_eq!(message.begin_string(), b"FIXT.1.1");
+        assert_eq!(message.msg_type(), b"A");
+        assert_eq!(message.len(), 14);
+        assert_eq!(message.uint(tag::MSG_SEQ_NUM), Ok(1));
+        assert_eq!(message.int(tag::HEART_BT_INT), Ok(30));
+        assert_eq!(message.str(tag::USERNAME), Ok("client1"));
+        assert_eq!(message.boolean(tag::RESET_SEQ_NUM_FLAG), Ok(true));
+        assert_eq!(message.char(tag::DEFAULT_APPL_VER_ID), Ok(b'9'));
+        assert_eq!(
+            message.utc(tag::SENDING_TIME),
+            Ok(Utc::parse_fix(b"20260312-14:30:00").unwrap())
+        );
+        assert_eq!(message.get(tag::CHECK_SUM), Some(&b"060"[..]));
+        assert_eq!(message.get(tag::TEXT), None);
+        assert_eq!(message.field_at(3), Some((49, &b"CLIENT1"[..])));
+        assert_eq!(message.field_at(14), None);
+        let password = message.span(tag::PASSWORD).unwrap();
+        assert_eq!(&message.frame()[password.clone()], b"MyP@ssw0rd");
+        assert_eq!(message.secrets().collect::<Vec<_>>(), [password]);
+        let shown = format!("{message:?}");
+        assert!(shown.contains("553=client1|554=**********|141=Y") && !shown.contains("ssw0rd"));
+        assert_eq!(message.start_of(0), 0);
+        assert_eq!(message.start_of(13), frame.len() - 7);
+        assert_eq!(message.start_of(14), frame.len());
+    }
+
+    #[test]
+    fn kinds_of_field_errors() {
+        let frame = front("38=|44=1e5|58=\u{e9}|34=99999999999999999999999|60=20240230-00:00:00|");
+        let mut index = FieldIndex::default();
+        let message = index.read(&frame).unwrap();
+        let error = |tag, kind| FieldError { tag, kind };
+        assert_eq!(message.decimal(38), Err(error(38, FieldErrorKind::Empty)));
+        assert_eq!(message.decimal(44), Err(error(44, FieldErrorKind::Format)));
+        assert_eq!(message.decimal(31), Err(error(31, FieldErrorKind::Missing)));
+        assert_eq!(message.uint(34), Err(error(34, FieldErrorKind::Format)));
+        assert_eq!(message.utc(60), Err(error(60, FieldErrorKind::Format)));
+        assert_eq!(message.bytes(38), Err(error(38, FieldErrorKind::Empty)));
+        assert_eq!(message.str(58), Ok("\u{e9}"));
+        assert_eq!(message.decimal(31).optional(), Ok(None));
+        assert_eq!(
+            message.decimal(44).optional(),
+            Err(error(44, FieldErrorKind::Format))
+        );
+        assert_eq!(message.bytes(58).optional(), Ok(Some("\u{e9}".as_bytes())));
+        assert_eq!(
+            error(44, FieldErrorKind::Format).to_string(),
+            "field 44 has a value of the wrong format"
+        );
+        let frame = wire("8=FIX.4.2|9=1|35=D|58=@|")
+            .iter()
+            .map(|&b| if b == b'@' { 0xff } else { b })
+            .collect::<Vec<_>>();
+        assert_eq!(
+            index.read(&frame).unwrap().str(58),
+            Err(error(58, FieldErrorKind::Format))
+        );
+    }
+
+    #[test]
+    fn tags_that_are_numbers_but_impossible_are_kept_for_a_reject() {
+        for bad in [
+            "0",
+            "-1",
+            "+5",
+            "-0",
+            "034",
+            "00",
+            "4294967296",
+            "99999999999999999999999999",
+        ] {
+            let frame = front(&format!("55=a|{bad}=x|-7=y|58=z|"));
+            let mut index = FieldIndex::default();
+            let message = index.read(&frame).unwrap();
+            assert_eq!(message.bad_tag(), Some(bad.as_bytes()));
+            assert_eq!(message.get(tag::INVALID), Some(&b"x"[..]));
+            assert_eq!(message.get(58), Some(&b"z"[..]));
+            // The next frame starts clean.
+            assert_eq!(index.read(&front("55=a|")).unwrap().bad_tag(), None);
+        }
+        for good in [1, 9, 10, 999_999, 9_999_999, 10_000_000, 4_294_967_295] {
+            assert_eq!(
+                read(&format!("{good}=x|55=long enough|")).unwrap()[0],
+                (good, "x".into())
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_split_is_malformed() {
+        let at = 19;
+        for (rest, why) in [
+            ("55|", Malformed::NoEquals { at }),
+            ("|", Malformed::NoEquals { at }),
+            ("=x|55=yyyyyyyyyyyy|", Malformed::EmptyTag { at }),
+            ("abc=x|", Malformed::TagNotANumber { at }),
+            ("5 5=x|58=yyyyyyyyyyy|", Malformed::TagNotANumber { at }),
+            (" 55=x|58=yyyyyyyyyyy|", Malformed::TagNotANumber { at }),
+            ("5:5=x|58=yyyyyyyyyyy|", Malformed::TagNotANumber { at }),
+            ("5/5=x|58=yyyyyyyyyyy|", Malformed::TagNotANumber { at }),
+            ("\u{b5}5=x|58=yyyyyyyyyyy|", Malformed::TagNotANumber { at }),
+            ("-=x|", Malformed::TagNotANumber { at }),
+            ("--1=x|", Malformed::TagNotANumber { at }),
+            ("1-=x|", Malformed::TagNotANumber { at }),
+            ("5.5=x|", Malformed::TagNotANumber { at }),
+            ("55=x", Malformed::Unterminated { at }),
+            (
+                "55=a|b|58=cccccccccccccc|",
+                Malformed::NoEquals { at: at + 5 },
+            ),
+        ] {
+            assert_eq!(read(rest), Err(why), "{rest}");
+        }
+    }
+
+    #[test]
+    fn first_three_fields() {
+        let mut index = FieldIndex::default();
+        for text in [
+            "",
+            "8=a|9=b|",
+            "35=D|8=a|9=b|",
+            "8=a|35=D|9=b|",
+            "8=a|9=b|34=1|35=D|",
+        ] {
+            assert_eq!(
+                index.read(&wire(text)).err(),
+                Some(Malformed::FirstFields),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn data_is_taken_by_its_length() {
+        assert_eq!(
+            read("95=9|96=a|10=000||354=0|355=|58=x|").unwrap(),
+            [
+                (95, "9"),
+                (96, "a\u{1}10=000\u{1}"),
+                (354, "0"),
+                (355, ""),
+                (58, "x")
+            ]
+            .map(|(tag, value)| (tag, value.to_string()))
+        );
+        assert_eq!(
+            read("93=3|89=|=||10=000|").unwrap()[1],
+            (89, "\u{1}=\u{1}".into())
+        );
+        assert_eq!(
+            read("43110=2|42486=|||58=xxxxxxxxx|").unwrap()[1],
+            (42486, "\u{1}\u{1}".into())
+        );
+    }
+
+    #[test]
+    fn a_length_that_does_not_fit_is_malformed() {
+        for rest in [
+            "95=3|96=ab|58=x|",
+            "95=3|96=abcd|58=x|",
+            "95=3|58=abc|",
+            "95=3|",
+            "95=|96=abc|",
+            "95=x|96=abc|",
+            "95=-3|96=abc|",
+            "95=9999|96=abc|",
+            "95=18446744073709551615|96=abc|",
+            "95=18446744073709551616|96=abc|",
+            "95=4|96=abc|",
+        ] {
+            assert_eq!(read(rest), Err(Malformed::DataLength { tag: 95 }), "{rest}");
+        }
+    }
+
+    #[test]
+    fn data_before_its_length_ends_at_soh() {
+        assert_eq!(
+            read("91=licence|90=7|98=0|").unwrap(),
+            [(91, "licence"), (90, "7"), (98, "0")].map(|(tag, value)| (tag, value.to_string()))
+        );
+        assert_eq!(read("96=abc|58=x|").unwrap()[0], (96, "abc".into()));
+    }
+
+    #[test]
+    fn room_is_limited() {
+        let mut index = FieldIndex::with_capacity(4);
+        assert!(index.read(&front("1=a|")).is_ok());
+        assert_eq!(
+            index.read(&front("1=a|2=b|")).err(),
+            Some(Malformed::TooManyFields { max: 4 })
+        );
+        let mut none = FieldIndex::with_capacity(0);
+        assert_eq!(
+            none.read(&front("")).err(),
+            Some(Malformed::TooManyFields { max: 0 })
+        );
+    }
+
+    #[test]
+    fn the_first_of_several_is_found_wherever_it_is() {
+        for count in 0..40_u32 {
+            let rest: String = (0..count)
+                .map(|n| format!("{}={n}|{}=again|", 6000 + n, 6000 + n))
+                .collect();
+            let frame = front(&rest);
+            let mut index = FieldIndex::default();
+            let message = index.read(&frame).unwrap();
+            for n in 0..count {
+                assert_eq!(message.uint(6000 + n), Ok(u64::from(n)));
+            }
+            assert_eq!(message.get(6000 + count), None);
+        }
+    }
+
+    /// The rules once more, one byte after another.
+    fn plainly(frame: &[u8]) -> Option<Vec<(Tag, Vec<u8>)>> {
+        let mut fields: Vec<(Tag, Vec<u8>)> = Vec::new();
+        let mut rest = frame;
+        while !rest.is_empty() {
+            let equals = rest.iter().position(|&b| b == b'=')?;
+            let text = str::from_utf8(&rest[..equals]).ok()?;
+            let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+            if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+                return None;
+            }
+            let tag = match text.parse::<Tag>() {
+                Ok(tag) if tag.to_string() == text => tag,
+                _ => tag::INVALID,
+            };
+            let value = &rest[equals + 1..];
+            let before = fields.len().checked_sub(2).map(|at| fields[at].0);
+            let len = match fields.last() {
+                Some((length, text))
+                    if tag::is_length(*length) && tag::data_of_length(*length) != before =>
+                {
+                    if tag::data_of_length(*length) != Some(tag) {
+                        return None;
+                    }
+                    usize::try_from(value::parse_uint(text)?).ok()?
+                }
+                _ => value.iter().position(|&b| b == SOH)?,
+            };
+            if *value.get(len)? != SOH {
+                return None;
+            }
+            fields.push((tag, value[..len].to_vec()));
+            rest = &value[len + 1..];
+        }
+        let last = fields.last()?.0;
+        let before = fields.len().checked_sub(2).map(|at| fields[at].0);
+        let hanging = tag::is_length(last) && tag::data_of_length(last) != before;
+        (!hanging && fields.iter().take(3).map(|f| f.0).eq([8, 9, 35])).then_some(fields)
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_plain_reading(
+            parts in proptest::collection::vec(
+                ("-?(0|[1-9])[0-9]{0,9}|95|96|90|91|354|355|[a=:/|]{0,2}", "[0-9]|[a-z=|0]{0,12}"), 0..12),
+        ) {
+            let rest: String = parts.iter().map(|(tag, value)| format!("{tag}={value}|")).collect();
+            let frame = front(&rest);
+            let mut index = FieldIndex::with_capacity(100);
+            let fields: Option<Vec<_>> =
+                index.read(&frame).ok().map(|message| message.fields().map(|(t, v)| (t, v.to_vec())).collect());
+            prop_assert_eq!(fields, plainly(&frame));
+        }
+
+        #[test]
+        fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut index = FieldIndex::with_capacity(20);
+            let _ = index.read(&bytes).is_ok();
+            let mut framed = front("");
+            framed.extend(bytes);
+            framed.push(SOH);
+            if let Ok(message) = index.read(&framed) {
+                let _ = format!("{message:?}");
+                for (tag, value) in message.fields() {
+                    prop_assert!(message.get(tag).is_some() && value.len() < framed.len());
+                }
+            }
+        }
+    }
+}
