@@ -571,7 +571,7 @@ mod tests {
         let text = "8=FIX.4.2|9=000000010|35=0|34=2|10=";
         let sum = scan::checksum(&wire(&text[..text.len() - 3]));
         let text = format!("{text}{sum:03}|");
-        assert_eq!(seen(&text), [text.clone()]);
+        assert_eq!(seen(&text), [&*text]);
     }
 
     #[test]
@@ -643,7 +643,7 @@ mod tests {
         ] {
             let after = seen(&stream);
             assert!(after[0].starts_with(first), "{after:?}");
-            assert_eq!(after[1..], [good.clone()]);
+            assert_eq!(after[1..], [&*good]);
         }
     }
 
