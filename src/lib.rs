@@ -2,4 +2,5 @@
 
 pub mod session;
 pub mod time;
+pub mod wheel;
 pub mod wire;
