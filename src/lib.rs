@@ -1,5 +1,6 @@
 //! A FIX engine for processes that sit next to an exchange.
 
+pub mod admin;
 pub mod session;
 pub mod time;
 pub mod wheel;
