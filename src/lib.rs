@@ -1,5 +1,8 @@
 //! A FIX engine for processes that sit next to an exchange.
 
+pub mod admin;
+pub mod counters;
 pub mod session;
 pub mod time;
+pub mod wheel;
 pub mod wire;

@@ -1,0 +1,416 @@
+//! What the status page says about a session and about the engine, and its form in words.
+//!
+//! ```text
+//!   session slot    0     1         2 .. 18         18      19 .. 64
+//!                 [seq][id bytes][id, zero padded][role][SessionStatus, one word per field ...]
+//! ```
+//!
+//! Invariant: fields stand on the page in the order they are declared in, one word each. Changing a
+//! field, its meaning or its place means a new [`VERSION`](super::page) of the page.
+//!
+//! Must not know: where the words are.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+
+use super::seqlock::Word;
+use crate::time::{Mono, Utc};
+
+/// How much of a session's id the page keeps; see
+/// [`StatusPage::claim_session`](super::StatusPage::claim_session).
+pub const SESSION_ID_MAX_BYTES: usize = 128;
+
+/// Which side opens the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// This engine connects.
+    Initiator,
+    /// The peer connects.
+    Acceptor,
+}
+
+/// Where a session is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConnectionState {
+    /// Not connected. Whether an operator or the schedule keeps it so is said by
+    /// [`SessionStatus::held`] and [`SessionStatus::in_schedule`].
+    #[default]
+    Down,
+    /// Initiator: TCP in progress.
+    Connecting,
+    /// Acceptor: a connection belongs to this session, its logon is not complete.
+    AwaitLogon,
+    /// Initiator: our logon is sent, the answer is awaited.
+    LogonSent,
+    /// Logged on.
+    Up,
+    /// We asked to log out, the answer is awaited.
+    LogoutSent,
+    /// We answered the peer's logout, the connection is about to close.
+    LogoutAcked,
+    /// What was written is being flushed before the connection closes.
+    Closing,
+}
+
+/// Why a slot could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// The writer was inside a write each time it was tried: it lost its time slice there (try
+    /// again), or it died there ([`StatusReader::liveness`](super::StatusReader::liveness) tells).
+    Busy,
+    /// The words are none that a writer of this version stores: the file was damaged.
+    Damaged,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Busy => "the engine was writing this slot at every attempt; try again",
+            Self::Damaged => "the slot holds values that no engine of this version writes",
+        })
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+/// Declares a status struct and its form in words, so that the two cannot differ.
+macro_rules! status {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $type,)*
+        }
+
+        impl $name {
+            pub(super) const WORDS: usize = [$(stringify!($field)),*].len();
+
+            #[inline(always)]
+            pub(super) fn store(&self, words: &[AtomicU64; Self::WORDS]) {
+                let [$($field),*] = words;
+                $($field.set(self.$field.to_word());)*
+            }
+
+            /// `None` if a word is no value of its field.
+            pub(super) fn load(words: &[u64; Self::WORDS]) -> Option<Self> {
+                let [$($field),*] = *words;
+                Some(Self { $($field: InWord::from_word($field)?,)* })
+            }
+        }
+    };
+}
+
+status! {
+    /// One session, as of the engine's last cycle that changed something about it.
+    ///
+    /// Counts are since the engine started. A time of zero means never.
+    SessionStatus {
+        /// Where the session is in its life.
+        state: ConnectionState,
+        /// An operator holds the session logged out.
+        held: bool,
+        /// The schedule allows the session to be logged on now.
+        in_schedule: bool,
+        /// MsgSeqNum(34) of the next new message to the peer.
+        next_out: u64,
+        /// MsgSeqNum(34) expected from the peer next.
+        next_in: u64,
+        /// Messages sent, replayed ones included.
+        messages_out: u64,
+        /// Messages received, garbled ones not included.
+        messages_in: u64,
+        /// Bytes accepted by the socket.
+        bytes_out: u64,
+        /// Bytes received from the socket.
+        bytes_in: u64,
+        /// Messages replayed for a ResendRequest(2).
+        resent: u64,
+        /// SequenceReset(4) messages with GapFillFlag(123)=Y sent.
+        gap_fills_out: u64,
+        /// SequenceReset(4) messages with GapFillFlag(123)=Y received.
+        gap_fills_in: u64,
+        /// ResendRequest(2) messages sent.
+        resend_requests_out: u64,
+        /// ResendRequest(2) messages received.
+        resend_requests_in: u64,
+        /// Messages dropped because framing or CheckSum(10) was wrong.
+        garbled: u64,
+        /// Reject(3) and BusinessMessageReject(j) messages sent.
+        rejects_out: u64,
+        /// Reject(3) and BusinessMessageReject(j) messages received.
+        rejects_in: u64,
+        /// Mistakes of the peer, of every kind and whatever was done about them.
+        faults: u64,
+        /// Connections after the first.
+        reconnects: u64,
+        /// When the last sound message arrived, on the clock of timers.
+        last_in_mono: Mono,
+        /// When the last sound message arrived.
+        last_in_utc: Utc,
+        /// When the last message was sent, on the clock of timers.
+        last_out_mono: Mono,
+        /// When the last message was sent.
+        last_out_utc: Utc,
+        /// From our last TestRequest(1) to its Heartbeat(0), in nanoseconds; zero if none was
+        /// answered yet.
+        test_request_round_trip_ns: u64,
+        /// Bytes committed and not yet accepted by the socket.
+        unsent_bytes: u64,
+        /// Bytes in use in the session's journal.
+        journal_used_bytes: u64,
+        /// Journal segments on disk.
+        journal_segments: u64,
+        /// When the session was logged on last.
+        logged_on_utc: Utc,
+        /// When the last connection ended.
+        disconnected_utc: Utc,
+        /// Why the last connection ended, as the engine numbers its causes; zero if none ended yet.
+        disconnect_cause: u64,
+    }
+}
+
+status! {
+    /// The engine as a whole, as of its last update. Counts are since it started.
+    EngineStatus {
+        /// When this was written. Also the sign of life that readers look at.
+        updated_utc: Utc,
+        /// When this was written, on the clock of timers.
+        updated_mono: Mono,
+        /// Cycles of the loop.
+        cycles: u64,
+        /// Cycles in which there was something to do.
+        busy_cycles: u64,
+        /// The longest cycle in nanoseconds.
+        cycle_max_ns: u64,
+        /// Commands taken from the queues of controllers.
+        commands: u64,
+        /// Sessions configured.
+        sessions: u64,
+        /// Sessions that are logged on.
+        sessions_up: u64,
+        /// Connections accepted, whether or not they logged on.
+        accepted: u64,
+        /// Accepted connections closed without belonging to a session.
+        refused: u64,
+    }
+}
+
+/// One session as a reader gets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionEntry {
+    /// Number of the slot, which stays the same while the session exists.
+    pub slot: usize,
+    /// What the engine calls the session, such as `FIX.4.4:SENDER->TARGET`.
+    pub id: String,
+    /// Which side opens the connection.
+    pub role: Role,
+    /// The rest.
+    pub status: SessionStatus,
+}
+
+/// Words of a slot, its sequence word included. A multiple of a cache line.
+pub(super) const SLOT_WORDS: usize = 64;
+
+const ID_WORDS: usize = SESSION_ID_MAX_BYTES / 8;
+const IDENTITY_WORDS: usize = 1 + ID_WORDS + 1;
+
+const _: () = assert!(1 + IDENTITY_WORDS + SessionStatus::WORDS <= SLOT_WORDS);
+
+/// The role of a slot that no session has.
+const VACANT: u64 = 0;
+
+/// The part of a slot's data that says whose it is, and the part that changes.
+pub(super) fn store_identity(data: &[AtomicU64], id: &str, role: Role) {
+    let mut bytes = [0; SESSION_ID_MAX_BYTES];
+    let length = shortened(id, &mut bytes);
+    data[0].set(length as u64);
+    for (word, chunk) in data[1..].iter().zip(bytes.as_chunks::<8>().0) {
+        word.set(u64::from_le_bytes(*chunk));
+    }
+    data[1 + ID_WORDS].set(match role {
+        Role::Initiator => 1,
+        Role::Acceptor => 2,
+    });
+}
+
+pub(super) fn store_vacant(data: &[AtomicU64]) {
+    data[1 + ID_WORDS].set(VACANT);
+}
+
+#[inline(always)]
+pub(super) fn store_status(data: &[AtomicU64], status: &SessionStatus) {
+    let words = data[IDENTITY_WORDS..]
+        .first_chunk()
+        .expect("a slot is long enough, asserted above");
+    status.store(words);
+}
+
+/// A session from a copy of its slot's data; `None` if no session has the slot.
+pub(super) fn load_entry(slot: usize, data: &[u64]) -> Result<Option<SessionEntry>, ReadError> {
+    let role = match data[1 + ID_WORDS] {
+        VACANT => return Ok(None),
+        1 => Role::Initiator,
+        2 => Role::Acceptor,
+        _ => return Err(ReadError::Damaged),
+    };
+    let id = load_text(data[0], &data[1..1 + ID_WORDS]).ok_or(ReadError::Damaged)?;
+    let words = data[IDENTITY_WORDS..]
+        .first_chunk()
+        .ok_or(ReadError::Damaged)?;
+    let status = SessionStatus::load(words).ok_or(ReadError::Damaged)?;
+    Ok(Some(SessionEntry {
+        slot,
+        id,
+        role,
+        status,
+    }))
+}
+
+/// Text of `length` bytes out of zero padded words.
+pub(super) fn load_text(length: u64, words: &[u64]) -> Option<String> {
+    let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let length = usize::try_from(length)
+        .ok()
+        .filter(|&length| length <= bytes.len())?;
+    bytes.truncate(length);
+    String::from_utf8(bytes).ok()
+}
+
+/// Copies `text` to `to` and gives its length. One that is too long ends in `...`, so that nobody
+/// takes it for another's whole name.
+pub(super) fn shortened(text: &str, to: &mut [u8]) -> usize {
+    const MARK: &[u8] = b"...";
+    if text.len() <= to.len() {
+        to[..text.len()].copy_from_slice(text.as_bytes());
+        return text.len();
+    }
+    let cut = text.floor_char_boundary(to.len() - MARK.len());
+    to[..cut].copy_from_slice(&text.as_bytes()[..cut]);
+    to[cut..cut + MARK.len()].copy_from_slice(MARK);
+    cut + MARK.len()
+}
+
+/// A field that fits a word.
+trait InWord: Sized {
+    fn to_word(self) -> u64;
+    fn from_word(word: u64) -> Option<Self>;
+}
+
+impl InWord for u64 {
+    #[inline(always)]
+    fn to_word(self) -> u64 {
+        self
+    }
+
+    fn from_word(word: u64) -> Option<Self> {
+        Some(word)
+    }
+}
+
+impl InWord for bool {
+    #[inline(always)]
+    fn to_word(self) -> u64 {
+        u64::from(self)
+    }
+
+    fn from_word(word: u64) -> Option<Self> {
+        match word {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+}
+
+impl InWord for Mono {
+    #[inline(always)]
+    fn to_word(self) -> u64 {
+        self.0
+    }
+
+    fn from_word(word: u64) -> Option<Self> {
+        Some(Self(word))
+    }
+}
+
+impl InWord for Utc {
+    #[inline(always)]
+    fn to_word(self) -> u64 {
+        self.0
+    }
+
+    fn from_word(word: u64) -> Option<Self> {
+        Some(Self(word))
+    }
+}
+
+impl ConnectionState {
+    const ALL: [Self; 8] = [
+        Self::Down,
+        Self::Connecting,
+        Self::AwaitLogon,
+        Self::LogonSent,
+        Self::Up,
+        Self::LogoutSent,
+        Self::LogoutAcked,
+        Self::Closing,
+    ];
+}
+
+impl InWord for ConnectionState {
+    #[inline(always)]
+    fn to_word(self) -> u64 {
+        self as u64
+    }
+
+    fn from_word(word: u64) -> Option<Self> {
+        Self::ALL.get(usize::try_from(word).ok()?).copied()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+
+    #[test]
+    fn every_state_survives_its_word() {
+        for (number, state) in ConnectionState::ALL.into_iter().enumerate() {
+            assert_eq!(state.to_word(), number as u64);
+            assert_eq!(ConnectionState::from_word(number as u64), Some(state));
+        }
+        assert_eq!(
+            ConnectionState::from_word(ConnectionState::ALL.len() as u64),
+            None
+        );
+        assert_eq!(ConnectionState::from_word(u64::MAX), None);
+    }
+
+    #[test]
+    fn every_field_has_its_own_word() {
+        let words = [const { AtomicU64::new(0) }; SessionStatus::WORDS];
+        for index in 0..SessionStatus::WORDS {
+            let mut numbers = [0; SessionStatus::WORDS];
+            numbers[index] = 1;
+            let status = SessionStatus::load(&numbers).expect("one is valid everywhere");
+            assert_ne!(status, SessionStatus::default());
+            status.store(&words);
+            assert_eq!(
+                words.each_ref().map(|word| word.load(Ordering::Relaxed)),
+                numbers
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_id_is_cut_between_characters_and_marked() {
+        let mut bytes = [0; 8];
+        assert_eq!(shortened("12345678", &mut bytes), 8);
+        assert_eq!(&bytes, b"12345678");
+        assert_eq!(shortened("123456789", &mut bytes), 8);
+        assert_eq!(&bytes, b"12345...");
+        let length = shortened("1234\u{e9}6789", &mut bytes);
+        assert_eq!(&bytes[..length], b"1234...");
+    }
+}
