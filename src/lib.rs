@@ -1,5 +1,6 @@
 //! A FIX engine for processes that sit next to an exchange.
 
+pub mod journal;
 pub mod session;
 pub mod time;
 pub mod wire;
