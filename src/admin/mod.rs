@@ -1,3 +1,205 @@
-//! How a running engine is controlled from outside its loop.
+//! Control of a running engine from other threads.
+//!
+//! Commands travel to the core over a bounded single-producer single-consumer ring, one per
+//! [`Controller`]; each gets exactly one completion, over a queue that leads away from the core.
+//! Questions are answered from the status page and never reach the core (DESIGN decision 10).
 
 pub mod queue;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_queue::ArrayQueue;
+
+use self::queue::{Consumer, Producer};
+use crate::session::Text;
+
+/// How many commands of one controller may be under way at a time.
+pub const COMMANDS_MAX: usize = 64;
+
+/// What an operator wants of one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Clear the hold and be logged on. An initiator connects at once, without waiting for its
+    /// back-off; an acceptor takes the peer's next Logon. Done when logged on.
+    Logon,
+    /// Set the hold and log out, with this Text(58). Sequence numbers are not touched. Done when the
+    /// connection is closed.
+    Logout(Text),
+    /// Cut the connection, without a Logout: the counterparty sees an abnormal end. The hold is not
+    /// touched, so an initiator connects again after its back-off. Done when the connection is
+    /// closed.
+    Disconnect,
+}
+
+/// A command on its way to the core.
+#[derive(Clone, Copy, Debug)]
+pub struct Command {
+    /// Tells completions apart.
+    pub ticket: Ticket,
+    /// The session, by the number of its handle.
+    pub session: u32,
+    /// What to do.
+    pub operation: Operation,
+    /// How long it may take, from when the core sees it.
+    pub within: Duration,
+}
+
+/// Names one command of one controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket(pub u64);
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what it says.
+    Done,
+    /// There was nothing to do; says why.
+    NoOp(&'static str),
+    /// The engine has no such session.
+    UnknownSession,
+    /// It could not be done; says why.
+    Refused(&'static str),
+    /// It did not come to its end in the time given. What it set in motion goes on: the hold is set
+    /// or cleared, and the state of the session is on the status page.
+    TimedOut,
+    /// The engine is gone.
+    EngineStopped,
+}
+
+/// The one answer to a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// Which command.
+    pub ticket: Ticket,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// There are [`COMMANDS_MAX`] commands of this controller under way. Nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{COMMANDS_MAX} commands are under way, wait for a completion"
+        )
+    }
+}
+
+impl std::error::Error for Busy {}
+
+/// The operator's end: sends commands, receives completions. One thread at a time.
+#[derive(Debug)]
+pub struct CommandSender {
+    commands: Producer<Command>,
+    completions: Arc<ArrayQueue<Completion>>,
+    next_ticket: u64,
+    /// Commands without a completion yet. Never more than both queues hold, so that the core finds
+    /// room for every completion.
+    under_way: usize,
+}
+
+/// The core's end.
+#[derive(Debug)]
+pub struct CommandReceiver {
+    commands: Consumer<Command>,
+    completions: Arc<ArrayQueue<Completion>>,
+}
+
+/// The two ends of a controller.
+#[must_use]
+pub fn channel() -> (CommandSender, CommandReceiver) {
+    let (producer, consumer) = queue::ring(COMMANDS_MAX);
+    let completions = Arc::new(ArrayQueue::new(COMMANDS_MAX));
+    let sender = CommandSender {
+        commands: producer,
+        completions: Arc::clone(&completions),
+        next_ticket: 1,
+        under_way: 0,
+    };
+    (
+        sender,
+        CommandReceiver {
+            commands: consumer,
+            completions,
+        },
+    )
+}
+
+impl CommandSender {
+    /// Sends a command. Never blocks.
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn send(
+        &mut self,
+        session: u32,
+        operation: Operation,
+        within: Duration,
+    ) -> Result<Ticket, Busy> {
+        if self.under_way == COMMANDS_MAX {
+            return Err(Busy);
+        }
+        let ticket = Ticket(self.next_ticket);
+        self.commands
+            .push(Command {
+                ticket,
+                session,
+                operation,
+                within,
+            })
+            .map_err(|_| Busy)?;
+        self.next_ticket += 1;
+        self.under_way += 1;
+        Ok(ticket)
+    }
+
+    /// The next completion, if there is one.
+    pub fn poll(&mut self) -> Option<Completion> {
+        let completion = self.completions.pop()?;
+        self.under_way -= 1;
+        Some(completion)
+    }
+
+    /// Waits up to `limit` for the next completion. Not to be called on the engine's own thread,
+    /// which is the one that would have to complete it.
+    pub fn wait(&mut self, limit: Duration) -> Option<Completion> {
+        let end = Instant::now() + limit;
+        loop {
+            let gone = self.commands.is_abandoned();
+            if let Some(completion) = self.poll() {
+                return Some(completion);
+            }
+            if gone || Instant::now() >= end {
+                return None;
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+
+    /// Whether the engine is gone, so that no completion will come any more.
+    #[must_use]
+    pub fn is_engine_gone(&self) -> bool {
+        self.commands.is_abandoned()
+    }
+}
+
+impl CommandReceiver {
+    /// The next command, if there is one.
+    pub fn next_command(&mut self) -> Option<Command> {
+        self.commands.pop()
+    }
+
+    /// Answers a command. The sender admits no more commands than there is room for answers.
+    pub fn complete(&mut self, ticket: Ticket, outcome: Outcome) {
+        let answered = self.completions.push(Completion { ticket, outcome });
+        debug_assert!(
+            answered.is_ok(),
+            "a completion for every command and no more"
+        );
+    }
+}

@@ -1,5 +1,19 @@
 //! Sans-IO protocol machines: bytes, time and space come in, verdicts and frames go out.
+//!
+//! A session owns no socket, file, clock, queue or thread, and does not allocate after construction
+//! (DESIGN decision 1). What it sends it writes into an [`Outbox`], which it knows only as a trait.
 
+mod cause;
+mod fault;
+pub mod fix;
+mod identity;
 mod outbox;
+mod refusal;
+mod text;
 
+pub use cause::Cause;
+pub use fault::{Defect, Disposition, Fault};
+pub use identity::SessionId;
 pub use outbox::{Class, Full, InboundAt, Outbox, REPLAY_GROWTH, Replay, ResetCause, Stored};
+pub use refusal::Refusal;
+pub use text::{Text, TextError};

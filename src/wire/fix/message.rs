@@ -29,6 +29,8 @@ pub struct FieldIndex {
     len: usize,
     /// Text of the first tag that is a number but no possible tag.
     bad_tag: Option<Span>,
+    /// The first field without a value.
+    empty: Option<Tag>,
 }
 
 impl FieldIndex {
@@ -40,6 +42,7 @@ impl FieldIndex {
             spans: vec![Span::default(); max_fields].into_boxed_slice(),
             len: 0,
             bad_tag: None,
+            empty: None,
         }
     }
 
@@ -56,6 +59,7 @@ impl FieldIndex {
     pub fn read<'a>(&'a mut self, frame: &'a [u8]) -> Result<Message<'a>, Malformed> {
         self.len = 0;
         self.bad_tag = None;
+        self.empty = None;
         if u32::try_from(frame.len()).is_err() {
             return Err(Malformed::TooLong);
         }
@@ -98,6 +102,9 @@ impl FieldIndex {
                 let data_len =
                     value::parse_uint(&frame[value..end]).ok_or(Malformed::DataLength { tag })?;
                 data = Some((tag, data_tag, data_len));
+            }
+            if value == end && self.empty.is_none() {
+                self.empty = Some(tag);
             }
             if len == capacity {
                 return Err(Malformed::TooManyFields { max: capacity });
@@ -371,6 +378,13 @@ impl<'a> Message<'a> {
             .zip(spans)
             .filter(|&(&tag, _)| tag::is_secret(tag))
             .map(|(_, span)| span.range())
+    }
+
+    /// The first field without a value.
+    #[inline]
+    #[must_use]
+    pub fn first_empty(&self) -> Option<Tag> {
+        self.index.empty
     }
 
     /// The first tag that is a number but can be no tag: zero, negative, with a leading zero or above

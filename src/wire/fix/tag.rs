@@ -304,6 +304,13 @@ pub const fn data_of_length(tag: Tag) -> Option<Tag> {
     }
 }
 
+/// The length field that must stand directly before `tag`, when `tag` is a data field. Searches the
+/// whole table: for set-up, not for the way of a message.
+#[must_use]
+pub fn length_of_data(tag: Tag) -> Option<Tag> {
+    PAIRS.iter().find(|pair| pair.1 == tag).map(|pair| pair.0)
+}
+
 /// Whether `tag` is a data field: its value may hold any byte and its length stands directly before it.
 #[inline]
 #[must_use]

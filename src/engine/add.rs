@@ -1,0 +1,147 @@
+//! Sessions: found by the header of a Logon, made from a configuration.
+
+use std::sync::Arc;
+
+use super::config::{ConfigError, EngineConfig, SessionConfig, Template};
+use super::control::Directory;
+use super::desk::Desk;
+use super::slot::{Connection, Route, Slot, Traffic};
+use crate::admin::COMMANDS_MAX;
+use crate::counters;
+use crate::journal::{Journal, Keeper, Recovery};
+use crate::session::SessionId;
+use crate::session::fix::{Role, Session};
+use crate::time::Now;
+use crate::wire::fix::Message;
+use crate::wire::fix::tag::{self, Tag};
+
+/// Makes a session and opens its journal. Answers its number and what its journal had to be mended.
+pub(super) fn session(
+    desk: &mut Desk,
+    keeper: &Keeper,
+    engine: &EngineConfig,
+    directory: &Arc<Directory>,
+    mut config: SessionConfig,
+    now: Now,
+) -> Result<(usize, Recovery), ConfigError> {
+    config.check()?;
+    let name = config.settings.id.to_string();
+    if desk
+        .slots
+        .iter()
+        .any(|slot| slot.session.settings().id == config.settings.id)
+    {
+        return Err(ConfigError::Twice(name));
+    }
+    if desk.slots.len() == engine.sessions_max {
+        return Err(ConfigError::TooManySessions(engine.sessions_max));
+    }
+    config.journal.identity.clone_from(&name);
+    let role = config.settings.role;
+    let connection = match role {
+        Role::Initiator => Connection::RetryAt(now.mono),
+        Role::Acceptor => Connection::None,
+    };
+    let route = config.address.map(|address| Route {
+        address,
+        reconnect: config.reconnect,
+        connect_timeout: config.connect_timeout,
+        attempts: 0,
+    });
+    let session = Session::new(config.settings).map_err(ConfigError::Settings)?;
+    let (journal, recovery) =
+        Journal::open(config.journal, keeper, now.utc).map_err(|error| ConfigError::Journal {
+            session: name.clone(),
+            error,
+        })?;
+    let number = desk.slots.len();
+    desk.slots.push(Slot {
+        session,
+        journal,
+        connection,
+        route,
+        hold: false,
+        pending: Vec::with_capacity(desk.receivers.len() * COMMANDS_MAX),
+        listed: false,
+        traffic: Traffic::default(),
+    });
+    desk.touched.reserve(desk.slots.len());
+    if desk.wheel.capacity() < desk.slots.len() {
+        desk.wheel.grow(desk.slots.len().next_power_of_two());
+    }
+    let role = match role {
+        Role::Initiator => counters::Role::Initiator,
+        Role::Acceptor => counters::Role::Acceptor,
+    };
+    desk.page.claim_session(number, &name, role);
+    directory.add(name);
+    desk.touch(number);
+    Ok((number, recovery))
+}
+
+/// Makes a session for a peer that no session was configured for.
+pub(super) fn dynamic(
+    desk: &mut Desk,
+    keeper: &Keeper,
+    engine: &EngineConfig,
+    directory: &Arc<Directory>,
+    template: &Template,
+    id: SessionId,
+    now: Now,
+) -> Result<usize, ConfigError> {
+    let mut config = template.config.clone();
+    let served = template
+        .rules
+        .iter()
+        .find(|rules| rules.begin_string == id.begin_string);
+    if let Some(rules) = served {
+        config.settings.rules = rules;
+    }
+    config.settings.id = id;
+    if let Some(base) = &template.journals {
+        config = config.journal_below(base);
+    }
+    session(desk, keeper, engine, directory, config, now).map(|(number, _)| number)
+}
+
+/// The acceptor session a Logon is for: its header mirrored, the most specific match first.
+pub(super) fn most_specific(slots: &[Slot], logon: &Message<'_>) -> Option<usize> {
+    let matches = |slot: &Slot| {
+        let settings = slot.session.settings();
+        let id = &settings.id;
+        let fixed = [
+            (tag::SENDER_COMP_ID, &id.target_comp_id),
+            (tag::TARGET_COMP_ID, &id.sender_comp_id),
+        ];
+        let optional = [
+            (tag::SENDER_SUB_ID, &id.target_sub_id),
+            (tag::TARGET_SUB_ID, &id.sender_sub_id),
+            (tag::SENDER_LOCATION_ID, &id.target_location_id),
+            (tag::TARGET_LOCATION_ID, &id.sender_location_id),
+        ];
+        let is = |tag: Tag, value: &str| logon.get(tag) == Some(value.as_bytes());
+        let fits = settings.role == Role::Acceptor
+            && logon.begin_string() == id.begin_string.as_bytes()
+            && fixed.iter().all(|(tag, value)| is(*tag, value))
+            && optional
+                .iter()
+                .all(|(tag, value)| value.as_ref().is_none_or(|value| is(*tag, value)));
+        fits.then(|| optional.iter().filter(|(_, value)| value.is_some()).count())
+    };
+    let candidates = slots
+        .iter()
+        .enumerate()
+        .filter_map(|(number, slot)| Some((matches(slot)?, number)));
+    // Of equally specific ones the first.
+    candidates
+        .max_by_key(|&(parts, number)| (parts, std::cmp::Reverse(number)))
+        .map(|(_, number)| number)
+}
+
+/// The identity, from our side, of the session a Logon asks for.
+pub(super) fn identity_of(logon: &Message<'_>) -> Option<SessionId> {
+    let begin_string = std::str::from_utf8(logon.begin_string()).ok()?;
+    let ours = std::str::from_utf8(logon.get(tag::TARGET_COMP_ID)?).ok()?;
+    let theirs = std::str::from_utf8(logon.get(tag::SENDER_COMP_ID)?).ok()?;
+    Some(SessionId::new(begin_string, ours, theirs))
+}

@@ -1,0 +1,98 @@
+//! What a user writes: the application the engine calls.
+//!
+//! Only the cycle calls the application; nothing the application can call calls it back.
+
+use std::net::SocketAddr;
+
+use super::{Outbound, SessionHandle};
+use crate::session::fix::{Admission, Delivery, Verdict};
+use crate::session::{Cause, Fault, SessionId};
+use crate::wire::fix::Message;
+
+/// A message that the session layer let through.
+#[derive(Clone, Copy, Debug)]
+pub struct Inbound<'a> {
+    /// On which session.
+    pub session: SessionHandle,
+    /// The message, borrowed from the receive buffer.
+    pub message: Message<'a>,
+    /// How it came.
+    pub delivery: Delivery,
+}
+
+/// Something an operator would want to know, that is no message.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// A connection could not be made. It is tried again after the back-off.
+    ConnectFailed {
+        /// Which session.
+        session: SessionHandle,
+        /// To where.
+        address: SocketAddr,
+        /// Why.
+        kind: std::io::ErrorKind,
+    },
+    /// A connection that had not logged on was closed.
+    TurnedAway {
+        /// From where.
+        peer: SocketAddr,
+        /// Why.
+        fault: Fault,
+    },
+    /// A connection of a session that never came to a logon ended.
+    LogonFailed {
+        /// Which session.
+        session: SessionHandle,
+        /// Why.
+        cause: Cause,
+    },
+    /// A session was made for a peer that no session was configured for.
+    SessionAdded {
+        /// Which session.
+        session: SessionHandle,
+        /// Its identity.
+        id: &'a SessionId,
+    },
+    /// A session could not be made for such a peer.
+    SessionNotAdded {
+        /// From where.
+        peer: SocketAddr,
+        /// Why.
+        error: &'a super::ConfigError,
+    },
+}
+
+/// The application.
+///
+/// Every callback runs on the engine's thread and should return in less time than a heartbeat.
+pub trait Application {
+    /// A peer wants to log on. Its fields, credentials among them, are in `logon`.
+    fn on_logon_request(&mut self, session: SessionHandle, logon: &Message<'_>) -> Admission {
+        let _ = (session, logon);
+        Admission::Admit
+    }
+
+    /// The session is logged on. Called once per connection.
+    fn on_logon(&mut self, session: SessionHandle, out: &mut Outbound<'_>) {
+        let _ = (session, out);
+    }
+
+    /// An application message in sequence. Delivered at least once across a crash: its number is
+    /// counted after this returns.
+    fn on_message(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict;
+
+    /// The peer refused a message of ours with a Reject(3).
+    fn on_reject(&mut self, session: SessionHandle, reject: &Message<'_>, out: &mut Outbound<'_>) {
+        let _ = (session, reject, out);
+    }
+
+    /// The session is no longer logged on. Called once for each [`Application::on_logon`].
+    fn on_logout(&mut self, session: SessionHandle, cause: &Cause, out: &mut Outbound<'_>) {
+        let _ = (session, cause, out);
+    }
+
+    /// Something an operator would want to know.
+    fn on_event(&mut self, event: &Event<'_>) {
+        let _ = event;
+    }
+}

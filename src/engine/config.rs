@@ -1,0 +1,327 @@
+//! What a user decides about an engine and its sessions, checked before anything starts.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::journal::{JournalConfig, Location, OpenError};
+use crate::session::SessionId;
+use crate::session::fix::rules::Rules;
+use crate::session::fix::{Role, Settings, SettingsError};
+
+/// Settings of an engine.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Shown on the status page.
+    pub name: String,
+    /// The file of the status page; `None` keeps it in memory, for this process only.
+    pub status_page: Option<PathBuf>,
+    /// How many sessions there may be.
+    pub sessions_max: usize,
+    /// The longest message taken from a peer, in bytes.
+    pub max_message_bytes: usize,
+    /// How many fields a message may have.
+    pub max_fields: usize,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            name: "pinfix".to_owned(),
+            status_page: None,
+            sessions_max: 1024,
+            max_message_bytes: 64 * 1024,
+            max_fields: 2048,
+        }
+    }
+}
+
+impl EngineConfig {
+    /// Checks what the types cannot.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |key, value: usize, right| {
+            Err(ConfigError::Engine {
+                key,
+                value: value.to_string(),
+                right,
+            })
+        };
+        if self.sessions_max == 0 || self.sessions_max > 65_536 {
+            return wrong("sessions_max", self.sessions_max, "1 to 65536");
+        }
+        if !(512..=16 * 1024 * 1024).contains(&self.max_message_bytes) {
+            return wrong(
+                "max_message_bytes",
+                self.max_message_bytes,
+                "512 bytes to 16 MiB",
+            );
+        }
+        if !(16..=65_536).contains(&self.max_fields) {
+            return wrong("max_fields", self.max_fields, "16 to 65536");
+        }
+        Ok(())
+    }
+}
+
+/// Settings of one session: protocol, connection, journal.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// The protocol side.
+    pub settings: Settings,
+    /// Where an initiator connects to.
+    pub address: Option<SocketAddr>,
+    /// How long to wait before each attempt to connect again; the last value repeats. A successful
+    /// logon starts the list anew.
+    pub reconnect: Vec<Duration>,
+    /// How long one attempt to connect may take.
+    pub connect_timeout: Duration,
+    /// The journal. Its identity is set by the engine.
+    pub journal: JournalConfig,
+}
+
+impl SessionConfig {
+    /// An initiator that connects to `address`.
+    #[must_use]
+    pub fn initiator(rules: &'static Rules, sender: &str, target: &str, address: SocketAddr) -> Self {
+        Self {
+            address: Some(address),
+            ..Self::new(Settings::new(rules, Role::Initiator, sender, target))
+        }
+    }
+
+    /// An acceptor, reachable on every port the engine listens on.
+    #[must_use]
+    pub fn acceptor(rules: &'static Rules, sender: &str, target: &str) -> Self {
+        Self::new(Settings::new(rules, Role::Acceptor, sender, target))
+    }
+
+    fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            address: None,
+            reconnect: [1, 2, 5, 10, 30].map(Duration::from_secs).to_vec(),
+            connect_timeout: Duration::from_secs(10),
+            journal: JournalConfig::default(),
+        }
+    }
+
+    /// Keeps the journal in a directory of its own below `base`, named after the session.
+    #[must_use]
+    pub fn journal_below(mut self, base: &Path) -> Self {
+        self.journal.location = Location::Directory(base.join(directory_name(&self.settings.id)));
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        self.settings.check().map_err(ConfigError::Settings)?;
+        let session = || self.settings.id.to_string();
+        let wrong = |key, value: String, right| {
+            Err(ConfigError::Session {
+                session: session(),
+                key,
+                value,
+                right,
+            })
+        };
+        match (self.settings.role, self.address) {
+            (Role::Initiator, None) => {
+                return wrong(
+                    "address",
+                    "none".to_owned(),
+                    "the address an initiator connects to",
+                );
+            }
+            (Role::Acceptor, Some(address)) => {
+                return wrong(
+                    "address",
+                    address.to_string(),
+                    "no address: an acceptor does not connect",
+                );
+            }
+            _ => {}
+        }
+        if self.reconnect.is_empty() {
+            return wrong("reconnect", "empty".to_owned(), "at least one waiting time");
+        }
+        if let Some(span) = self
+            .reconnect
+            .iter()
+            .find(|span| **span < Duration::from_millis(10))
+        {
+            return wrong(
+                "reconnect",
+                format!("{span:?}"),
+                "waiting times of 10 ms or more",
+            );
+        }
+        if self.connect_timeout < Duration::from_millis(10) {
+            return wrong(
+                "connect_timeout",
+                format!("{:?}", self.connect_timeout),
+                "10 ms or more",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// What an acceptor port does with a Logon for which no session is configured: makes one.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// The versions that are served.
+    pub rules: Vec<&'static Rules>,
+    /// Everything else; the identity is taken from the Logon, and with it the version.
+    pub config: SessionConfig,
+    /// The directory below which each session gets its journal; `None` keeps them in memory.
+    pub journals: Option<PathBuf>,
+}
+
+impl Template {
+    /// Whether the version of an identity is served.
+    pub(super) fn serves(&self, id: &SessionId) -> bool {
+        self.rules
+            .iter()
+            .any(|rules| rules.begin_string == id.begin_string)
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let mut config = self.config.clone();
+        // The identity of a template is a placeholder.
+        config.settings.id = SessionId::new(config.settings.rules.begin_string, "any", "any");
+        config.check()
+    }
+}
+
+/// A directory name for a session: readable, and different for different identities.
+fn directory_name(id: &SessionId) -> String {
+    let text = id.to_string();
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || "._-".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
+    let readable: String = text.replace("->", "-").chars().map(plain).collect();
+    // Two identities may look the same after the replacement; their checksums do not.
+    format!("{readable}-{:08x}", crc32c::crc32c(text.as_bytes()))
+}
+
+/// Why an engine, a session or a port could not be set up. Names the thing, the value given and what
+/// would be right.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// A setting of the engine.
+    Engine {
+        /// Which setting.
+        key: &'static str,
+        /// The value given.
+        value: String,
+        /// What would be accepted.
+        right: &'static str,
+    },
+    /// A setting of a session's connection.
+    Session {
+        /// Which session.
+        session: String,
+        /// Which setting.
+        key: &'static str,
+        /// The value given.
+        value: String,
+        /// What would be accepted.
+        right: &'static str,
+    },
+    /// A setting of a session's protocol.
+    Settings(SettingsError),
+    /// The journal of a session could not be opened.
+    Journal {
+        /// Which session.
+        session: String,
+        /// Why.
+        error: OpenError,
+    },
+    /// Two sessions with one identity.
+    Twice(String),
+    /// There are as many sessions as the engine was made for.
+    TooManySessions(usize),
+    /// A port could not be listened on.
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The operating system refused something the engine needs.
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        error: io::Error,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Engine { key, value, right } => {
+                write!(
+                    f,
+                    "engine setting {key}: {value} is not accepted, expected {right}"
+                )
+            }
+            Self::Session {
+                session,
+                key,
+                value,
+                right,
+            } => {
+                write!(
+                    f,
+                    "session {session}, setting {key}: {value} is not accepted, expected {right}"
+                )
+            }
+            Self::Settings(error) => error.fmt(f),
+            Self::Journal { session, error } => write!(f, "journal of session {session}: {error}"),
+            Self::Twice(session) => {
+                write!(f, "session {session} is there already, every identity once")
+            }
+            Self::TooManySessions(max) => {
+                write!(
+                    f,
+                    "the engine has {max} sessions, raise engine setting sessions_max"
+                )
+            }
+            Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::Io { doing, error } => write!(f, "{doing}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::fix::rules::FIX44;
+
+    #[test]
+    fn names_that_look_alike_get_different_directories() {
+        let one = directory_name(&SessionId::new("FIX.4.4", "A/B", "C"));
+        let two = directory_name(&SessionId::new("FIX.4.4", "A:B", "C"));
+        assert_ne!(one, two);
+        assert!(one.starts_with("FIX.4.4_A_B-C-"), "{one}");
+    }
+
+    #[test]
+    fn an_initiator_without_an_address_is_named() {
+        let mut config = SessionConfig::acceptor(&FIX44, "ME", "YOU");
+        config.settings.role = Role::Initiator;
+        let error = config.check().unwrap_err().to_string();
+        assert!(
+            error.contains("FIX.4.4:ME->YOU") && error.contains("address"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! Control of sessions from any thread.
+
+use std::fmt;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use super::SessionHandle;
+use crate::admin::{Busy, CommandSender, Completion, Operation, Outcome, Ticket};
+use crate::counters::{ConnectionState, ReadError, SessionStatus, StatusReader};
+use crate::session::Text;
+
+/// The names of an engine's sessions, in the order of their handles. Never touched by the core once
+/// a session is added.
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    names: RwLock<Vec<String>>,
+}
+
+impl Directory {
+    pub(super) fn add(&self, name: String) {
+        self.names
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .push(name);
+    }
+
+    fn find(&self, name: &str) -> Option<SessionHandle> {
+        let names = self
+            .names
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let number = names.iter().position(|known| known == name)?;
+        Some(super::slot::handle(number))
+    }
+}
+
+/// Controls the sessions of one engine from another thread: log one out cleanly, log it on again, ask
+/// how it is; the others do not notice.
+///
+/// Make as many as there are threads that need one; a controller itself is for one thread at a time.
+/// Commands never block: they are sent, and each gets one [`Completion`].
+#[derive(Debug)]
+pub struct Controller {
+    pub(super) sender: CommandSender,
+    pub(super) status: StatusReader,
+    pub(super) directory: Arc<Directory>,
+}
+
+/// Why a question about a session has no answer.
+#[derive(Debug)]
+pub enum StatusError {
+    /// The engine has no such session.
+    UnknownSession,
+    /// The status page could not be read.
+    Page(ReadError),
+}
+
+impl fmt::Display for StatusError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownSession => f.write_str("no such session in this engine"),
+            Self::Page(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StatusError {}
+
+impl Controller {
+    /// The session called `name`, for example `FIX.4.4:ME->YOU`.
+    #[must_use]
+    pub fn session(&self, name: &str) -> Option<SessionHandle> {
+        self.directory.find(name)
+    }
+
+    /// Clears the hold and has the session log on. Sequence numbers continue.
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn logon(&mut self, session: SessionHandle, within: Duration) -> Result<Ticket, Busy> {
+        self.sender.send(session.0, Operation::Logon, within)
+    }
+
+    /// Sets the hold and has the session log out with `reason` in Text(58). Sequence numbers are not
+    /// touched; the session stays out until [`Controller::logon`].
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn logout(
+        &mut self,
+        session: SessionHandle,
+        reason: Text,
+        within: Duration,
+    ) -> Result<Ticket, Busy> {
+        self.sender
+            .send(session.0, Operation::Logout(reason), within)
+    }
+
+    /// Has the connection cut without a Logout. An initiator connects again after its back-off.
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn disconnect(&mut self, session: SessionHandle, within: Duration) -> Result<Ticket, Busy> {
+        self.sender.send(session.0, Operation::Disconnect, within)
+    }
+
+    /// The next completion, if there is one.
+    pub fn poll(&mut self) -> Option<Completion> {
+        self.sender.poll()
+    }
+
+    /// Waits up to `limit` for the completion of `ticket`; completions of other commands that come
+    /// before it are lost to the caller, so use it with one command under way. Not to be called on
+    /// the engine's own thread.
+    pub fn wait(&mut self, ticket: Ticket, limit: Duration) -> Outcome {
+        let end = std::time::Instant::now() + limit;
+        loop {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            match self.sender.wait(left) {
+                Some(completion) if completion.ticket == ticket => return completion.outcome,
+                Some(_) => {}
+                None if self.sender.is_engine_gone() => return Outcome::EngineStopped,
+                None => return Outcome::TimedOut,
+            }
+        }
+    }
+
+    /// Whether the session is logged on, from the status page: no message to the core.
+    ///
+    /// # Errors
+    /// There is no such session, or the page cannot be read.
+    pub fn is_logged_on(&self, session: SessionHandle) -> Result<bool, StatusError> {
+        Ok(self.status(session)?.state == ConnectionState::Up)
+    }
+
+    /// Everything the status page says about the session: no message to the core.
+    ///
+    /// # Errors
+    /// There is no such session, or the page cannot be read.
+    pub fn status(&self, session: SessionHandle) -> Result<SessionStatus, StatusError> {
+        match self.status.session(session.0 as usize) {
+            Ok(Some(entry)) => Ok(entry.status),
+            Ok(None) => Err(StatusError::UnknownSession),
+            Err(error) => Err(StatusError::Page(error)),
+        }
+    }
+}

@@ -1,0 +1,675 @@
+//! One turn of the loop: commands, network, messages, timers, then everything touched is settled.
+//!
+//! Every part is bounded, so that no session can hold up its neighbours.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::application::{Application, Event};
+use super::desk::{Desk, Handled, Released};
+use super::link::{Link, Owner};
+use super::net::{LinkId, ListenerId, Ready};
+use super::slot::{Connection, Slot};
+use super::{Engine, add};
+use crate::counters::{EngineStatus, Stage};
+use crate::session::fix::{Origin, Phase, Unparked};
+use crate::session::{Cause, Fault, Outbox as _};
+use crate::time::{Mono, Now};
+use crate::wire::fix::frame::{Cut, Garbled, cut};
+use crate::wire::fix::{FieldIndex, Malformed, Message, msg_type};
+
+/// How many messages are taken from one connection per cycle.
+const READ_BATCH: usize = 32;
+
+/// How many messages that waited behind a gap are taken per session and cycle.
+const PARKED_BATCH: usize = 32;
+
+/// How long a connection that was ended in good order is read on, for the peer to close it: closing
+/// it with unread bytes would destroy what was sent last.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How often the engine's part of the status page is written.
+const PUBLISH_EVERY: Duration = Duration::from_millis(100);
+
+/// How long a stranger may take to log on.
+const STRANGER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A BodyLength(9) beyond our limit but up to this many bytes is believed, and ends the session; a
+/// larger one is a damaged digit, and the frame is garbled.
+const BELIEVABLE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Counts of cycles, for the status page.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cycles {
+    all: u64,
+    busy: u64,
+    longest_ns: u64,
+    /// When the engine's part of the status page is written next.
+    publish_at: Mono,
+}
+
+impl Engine {
+    /// Runs one cycle: whatever commands, the network and the timers have for the sessions. Answers
+    /// how much there was to do; zero means that the cycle was idle.
+    ///
+    /// Never blocks. Being called early is harmless; time must not be in the past of an earlier call
+    /// for timers to be on time, but nothing breaks if it is.
+    pub fn poll<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
+        self.poll_waiting(now, Duration::ZERO, app)
+    }
+
+    pub(super) fn poll_waiting<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        wait: Duration,
+        app: &mut A,
+    ) -> usize {
+        let started = self.desk.ticker.now();
+        let mut work = self.desk.take_commands(now, app);
+        work += self.look_at_network(now, wait, app);
+        work += self.read_links(now, app);
+        work += self.fire_timers(now, app);
+        work += self.settle(now, app);
+        self.release_links(now);
+        self.count_cycle(now, started, work);
+        work
+    }
+
+    /// Whether something is left to do in the next cycle, whatever the network says.
+    pub(super) fn has_unfinished_work(&self) -> bool {
+        !(self.readable.is_empty() && self.desk.touched.is_empty() && self.desk.wishes.is_empty())
+    }
+
+    fn count_cycle(&mut self, now: Now, started: u64, work: usize) {
+        self.cycles.all += 1;
+        if work > 0 {
+            let took = self.desk.ticker.now().saturating_sub(started);
+            self.cycles.busy += 1;
+            self.cycles.longest_ns = self.cycles.longest_ns.max(took);
+            self.desk.page.latency(Stage::Cycle).record(took);
+        }
+        if now.mono >= self.cycles.publish_at {
+            self.cycles.publish_at = now.mono + PUBLISH_EVERY;
+            self.publish(now);
+        }
+    }
+
+    fn publish(&mut self, now: Now) {
+        let up = |slot: &&Slot| slot.session.phase() == Phase::Up;
+        self.desk.page.publish_engine(&EngineStatus {
+            updated_utc: now.utc,
+            updated_mono: now.mono,
+            cycles: self.cycles.all,
+            busy_cycles: self.cycles.busy,
+            cycle_max_ns: self.cycles.longest_ns,
+            commands: self.desk.commands,
+            sessions: self.desk.slots.len() as u64,
+            sessions_up: self.desk.slots.iter().filter(up).count() as u64,
+            accepted: self.accepted,
+            refused: self.turned_away,
+        });
+    }
+
+    fn look_at_network<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        wait: Duration,
+        app: &mut A,
+    ) -> usize {
+        let mut ready = std::mem::take(&mut self.ready);
+        // A readiness call that fails leaves nothing ready; the next cycle asks again.
+        let _ = self.desk.net.poll(wait, &mut ready);
+        let mut work = 0;
+        for event in ready.drain(..) {
+            work += match event {
+                Ready::Readable(link) => {
+                    self.list(link);
+                    0
+                }
+                Ready::Writable(link) => {
+                    if let Some(slot) = self.session_of(link) {
+                        self.desk.touch(slot);
+                    }
+                    0
+                }
+                Ready::Accepted {
+                    listener,
+                    link,
+                    peer,
+                } => {
+                    self.accepted(now, listener, link, peer);
+                    1
+                }
+                Ready::Connected(link) => {
+                    self.connected(now, link, app);
+                    1
+                }
+                Ready::ConnectFailed(link, kind) => {
+                    if let Some(slot) = self.connecting(link) {
+                        self.desk.end(now, slot, Cause::ConnectFailed(kind), app);
+                    }
+                    1
+                }
+            };
+        }
+        self.ready = ready;
+        work
+    }
+
+    fn accepted(&mut self, now: Now, listener: ListenerId, link: LinkId, peer: SocketAddr) {
+        self.accepted += 1;
+        let give_up = now.mono + STRANGER_PATIENCE;
+        self.own(
+            link,
+            Owner::Stranger {
+                peer,
+                listener,
+                give_up,
+            },
+        );
+        self.link_timers.arm(link.index, give_up);
+        self.list(link);
+    }
+
+    fn connected<A: Application + ?Sized>(&mut self, now: Now, link: LinkId, app: &mut A) {
+        let Some(slot) = self.connecting(link) else {
+            self.desk.net.close(link);
+            return;
+        };
+        self.own(
+            link,
+            Owner::Session(u32::try_from(slot).unwrap_or(u32::MAX)),
+        );
+        let entry = &mut self.desk.slots[slot];
+        entry.connection = Connection::Open { link };
+        let step = entry.session.connected(now, &mut entry.journal);
+        self.desk.follow(now, slot, step, None, app);
+        self.list(link);
+    }
+
+    /// The session that is connecting over `link`.
+    fn connecting(&self, link: LinkId) -> Option<usize> {
+        self.desk.slots.iter().position(
+            |slot| matches!(slot.connection, Connection::Connecting { link: its, .. } if its == link),
+        )
+    }
+
+    fn session_of(&self, link: LinkId) -> Option<usize> {
+        match self.links.get(link.index as usize) {
+            Some(Link {
+                id,
+                owner: Owner::Session(slot),
+                ..
+            }) if *id == link => Some(*slot as usize),
+            _ => None,
+        }
+    }
+
+    /// Gives a connection an owner, and a receive buffer if its number never had one.
+    fn own(&mut self, link: LinkId, owner: Owner) {
+        let index = link.index as usize;
+        while self.links.len() <= index {
+            let number = u32::try_from(self.links.len()).unwrap_or(u32::MAX);
+            self.links.push(Link::free(LinkId {
+                index: number,
+                generation: u32::MAX,
+            }));
+            self.buffers.push(super::link::Buffer::for_messages_up_to(
+                self.config.max_message_bytes,
+            ));
+            self.readable.reserve(self.links.len());
+            self.desk.released.reserve(self.links.len());
+            if self.link_timers.capacity() < self.links.len() {
+                self.link_timers.grow(self.links.len().next_power_of_two());
+            }
+        }
+        self.buffers[index].clear();
+        self.links[index].id = link;
+        self.links[index].owner = owner;
+    }
+
+    fn list(&mut self, link: LinkId) {
+        if let Some(entry) = self.links.get_mut(link.index as usize)
+            && entry.id == link
+            && !entry.listed
+        {
+            entry.listed = true;
+            self.readable.push(link.index);
+        }
+    }
+
+    /// Reads the listed connections. One that has more stays on the list.
+    fn read_links<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
+        let mut work = 0;
+        let listed = self.readable.len();
+        for at in 0..listed {
+            let index = self.readable[at] as usize;
+            self.links[index].listed = false;
+            let (done, more) = self.read_link(now, index, app);
+            work += done;
+            if more {
+                self.list(self.links[index].id);
+            }
+        }
+        self.readable.drain(..listed);
+        work
+    }
+
+    /// Answers how many messages were taken, and whether there may be more.
+    fn read_link<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        index: usize,
+        app: &mut A,
+    ) -> (usize, bool) {
+        let link = self.links[index].id;
+        if self.links[index].owner == Owner::Nobody {
+            return (0, false);
+        }
+        let room = self.buffers[index].room();
+        // No room means that a stalled message waits; its turn comes below.
+        let received = if room.is_empty() {
+            Ok(None)
+        } else {
+            self.desk.net.receive(link, room).map(Some)
+        };
+        let (fresh, closed) = match received {
+            Ok(Some(0)) => (0, true),
+            Ok(Some(len)) => (len, false),
+            Ok(None) => (0, false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => (0, false),
+            Err(_) => (0, true),
+        };
+        if fresh > 0 {
+            self.desk.read_at = self.desk.ticker.now();
+            self.buffers[index].filled(fresh);
+            if let Some(slot) = self.session_of(link) {
+                let traffic = &mut self.desk.slots[slot].traffic;
+                traffic.bytes_in += fresh as u64;
+                traffic.last_in = now;
+            }
+        }
+        let mut messages = 0;
+        while messages < READ_BATCH && self.links[index].id == link {
+            match self.take_one(now, index, app) {
+                Taken::Message => messages += 1,
+                Taken::Nothing => break,
+                Taken::Stalled => return (messages, true),
+            }
+            if self.is_released(link) {
+                return (messages, false);
+            }
+        }
+        if closed && messages < READ_BATCH {
+            self.peer_closed(now, index, app);
+            return (messages + 1, false);
+        }
+        // After a full read or a full batch there may be more; an empty read says there is none.
+        (messages, fresh > 0 || closed || messages == READ_BATCH)
+    }
+
+    fn is_released(&self, link: LinkId) -> bool {
+        self.desk
+            .released
+            .iter()
+            .any(|released| released.link == link)
+    }
+
+    fn peer_closed<A: Application + ?Sized>(&mut self, now: Now, index: usize, app: &mut A) {
+        let link = self.links[index].id;
+        match self.links[index].owner {
+            Owner::Session(slot) => {
+                let slot = slot as usize;
+                let cause = match self.desk.slots[slot].connection {
+                    Connection::Draining { cause, .. } => cause,
+                    _ => Cause::ConnectionLost,
+                };
+                self.desk.end(now, slot, cause, app);
+            }
+            Owner::Stranger { .. } | Owner::Lingering { .. } => self.drop_link(link),
+            Owner::Nobody => {}
+        }
+    }
+
+    /// Takes one message, or some noise, off a receive buffer.
+    fn take_one<A: Application + ?Sized>(&mut self, now: Now, index: usize, app: &mut A) -> Taken {
+        let received = self.buffers[index].received();
+        if received.is_empty() {
+            return Taken::Nothing;
+        }
+        if let Owner::Lingering { .. } = self.links[index].owner {
+            let len = received.len();
+            self.buffers[index].take(len);
+            return Taken::Nothing;
+        }
+        match cut(received, self.config.max_message_bytes) {
+            Cut::Incomplete { .. } => Taken::Nothing,
+            Cut::Skip { len, why } => {
+                self.skip(now, index, len, why, app);
+                Taken::Message
+            }
+            Cut::Frame { len, .. } => match self.handle_frame(now, index, len, app) {
+                Handled::Done => {
+                    self.buffers[index].take(len);
+                    Taken::Message
+                }
+                Handled::Later => Taken::Stalled,
+            },
+        }
+    }
+
+    /// Bytes that are no sound frame.
+    fn skip<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        index: usize,
+        len: usize,
+        why: Garbled,
+        app: &mut A,
+    ) {
+        self.buffers[index].take(len);
+        let link = self.links[index].id;
+        match self.links[index].owner {
+            Owner::Session(slot) => {
+                let slot = slot as usize;
+                let entry = &mut self.desk.slots[slot];
+                let step = match why {
+                    Garbled::TooLong { declared } if declared <= BELIEVABLE_BYTES => {
+                        let fault = Fault::TooLong {
+                            received: declared as u64,
+                        };
+                        entry.session.beyond_limit(now, fault, &mut entry.journal)
+                    }
+                    _ => entry.session.garbled(),
+                };
+                self.desk.follow(now, slot, step, None, app);
+            }
+            Owner::Stranger { peer, .. } => self.turn_away(link, peer, Fault::GarbledLogon, app),
+            Owner::Lingering { .. } | Owner::Nobody => {}
+        }
+    }
+
+    fn handle_frame<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        index: usize,
+        len: usize,
+        app: &mut A,
+    ) -> Handled {
+        let link = self.links[index].id;
+        let frame = &self.buffers[index].received()[..len];
+        let message = match self.index.read(frame) {
+            Ok(message) => message,
+            Err(malformed) => {
+                let slot = match self.links[index].owner {
+                    Owner::Session(slot) => slot as usize,
+                    Owner::Stranger { peer, .. } => {
+                        self.turn_away(link, peer, Fault::GarbledLogon, app);
+                        return Handled::Done;
+                    }
+                    Owner::Lingering { .. } | Owner::Nobody => return Handled::Done,
+                };
+                let entry = &mut self.desk.slots[slot];
+                let step = match malformed {
+                    Malformed::TooManyFields { .. } => {
+                        entry
+                            .session
+                            .beyond_limit(now, Fault::TooManyFields, &mut entry.journal)
+                    }
+                    _ => entry.session.garbled(),
+                };
+                return self.desk.follow(now, slot, step, None, app);
+            }
+        };
+        match self.links[index].owner {
+            Owner::Session(slot) => {
+                let slot = slot as usize;
+                let entry = &mut self.desk.slots[slot];
+                let step = entry
+                    .session
+                    .receive(now, &message, Origin::Wire, &mut entry.journal);
+                self.desk.follow(now, slot, step, Some(&message), app)
+            }
+            Owner::Stranger { peer, listener, .. } => {
+                let template = self
+                    .templates
+                    .get(listener.0 as usize)
+                    .and_then(Option::as_ref);
+                let welcomed = welcome(&mut self.desk, &message, link, |desk, id| {
+                    let template = template
+                        .filter(|template| template.serves(&id))
+                        .ok_or(None)?;
+                    add::dynamic(
+                        desk,
+                        &self.keeper,
+                        &self.config,
+                        &self.directory,
+                        template,
+                        id,
+                        now,
+                    )
+                    .map_err(Some)
+                });
+                match welcomed {
+                    Ok(Welcome { slot, added }) => {
+                        self.links[index].owner =
+                            Owner::Session(u32::try_from(slot).unwrap_or(u32::MAX));
+                        self.link_timers.cancel(link.index);
+                        let entry = &mut self.desk.slots[slot];
+                        if added {
+                            let session = super::slot::handle(slot);
+                            app.on_event(&Event::SessionAdded {
+                                session,
+                                id: &entry.session.settings().id,
+                            });
+                        }
+                        entry.traffic.bytes_in += len as u64;
+                        entry.traffic.last_in = now;
+                        let step = if entry.hold || self.desk.stopping {
+                            entry
+                                .session
+                                .turn_away(now, Fault::OnHold, &mut entry.journal)
+                        } else {
+                            entry
+                                .session
+                                .receive(now, &message, Origin::Wire, &mut entry.journal)
+                        };
+                        self.desk.follow(now, slot, step, Some(&message), app)
+                    }
+                    Err(Unwelcome::Fault(fault)) => {
+                        self.turn_away(link, peer, fault, app);
+                        Handled::Done
+                    }
+                    Err(Unwelcome::NotAdded(error)) => {
+                        app.on_event(&Event::SessionNotAdded {
+                            peer,
+                            error: &error,
+                        });
+                        self.drop_link(link);
+                        Handled::Done
+                    }
+                }
+            }
+            Owner::Lingering { .. } | Owner::Nobody => Handled::Done,
+        }
+    }
+
+    /// Closes the connection of somebody who has not logged on, without a byte.
+    fn turn_away<A: Application + ?Sized>(
+        &mut self,
+        link: LinkId,
+        peer: SocketAddr,
+        fault: Fault,
+        app: &mut A,
+    ) {
+        self.turned_away += 1;
+        app.on_event(&Event::TurnedAway { peer, fault });
+        self.drop_link(link);
+    }
+
+    fn fire_timers<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
+        let mut fired = 0;
+        while let Some(slot) = self.desk.wheel.next_expired(now.mono) {
+            self.desk.touch(slot as usize);
+            fired += 1;
+        }
+        while let Some(index) = self.link_timers.next_expired(now.mono) {
+            fired += 1;
+            let Link { id, owner, .. } = self.links[index as usize];
+            match owner {
+                Owner::Stranger { peer, give_up, .. } if now.mono >= give_up => {
+                    self.turn_away(id, peer, Fault::LogonTimeout, app);
+                }
+                Owner::Lingering { until } if now.mono >= until => self.drop_link(id),
+                Owner::Stranger { give_up: at, .. } | Owner::Lingering { until: at } => {
+                    self.link_timers.arm(index, at);
+                }
+                Owner::Session(_) | Owner::Nobody => {}
+            }
+        }
+        fired
+    }
+
+    fn settle<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
+        let mut work = self.desk.grant_wishes(now, app);
+        // What is touched while settling, by callbacks or for the next step, waits for the next
+        // cycle.
+        let touched = self.desk.touched.len();
+        for at in 0..touched {
+            let slot = self.desk.touched[at] as usize;
+            self.desk.slots[slot].listed = false;
+            work += self.go_on_with_parked(now, slot, app);
+            if self.desk.settle(now, slot, &mut self.index, app) {
+                self.desk.touch(slot);
+            }
+        }
+        self.desk.touched.drain(..touched);
+        work
+    }
+
+    /// Messages that waited behind a gap which has closed.
+    fn go_on_with_parked<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        slot: usize,
+        app: &mut A,
+    ) -> usize {
+        for done in 0..PARKED_BATCH {
+            let entry = &mut self.desk.slots[slot];
+            match entry.session.next_parked(now, &mut entry.journal) {
+                Unparked::Nothing => return done,
+                Unparked::Close(cause) => {
+                    self.desk.end(now, slot, cause, app);
+                    return done;
+                }
+                Unparked::Message(at) => {
+                    let Some(len) = copy(entry.journal.inbound(at), &mut self.parked) else {
+                        continue;
+                    };
+                    self.desk.read_at = self.desk.ticker.now();
+                    let Ok(message) = self.index.read(&self.parked[..len]) else {
+                        continue;
+                    };
+                    let step = entry
+                        .session
+                        .receive(now, &message, Origin::Parked, &mut entry.journal);
+                    let _: Handled = self.desk.follow(now, slot, step, Some(&message), app);
+                }
+            }
+        }
+        self.desk.touch(slot);
+        PARKED_BATCH
+    }
+
+    /// Takes back the connections that sessions are done with.
+    fn release_links(&mut self, now: Now) {
+        while let Some(Released { link, in_order }) = self.desk.released.pop() {
+            let known = self
+                .links
+                .get(link.index as usize)
+                .is_some_and(|entry| entry.id == link);
+            if in_order && known && self.desk.net.finish(link).is_ok() {
+                let until = now.mono + LINGER;
+                self.links[link.index as usize].owner = Owner::Lingering { until };
+                self.link_timers.arm(link.index, until);
+                self.list(link);
+            } else {
+                self.drop_link(link);
+            }
+        }
+    }
+
+    fn drop_link(&mut self, link: LinkId) {
+        self.desk.net.close(link);
+        if let Some(entry) = self.links.get_mut(link.index as usize)
+            && entry.id == link
+        {
+            entry.owner = Owner::Nobody;
+            self.buffers[link.index as usize].clear();
+            self.link_timers.cancel(link.index);
+        }
+    }
+}
+
+/// What became of the bytes of a receive buffer.
+enum Taken {
+    Message,
+    Nothing,
+    Stalled,
+}
+
+struct Welcome {
+    slot: usize,
+    added: bool,
+}
+
+enum Unwelcome {
+    Fault(Fault),
+    NotAdded(super::ConfigError),
+}
+
+/// Finds, or makes, the session a first message belongs to, and binds the connection to it.
+fn welcome(
+    desk: &mut Desk,
+    message: &Message<'_>,
+    link: LinkId,
+    add: impl FnOnce(&mut Desk, crate::session::SessionId) -> Result<usize, Option<super::ConfigError>>,
+) -> Result<Welcome, Unwelcome> {
+    if message.msg_type() != msg_type::LOGON {
+        return Err(Unwelcome::Fault(Fault::FirstMessageNotLogon));
+    }
+    let unknown = || Unwelcome::Fault(Fault::UnknownIdentity);
+    let found = add::most_specific(&desk.slots, message);
+    let (slot, added) = match found {
+        Some(slot) => (slot, false),
+        None => {
+            let id = add::identity_of(message).ok_or_else(unknown)?;
+            match add(desk, id) {
+                Ok(slot) => (slot, true),
+                Err(None) => return Err(unknown()),
+                Err(Some(error)) => return Err(Unwelcome::NotAdded(error)),
+            }
+        }
+    };
+    let entry = &mut desk.slots[slot];
+    if !matches!(entry.connection, Connection::None) {
+        return Err(Unwelcome::Fault(Fault::AlreadyConnected));
+    }
+    entry.connection = Connection::Open { link };
+    Ok(Welcome { slot, added })
+}
+
+fn copy(from: Option<&[u8]>, to: &mut [u8]) -> Option<usize> {
+    let from = from?;
+    to.get_mut(..from.len())?.copy_from_slice(from);
+    Some(from.len())
+}
+
+/// Scratch space of an engine for one message of a session.
+pub(super) fn scratch(max_message_bytes: usize, max_fields: usize) -> (Box<[u8]>, FieldIndex) {
+    (
+        vec![0; max_message_bytes + 64].into_boxed_slice(),
+        FieldIndex::with_capacity(max_fields),
+    )
+}

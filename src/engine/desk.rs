@@ -1,0 +1,473 @@
+//! The half of the engine a callback may touch: all sessions, their journals, the sockets.
+//!
+//! The receive buffers are not here, so a borrowed message stays valid while an application answers
+//! it on any session. Everything that calls the application is here, and nothing the application
+//! can call is on a path back to it.
+
+use std::io;
+
+use super::SessionHandle;
+use super::application::{Application, Event, Inbound};
+use super::clock::Ticker;
+use super::net::{LinkId, Network};
+use super::outbound::Outbound;
+use super::slot::{Connection, Goal, Pending, Slot, handle};
+use crate::admin::{Command, CommandReceiver, Operation, Outcome};
+use crate::counters::{Stage, StatusPage};
+use crate::session::fix::{Phase, Replayed, Role, Step};
+use crate::session::{Cause, Text};
+use crate::time::{Mono, Now};
+use crate::wheel::Wheel;
+use crate::wire::fix::{FieldIndex, Message};
+
+/// How many messages of a resend are written per session and cycle.
+const RESEND_STEP_MAX: usize = 32;
+
+/// How many frames are handed to a socket per session and visit.
+const EGRESS_BATCH: usize = 64;
+
+/// How many commands are taken per controller and cycle.
+const ADMIN_BATCH: usize = 8;
+
+/// How many commands callbacks may leave to the end of the cycle.
+pub(super) const WISHES_MAX: usize = 1024;
+
+/// Whether a message was dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Handled {
+    /// It was; its bytes may go.
+    Done,
+    /// There is no room to keep it: to be offered again.
+    Later,
+}
+
+pub(super) struct Desk {
+    pub(super) slots: Vec<Slot>,
+    pub(super) net: Box<dyn Network>,
+    /// One entry per session, lazily armed.
+    pub(super) wheel: Wheel,
+    pub(super) page: StatusPage,
+    pub(super) ticker: Ticker,
+    pub(super) receivers: Vec<CommandReceiver>,
+    /// Sessions to be settled at the end of the cycle, each at most once.
+    pub(super) touched: Vec<u32>,
+    /// What callbacks asked for, left to the end of the cycle.
+    pub(super) wishes: Vec<(u32, Operation)>,
+    /// Connections that sessions are done with, for the owner of the receive buffers.
+    pub(super) released: Vec<Released>,
+    /// When the bytes now being handled were read, for the latency of the way in.
+    pub(super) read_at: u64,
+    pub(super) commands: u64,
+    /// The engine is stopping: nothing connects any more.
+    pub(super) stopping: bool,
+}
+
+/// A connection its session is done with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Released {
+    pub(super) link: LinkId,
+    /// It was ended in good order: what was sent must still arrive.
+    pub(super) in_order: bool,
+}
+
+impl Desk {
+    /// Puts a session on the list of those to be settled.
+    pub(super) fn touch(&mut self, slot: usize) {
+        let entry = &mut self.slots[slot];
+        if !entry.listed {
+            entry.listed = true;
+            // Reserved for every session.
+            self.touched.push(handle(slot).0);
+        }
+    }
+
+    /// Does what a session asks for after it was given something, until it asks for nothing.
+    pub(super) fn follow<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        slot: usize,
+        mut step: Step,
+        message: Option<&Message<'_>>,
+        app: &mut A,
+    ) -> Handled {
+        self.touch(slot);
+        let session = handle(slot);
+        loop {
+            step = match (step, message) {
+                (Step::Retry(_), _) => return Handled::Later,
+                (Step::Authenticate, Some(logon)) => {
+                    let admission = app.on_logon_request(session, logon);
+                    let Slot {
+                        session, journal, ..
+                    } = &mut self.slots[slot];
+                    session.admit(now, logon, admission, journal)
+                }
+                (Step::LoggedOn, _) => {
+                    let entry = &mut self.slots[slot];
+                    entry.traffic.logons += 1;
+                    entry.traffic.logged_on = now;
+                    if let Some(route) = &mut entry.route {
+                        route.attempts = 0;
+                    }
+                    self.flush(now, slot);
+                    app.on_logon(session, &mut Outbound::new(now, self));
+                    Step::Done
+                }
+                (Step::Deliver(delivery), Some(message)) => {
+                    let inbound = Inbound {
+                        session,
+                        message: *message,
+                        delivery,
+                    };
+                    let waited = self.ticker.now().saturating_sub(self.read_at);
+                    self.page.latency(Stage::ReadToCallback).record(waited);
+                    let verdict = app.on_message(&inbound, &mut Outbound::new(now, self));
+                    let Slot {
+                        session, journal, ..
+                    } = &mut self.slots[slot];
+                    session.delivered(now, message, verdict, journal)
+                }
+                (Step::PeerRejected, Some(reject)) => {
+                    app.on_reject(session, reject, &mut Outbound::new(now, self));
+                    Step::Done
+                }
+                (Step::Close(cause), _) => {
+                    self.end(now, slot, cause, app);
+                    return Handled::Done;
+                }
+                (Step::CloseAfterFlush(cause), _) => {
+                    self.drain(now, slot, cause);
+                    Step::Done
+                }
+                (Step::Done | Step::Authenticate | Step::Deliver(_) | Step::PeerRejected, _) => {
+                    self.flush(now, slot);
+                    return Handled::Done;
+                }
+            };
+        }
+    }
+
+    /// Hands committed bytes to the socket, oldest first. A broken connection is noticed by the next
+    /// receive.
+    pub(super) fn flush(&mut self, now: Now, slot: usize) {
+        let entry = &mut self.slots[slot];
+        let Some(link) = entry.link() else { return };
+        for _ in 0..EGRESS_BATCH {
+            let Some(unsent) = entry.journal.unsent() else {
+                return;
+            };
+            let bytes = if unsent.masked {
+                // The record holds asterisks in place of secrets, at equal length.
+                entry
+                    .session
+                    .unmasked_logon()
+                    .get(unsent.started..)
+                    .unwrap_or_default()
+            } else {
+                unsent.bytes
+            };
+            let length = bytes.len();
+            match self.net.send(link, bytes) {
+                Ok(sent) => {
+                    entry.journal.mark_sent(sent);
+                    entry.traffic.bytes_out += sent as u64;
+                    entry.traffic.last_out = now;
+                    if sent < length {
+                        return;
+                    }
+                    entry.traffic.frames_out += 1;
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Lets a connection end once everything committed is on the wire.
+    fn drain(&mut self, now: Now, slot: usize, cause: Cause) {
+        let entry = &mut self.slots[slot];
+        if let Connection::Open { link } = entry.connection {
+            let give_up = now.mono + entry.session.settings().logout_timeout;
+            entry.connection = Connection::Draining {
+                link,
+                cause,
+                give_up,
+            };
+        }
+    }
+
+    /// Ends the connection of a session and tells the application.
+    pub(super) fn end<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        slot: usize,
+        cause: Cause,
+        app: &mut A,
+    ) {
+        let entry = &mut self.slots[slot];
+        let link = match entry.connection {
+            Connection::Open { link }
+            | Connection::Draining { link, .. }
+            | Connection::Connecting { link, .. } => link,
+            Connection::None | Connection::RetryAt(_) => return,
+        };
+        let in_order = !matches!(
+            cause,
+            Cause::ConnectionLost | Cause::Disconnected | Cause::ConnectFailed(_) | Cause::NoRoom(_)
+        );
+        self.released.push(Released { link, in_order });
+        entry.connection = match &mut entry.route {
+            Some(route) if !self.stopping => Connection::RetryAt(now.mono + route.next_pause()),
+            _ => Connection::None,
+        };
+        entry.traffic.last_cause = cause.code();
+        entry.traffic.disconnected = now;
+        entry.journal.drop_unsent();
+        let was_up = entry.session.disconnected();
+        self.touch(slot);
+        let session = handle(slot);
+        if was_up {
+            app.on_logout(session, &cause, &mut Outbound::new(now, self));
+        } else if let Cause::ConnectFailed(kind) = cause {
+            if let Some(route) = &self.slots[slot].route {
+                app.on_event(&Event::ConnectFailed {
+                    session,
+                    address: route.address,
+                    kind,
+                });
+            }
+        } else {
+            app.on_event(&Event::LogonFailed { session, cause });
+        }
+    }
+
+    /// Starts the connections, and ends the attempts, that are due.
+    fn connection_due<A: Application + ?Sized>(&mut self, now: Now, slot: usize, app: &mut A) {
+        let entry = &mut self.slots[slot];
+        match entry.connection {
+            Connection::RetryAt(at) if now.mono >= at && !entry.hold && !self.stopping => {
+                let Some(route) = &entry.route else { return };
+                match self.net.connect(route.address) {
+                    Ok(link) => {
+                        let give_up = now.mono + route.connect_timeout;
+                        entry.connection = Connection::Connecting { link, give_up };
+                    }
+                    Err(error) => {
+                        let (address, kind) = (route.address, error.kind());
+                        self.retry_later(now, slot);
+                        app.on_event(&Event::ConnectFailed {
+                            session: handle(slot),
+                            address,
+                            kind,
+                        });
+                    }
+                }
+            }
+            Connection::Connecting { give_up, .. } if now.mono >= give_up => {
+                self.end(
+                    now,
+                    slot,
+                    Cause::ConnectFailed(io::ErrorKind::TimedOut),
+                    app,
+                );
+            }
+            Connection::Draining { cause, give_up, .. } => {
+                if entry.journal.unsent().is_none() || now.mono >= give_up {
+                    self.end(now, slot, cause, app);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn retry_later(&mut self, now: Now, slot: usize) {
+        let entry = &mut self.slots[slot];
+        if let Some(route) = &mut entry.route {
+            entry.connection = Connection::RetryAt(now.mono + route.next_pause());
+        }
+    }
+
+    /// Brings a touched session to rest: what it has to send, to serve, to wait for and to show.
+    /// Answers whether it must be visited again in the next cycle.
+    pub(super) fn settle<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        slot: usize,
+        index: &mut FieldIndex,
+        app: &mut A,
+    ) -> bool {
+        let entry = &mut self.slots[slot];
+        if entry
+            .session
+            .deadline()
+            .is_some_and(|deadline| now.mono >= deadline)
+        {
+            let step = entry.session.timeout(now, &mut entry.journal);
+            self.follow(now, slot, step, None, app);
+        }
+        let Slot {
+            session, journal, ..
+        } = &mut self.slots[slot];
+        let replayed = session.replay(now, RESEND_STEP_MAX, index, journal);
+        journal.poll();
+        self.flush(now, slot);
+        self.connection_due(now, slot, app);
+        self.complete(now, slot);
+        let entry = &mut self.slots[slot];
+        rearm(&mut self.wheel, slot, entry.deadline());
+        self.page.publish_session(slot, &entry.status());
+        // Frames that are not on the device yet are shown later, without an event of the network.
+        let not_durable = entry.journal.unsent_len() > 0 && entry.journal.unsent().is_none();
+        replayed != Replayed::Finished || not_durable
+    }
+
+    /// Answers the commands of a session that have come to their end.
+    fn complete(&mut self, now: Now, slot: usize) {
+        let mut at = 0;
+        while let Some(pending) = self.slots[slot].pending.get(at).copied() {
+            match self.slots[slot].outcome_of(&pending, now) {
+                Some(outcome) => {
+                    self.slots[slot].pending.swap_remove(at);
+                    self.receivers[pending.controller].complete(pending.ticket, outcome);
+                }
+                None => at += 1,
+            }
+        }
+    }
+
+    /// Takes a bounded number of commands from every controller.
+    pub(super) fn take_commands<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
+        let mut taken = 0;
+        for controller in 0..self.receivers.len() {
+            for _ in 0..ADMIN_BATCH {
+                let Some(command) = self.receivers[controller].next_command() else {
+                    break;
+                };
+                taken += 1;
+                self.command(now, controller, command, app);
+            }
+        }
+        self.commands += taken as u64;
+        taken
+    }
+
+    fn command<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        controller: usize,
+        command: Command,
+        app: &mut A,
+    ) {
+        let slot = command.session as usize;
+        let outcome = if slot < self.slots.len() {
+            self.operate(now, slot, command.operation, app)
+        } else {
+            Err(Outcome::UnknownSession)
+        };
+        match outcome {
+            Err(outcome) => self.receivers[controller].complete(command.ticket, outcome),
+            Ok(goal) => {
+                let deadline = now.mono + command.within;
+                let pending = Pending {
+                    controller,
+                    ticket: command.ticket,
+                    goal,
+                    deadline,
+                };
+                self.slots[slot].pending.push(pending);
+                self.touch(slot);
+            }
+        }
+    }
+
+    /// Sets an operation in motion. Answers what to wait for, or the outcome if there is nothing to
+    /// wait for.
+    pub(super) fn operate<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        slot: usize,
+        operation: Operation,
+        app: &mut A,
+    ) -> Result<Goal, Outcome> {
+        self.touch(slot);
+        match operation {
+            Operation::Logon => self.log_on(now, slot),
+            Operation::Logout(reason) => self.log_out(now, slot, &reason, app),
+            Operation::Disconnect => match self.slots[slot].connection {
+                Connection::None | Connection::RetryAt(_) => Err(Outcome::NoOp("not connected")),
+                _ => {
+                    self.end(now, slot, Cause::Disconnected, app);
+                    Err(Outcome::Done)
+                }
+            },
+        }
+    }
+
+    fn log_on(&mut self, now: Now, slot: usize) -> Result<Goal, Outcome> {
+        if self.stopping {
+            return Err(Outcome::Refused("the engine is stopping"));
+        }
+        let entry = &mut self.slots[slot];
+        let held = std::mem::replace(&mut entry.hold, false);
+        match (entry.session.phase(), entry.connection) {
+            (Phase::Up, _) if held => Err(Outcome::Done),
+            (Phase::Up, _) => Err(Outcome::NoOp("logged on already")),
+            (_, Connection::None | Connection::RetryAt(_)) => {
+                if entry.session.settings().role == Role::Initiator {
+                    entry.connection = Connection::RetryAt(now.mono);
+                }
+                Ok(Goal::LoggedOn)
+            }
+            _ => Ok(Goal::LoggedOn),
+        }
+    }
+
+    fn log_out<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        slot: usize,
+        reason: &Text,
+        app: &mut A,
+    ) -> Result<Goal, Outcome> {
+        let entry = &mut self.slots[slot];
+        entry.hold = true;
+        match entry.connection {
+            Connection::None | Connection::RetryAt(_) => {
+                return Err(Outcome::NoOp("not logged on; the session is on hold now"));
+            }
+            Connection::Connecting { .. } => self.end(now, slot, Cause::Disconnected, app),
+            Connection::Open { .. } | Connection::Draining { .. } => {
+                let step = entry.session.logout(now, reason, &mut entry.journal);
+                self.follow(now, slot, step, None, app);
+            }
+        }
+        Ok(Goal::Closed)
+    }
+
+    /// Does what callbacks asked for. They may ask for more meanwhile, which waits for the next
+    /// cycle.
+    pub(super) fn grant_wishes<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
+        let wishes = self.wishes.len();
+        for _ in 0..wishes {
+            let (slot, operation) = self.wishes.remove(0);
+            // Nobody waits for the outcome: the session's own callbacks tell what became of it.
+            let _ = self.operate(now, slot as usize, operation, app);
+        }
+        wishes
+    }
+
+    /// Whether a session may be used by this name.
+    pub(super) fn slot(&self, session: SessionHandle) -> Option<&Slot> {
+        self.slots.get(session.0 as usize)
+    }
+}
+
+/// Arms the timer of a session if it would come too late. A deadline that has moved away is left to
+/// fire early: the session then just says when to come again.
+fn rearm(wheel: &mut Wheel, slot: usize, deadline: Option<Mono>) {
+    let id = handle(slot).0;
+    if let Some(deadline) = deadline
+        && wheel.armed(id).is_none_or(|armed| deadline < armed)
+    {
+        wheel.arm(id, deadline);
+    }
+}

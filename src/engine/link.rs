@@ -1,0 +1,120 @@
+//! The receive side of one connection: its buffer, and whose it is.
+
+use std::net::SocketAddr;
+
+use super::net::{LinkId, ListenerId};
+use crate::time::Mono;
+
+/// Whose a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// Nobody's: the entry is free.
+    Nobody,
+    /// A peer connected and has not logged on yet.
+    Stranger {
+        peer: SocketAddr,
+        listener: ListenerId,
+        give_up: Mono,
+    },
+    /// This session's.
+    Session(u32),
+    /// Its session is done with it; what was sent must still arrive, so it is read until the peer
+    /// closes.
+    Lingering { until: Mono },
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) id: LinkId,
+    pub(super) owner: Owner,
+    /// Whether it is on the list of those to be read.
+    pub(super) listed: bool,
+}
+
+impl Link {
+    pub(super) fn free(id: LinkId) -> Self {
+        Self {
+            id,
+            owner: Owner::Nobody,
+            listed: false,
+        }
+    }
+}
+
+/// Bytes received and not yet taken, contiguous.
+///
+/// Twice as long as the longest message, so that the rest of a message is rarely moved to the front.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    bytes: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+impl Buffer {
+    pub(super) fn for_messages_up_to(max: usize) -> Self {
+        Self {
+            bytes: vec![0; 2 * max].into_boxed_slice(),
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// What was received and not yet taken.
+    pub(super) fn received(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// Room for more. Never empty while a message of the largest size is incomplete.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        if self.start == self.end {
+            self.clear();
+        } else if self.end == self.bytes.len() {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        &mut self.bytes[self.end..]
+    }
+
+    /// `len` bytes were received into the room.
+    pub(super) fn filled(&mut self, len: usize) {
+        self.end = (self.end + len).min(self.bytes.len());
+    }
+
+    /// The first `len` bytes are dealt with.
+    pub(super) fn take(&mut self, len: usize) {
+        self.start = (self.start + len).min(self.end);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.start = 0;
+        self.end = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_of_a_message_moves_to_the_front_when_the_end_is_reached() {
+        let mut buffer = Buffer::for_messages_up_to(4);
+        buffer.room().copy_from_slice(b"abcdefgh");
+        buffer.filled(8);
+        assert_eq!(buffer.room().len(), 0);
+        buffer.take(6);
+        assert_eq!(buffer.received(), b"gh");
+        assert_eq!(buffer.room().len(), 6);
+        assert_eq!(buffer.received(), b"gh");
+    }
+
+    #[test]
+    fn an_empty_buffer_starts_anew() {
+        let mut buffer = Buffer::for_messages_up_to(4);
+        buffer.filled(8);
+        buffer.take(8);
+        assert_eq!(buffer.room().len(), 8);
+    }
+}

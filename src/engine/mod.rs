@@ -1,0 +1,242 @@
+//! The only place that does I/O, reads a clock or calls the application.
+//!
+//! An [`Engine`] owns its sessions, their journals and their sockets, and runs on one thread: either
+//! the embedder's, which calls [`Engine::poll`], or a pinned core, through [`Engine::run`].
+
+mod add;
+mod application;
+mod clock;
+mod config;
+mod control;
+mod cycle;
+mod desk;
+mod link;
+pub mod net;
+mod os;
+mod outbound;
+mod run;
+mod slot;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+pub use self::application::{Application, Event, Inbound};
+pub use self::clock::{Clock, Ticker};
+pub use self::config::{ConfigError, EngineConfig, SessionConfig, Template};
+use self::control::Directory;
+pub use self::control::{Controller, StatusError};
+use self::desk::{Desk, WISHES_MAX};
+use self::link::{Buffer, Link};
+use self::net::{Network, Ready};
+pub use self::os::OsNetwork;
+pub use self::outbound::{MESSAGE_ROOM, Outbound};
+pub use self::run::{Idle, Run, RunError, StopSignal, Stopper};
+use crate::admin::{self, COMMANDS_MAX};
+use crate::counters::{EngineIdentity, StatusPage, StatusReader};
+use crate::journal::{Keeper, Recovery};
+use crate::session::Outbox as _;
+use crate::time::Now;
+use crate::wheel::Wheel;
+use crate::wire::fix::FieldIndex;
+
+/// The resolution of timers.
+const TICK: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// How much the network may report per cycle without allocating.
+const READY_MAX: usize = 8 * 1024;
+
+/// Names a session of one engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionHandle(pub(crate) u32);
+
+impl SessionHandle {
+    /// The number of the session, counting from 0 in the order they were added: its place on the
+    /// status page.
+    #[must_use]
+    pub fn number(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Many sessions on one thread.
+pub struct Engine {
+    config: EngineConfig,
+    desk: Desk,
+    /// Receive buffers and owners of connections, by link number.
+    links: Vec<Link>,
+    buffers: Vec<Buffer>,
+    /// Connections to be read, by link number, each at most once.
+    readable: Vec<u32>,
+    /// One entry per connection that has no session, or no longer.
+    link_timers: Wheel,
+    /// By listening port: what to do with a Logon for which no session is configured.
+    templates: Vec<Option<Template>>,
+    ready: Vec<Ready>,
+    /// The fields of the message being handled.
+    index: FieldIndex,
+    /// A message that waited behind a gap, while it is being handled.
+    parked: Box<[u8]>,
+    directory: Arc<Directory>,
+    keeper: Keeper,
+    accepted: u64,
+    turned_away: u64,
+    cycles: cycle::Cycles,
+}
+
+impl Engine {
+    /// An engine on the operating system's network, whose journals are kept by a thread of their own.
+    ///
+    /// # Errors
+    /// A setting that cannot be accepted, or something the operating system refuses.
+    pub fn new(config: EngineConfig) -> Result<Self, ConfigError> {
+        let network = OsNetwork::new().map_err(|error| ConfigError::Io {
+            doing: "opening the readiness queue",
+            error,
+        })?;
+        let keeper = Keeper::start("pinfix-journal").map_err(|error| ConfigError::Io {
+            doing: "starting the journal thread",
+            error,
+        })?;
+        Self::with(config, Box::new(network), keeper)
+    }
+
+    /// An engine on any network and keeper, for simulations: with a simulated network,
+    /// [`Keeper::inline`], journals in memory and times that the caller makes, it is deterministic.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub fn with(
+        config: EngineConfig,
+        network: Box<dyn Network>,
+        keeper: Keeper,
+    ) -> Result<Self, ConfigError> {
+        config.check()?;
+        let identity = EngineIdentity {
+            name: config.name.clone(),
+            started: Clock::new().now().utc,
+        };
+        let page = StatusPage::create(
+            config.status_page.as_deref(),
+            config.sessions_max,
+            &identity,
+        )
+        .map_err(|error| ConfigError::Io {
+            doing: "creating the status page",
+            error,
+        })?;
+        let (parked, index) = cycle::scratch(config.max_message_bytes, config.max_fields);
+        Ok(Self {
+            desk: Desk {
+                slots: Vec::new(),
+                net: network,
+                wheel: Wheel::new(16, TICK),
+                page,
+                ticker: Ticker::new(),
+                receivers: Vec::new(),
+                touched: Vec::with_capacity(16),
+                wishes: Vec::with_capacity(WISHES_MAX),
+                released: Vec::with_capacity(16),
+                read_at: 0,
+                commands: 0,
+                stopping: false,
+            },
+            config,
+            links: Vec::new(),
+            buffers: Vec::new(),
+            readable: Vec::with_capacity(16),
+            link_timers: Wheel::new(16, TICK),
+            templates: Vec::new(),
+            ready: Vec::with_capacity(READY_MAX),
+            index,
+            parked,
+            directory: Arc::default(),
+            keeper,
+            accepted: 0,
+            turned_away: 0,
+            cycles: cycle::Cycles::default(),
+        })
+    }
+
+    /// Adds a session and opens its journal. An initiator connects in the next cycle. Answers the
+    /// handle, and what the journal had to mend.
+    ///
+    /// # Errors
+    /// A setting that cannot be accepted, an identity that is there already, or a journal that
+    /// cannot be opened. The engine is as it was then.
+    pub fn add_session(
+        &mut self,
+        config: SessionConfig,
+        now: Now,
+    ) -> Result<(SessionHandle, Recovery), ConfigError> {
+        let (number, recovery) = add::session(
+            &mut self.desk,
+            &self.keeper,
+            &self.config,
+            &self.directory,
+            config,
+            now,
+        )?;
+        Ok((slot::handle(number), recovery))
+    }
+
+    /// Listens for peers of the acceptor sessions. With a template, a Logon for which no session is
+    /// configured makes one. Answers the address bound, which tells the port if it was 0.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub fn listen(
+        &mut self,
+        address: SocketAddr,
+        template: Option<Template>,
+    ) -> Result<SocketAddr, ConfigError> {
+        if let Some(template) = &template {
+            template.check()?;
+        }
+        let (_, bound) = self
+            .desk
+            .net
+            .listen(address)
+            .map_err(|error| ConfigError::Listen { address, error })?;
+        self.templates.push(template);
+        Ok(bound)
+    }
+
+    /// A controller of this engine's sessions, for another thread.
+    pub fn controller(&mut self) -> Controller {
+        let (sender, receiver) = admin::channel();
+        self.desk.receivers.push(receiver);
+        let room = self.desk.receivers.len() * COMMANDS_MAX;
+        for slot in &mut self.desk.slots {
+            slot.pending.reserve(room);
+        }
+        Controller {
+            sender,
+            status: self.desk.page.reader(),
+            directory: Arc::clone(&self.directory),
+        }
+    }
+
+    /// A reader of the status page, for other threads.
+    #[must_use]
+    pub fn status_reader(&self) -> StatusReader {
+        self.desk.page.reader()
+    }
+
+    /// What a callback can do, outside of one: for an embedder that sends between two polls.
+    pub fn outbound(&mut self, now: Now) -> Outbound<'_> {
+        Outbound::new(now, &mut self.desk)
+    }
+
+    /// MsgSeqNum(34) that `session` sends next and expects next.
+    #[must_use]
+    pub fn next_numbers(&self, session: SessionHandle) -> Option<(u64, u64)> {
+        let journal = &self.desk.slot(session)?.journal;
+        Some((journal.next_out(), journal.next_in()))
+    }
+
+    /// What a session has counted since it was added.
+    #[must_use]
+    pub fn tally(&self, session: SessionHandle) -> Option<&crate::session::fix::Tally> {
+        Some(self.desk.slot(session)?.session.tally())
+    }
+}

@@ -1,0 +1,132 @@
+//! What a callback can do: send on any session, and ask for a logon, a logout or a disconnect.
+
+use super::SessionHandle;
+use super::desk::{Desk, WISHES_MAX};
+use super::slot::Slot;
+use crate::admin::Operation;
+use crate::counters::Stage;
+use crate::session::fix::Phase;
+use crate::session::{Refusal, SessionId, Text};
+use crate::time::Now;
+use crate::wire::fix::FrameWriter;
+
+/// How long a message may be unless [`Outbound::send_sized`] says otherwise, in bytes.
+pub const MESSAGE_ROOM: usize = 4096;
+
+/// The outbound half of all sessions of the engine.
+///
+/// Nothing here blocks, and nothing here calls the application.
+pub struct Outbound<'a> {
+    now: Now,
+    desk: &'a mut Desk,
+}
+
+impl<'a> Outbound<'a> {
+    pub(super) fn new(now: Now, desk: &'a mut Desk) -> Self {
+        Self { now, desk }
+    }
+
+    /// The time of this cycle.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// Sends an application message: `write` puts the body into the journal in place, the header
+    /// stands already, and the bytes go to the socket before this returns unless older ones wait.
+    /// Answers MsgSeqNum(34).
+    ///
+    /// # Errors
+    /// Why it was not sent. Nothing was numbered and nothing was kept then; back-pressure is
+    /// [`Refusal::Full`].
+    pub fn send(
+        &mut self,
+        session: SessionHandle,
+        msg_type: &[u8],
+        write: impl FnOnce(&mut FrameWriter<'_>),
+    ) -> Result<u64, Refusal> {
+        self.send_sized(session, msg_type, MESSAGE_ROOM, write)
+    }
+
+    /// As [`Outbound::send`], for a message of up to `room` bytes in all.
+    ///
+    /// # Errors
+    /// As [`Outbound::send`].
+    pub fn send_sized(
+        &mut self,
+        session: SessionHandle,
+        msg_type: &[u8],
+        room: usize,
+        write: impl FnOnce(&mut FrameWriter<'_>),
+    ) -> Result<u64, Refusal> {
+        let asked_at = self.desk.ticker.now();
+        let at = session.0 as usize;
+        let Some(Slot {
+            session, journal, ..
+        }) = self.desk.slots.get_mut(at)
+        else {
+            return Err(Refusal::UnknownSession);
+        };
+        let seq = session.send(self.now, msg_type, room, write, journal)?;
+        let written = self.desk.ticker.now().saturating_sub(asked_at);
+        self.desk
+            .page
+            .latency(Stage::CallbackToWrite)
+            .record(written);
+        self.desk.touch(at);
+        self.desk.flush(self.now, at);
+        Ok(seq)
+    }
+
+    /// Whether a session is logged on.
+    #[must_use]
+    pub fn is_logged_on(&self, session: SessionHandle) -> bool {
+        self.desk
+            .slot(session)
+            .is_some_and(|slot| slot.session.phase() == Phase::Up)
+    }
+
+    /// Who a session is.
+    #[must_use]
+    pub fn id(&self, session: SessionHandle) -> Option<&SessionId> {
+        self.desk
+            .slot(session)
+            .map(|slot| &slot.session.settings().id)
+    }
+
+    /// Clears the hold of a session and has it log on, at the end of the cycle.
+    ///
+    /// # Errors
+    /// There is no such session, or too much was asked for in one cycle already.
+    pub fn logon(&mut self, session: SessionHandle) -> Result<(), Refusal> {
+        self.wish(session, Operation::Logon)
+    }
+
+    /// Sets the hold of a session and has it log out with `reason` in Text(58), at the end of the
+    /// cycle. Numbers are not touched.
+    ///
+    /// # Errors
+    /// There is no such session, or too much was asked for in one cycle already.
+    pub fn logout(&mut self, session: SessionHandle, reason: Text) -> Result<(), Refusal> {
+        self.wish(session, Operation::Logout(reason))
+    }
+
+    /// Has the connection of a session cut without a Logout, at the end of the cycle.
+    ///
+    /// # Errors
+    /// There is no such session, or too much was asked for in one cycle already.
+    pub fn disconnect(&mut self, session: SessionHandle) -> Result<(), Refusal> {
+        self.wish(session, Operation::Disconnect)
+    }
+
+    fn wish(&mut self, session: SessionHandle, operation: Operation) -> Result<(), Refusal> {
+        if self.desk.slot(session).is_none() {
+            return Err(Refusal::UnknownSession);
+        }
+        if self.desk.wishes.len() == WISHES_MAX {
+            return Err(Refusal::TooManyWishes);
+        }
+        self.desk.wishes.push((session.0, operation));
+        Ok(())
+    }
+}

@@ -1,0 +1,180 @@
+//! The run loop: pins the core, reads the clock once per cycle, and decides what an idle cycle does.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::Engine;
+use super::application::Application;
+use super::clock::Clock;
+use super::slot::Connection;
+use crate::session::{Cause, Text};
+use crate::time::Now;
+
+/// How long sessions may take to log out when the engine stops, beyond their own logout timeouts.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+
+/// What an idle cycle does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Idle {
+    /// Polls again at once: the lowest latency, and a whole core.
+    #[default]
+    Spin,
+    /// Gives the core away once, then polls again: for machines with fewer cores than threads that
+    /// want one.
+    Yield,
+    /// Sleeps in the readiness call until something arrives, a timer is due, or this time has
+    /// passed. A command from another thread may wait that long.
+    Block(Duration),
+}
+
+/// How a run loop runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// The core to pin the thread to; `None` leaves it to the system.
+    pub core: Option<usize>,
+    /// What an idle cycle does.
+    pub idle: Idle,
+}
+
+/// Tells a run loop to log its sessions out and return.
+#[derive(Clone, Debug, Default)]
+pub struct Stopper(Arc<AtomicBool>);
+
+/// The run loop's end of a [`Stopper`].
+pub type StopSignal = Stopper;
+
+impl Stopper {
+    /// Asks the loop to stop. May be called from a signal handler.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it was asked to.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Why a run loop could not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunError {
+    /// The thread could not be pinned to this core.
+    NoSuchCore(usize),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchCore(core) => {
+                let cores = core_affinity::get_core_ids().unwrap_or_default();
+                let cores: Vec<_> = cores.into_iter().map(|core| core.id.to_string()).collect();
+                write!(
+                    f,
+                    "cannot pin to core {core}, this process may use {}",
+                    cores.join(", ")
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+impl Engine {
+    /// Runs until `stop` is asked to, then logs every session out and returns.
+    ///
+    /// # Errors
+    /// The thread cannot be pinned to the core asked for.
+    pub fn run<A: Application + ?Sized>(
+        &mut self,
+        app: &mut A,
+        run: Run,
+        stop: &Stopper,
+    ) -> Result<(), RunError> {
+        if let Some(core) = run.core
+            && !core_affinity::set_for_current(core_affinity::CoreId { id: core })
+        {
+            return Err(RunError::NoSuchCore(core));
+        }
+        let mut clock = Clock::new();
+        while !stop.is_stopping() {
+            let now = clock.now();
+            let work = self.poll_waiting(now, self.idle_wait(now, run.idle), app);
+            if work == 0 && run.idle == Idle::Yield {
+                std::thread::yield_now();
+            }
+        }
+        self.finish(&mut clock, app);
+        Ok(())
+    }
+
+    /// How long the readiness call of this cycle may wait.
+    fn idle_wait(&self, now: Now, idle: Idle) -> Duration {
+        let Idle::Block(longest) = idle else {
+            return Duration::ZERO;
+        };
+        if self.has_unfinished_work() {
+            return Duration::ZERO;
+        }
+        let timers = [
+            self.desk.wheel.next_deadline(),
+            self.link_timers.next_deadline(),
+        ];
+        let due = timers.into_iter().flatten().min();
+        due.map_or(longest, |due| due.since(now.mono).min(longest))
+    }
+
+    /// Logs every session out and closes every connection.
+    fn finish<A: Application + ?Sized>(&mut self, clock: &mut Clock, app: &mut A) {
+        let now = clock.now();
+        self.begin_stop(now, app);
+        let timeouts = self
+            .desk
+            .slots
+            .iter()
+            .map(|slot| slot.session.settings().logout_timeout);
+        let end = now.mono + timeouts.max().unwrap_or_default() + STOP_GRACE;
+        loop {
+            let now = clock.now();
+            self.poll(now, app);
+            if self.is_stopped() || now.mono >= end {
+                break;
+            }
+        }
+        for slot in 0..self.desk.slots.len() {
+            self.desk.end(clock.now(), slot, Cause::EngineStopped, app);
+        }
+        self.poll(clock.now(), app);
+    }
+
+    /// Starts to end: logs every session out and connects no more. To be polled on until
+    /// [`Engine::is_stopped`].
+    pub fn begin_stop<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) {
+        self.desk.stopping = true;
+        let reason = Text::lossy(b"Engine stops");
+        for slot in 0..self.desk.slots.len() {
+            let entry = &mut self.desk.slots[slot];
+            match entry.connection {
+                Connection::None => {}
+                Connection::RetryAt(_) => entry.connection = Connection::None,
+                Connection::Connecting { .. } => self.desk.end(now, slot, Cause::EngineStopped, app),
+                Connection::Open { .. } | Connection::Draining { .. } => {
+                    let step = entry.session.logout(now, &reason, &mut entry.journal);
+                    self.desk.follow(now, slot, step, None, app);
+                }
+            }
+        }
+    }
+
+    /// Whether no session has a connection, or is about to make one.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.desk
+            .slots
+            .iter()
+            .all(|slot| slot.connection == Connection::None)
+    }
+}

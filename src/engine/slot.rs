@@ -1,0 +1,203 @@
+//! One session with everything the engine keeps for it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::SessionHandle;
+use super::net::LinkId;
+use crate::admin::{Outcome, Ticket};
+use crate::counters::{ConnectionState, SessionStatus};
+use crate::journal::Journal;
+use crate::session::fix::{Phase, Session};
+use crate::session::{Cause, Outbox as _};
+use crate::time::{Mono, Now};
+
+/// A session, its journal and its place in the world.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) session: Session,
+    pub(super) journal: Journal,
+    pub(super) connection: Connection,
+    /// For an initiator, how it connects.
+    pub(super) route: Option<Route>,
+    /// An operator holds the session: it does not connect, and it refuses Logons.
+    pub(super) hold: bool,
+    /// Commands that wait for the session to get somewhere. Reserved for as many as all controllers
+    /// together may have under way.
+    pub(super) pending: Vec<Pending>,
+    /// Whether the slot is on the list of those to be settled at the end of the cycle.
+    pub(super) listed: bool,
+    pub(super) traffic: Traffic,
+}
+
+/// How far a connection is. The phases of the protocol are the session's own affair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Connection {
+    /// None, and none is due.
+    None,
+    /// The initiator connects at this time.
+    RetryAt(Mono),
+    /// The initiator is connecting.
+    Connecting { link: LinkId, give_up: Mono },
+    /// It stands.
+    Open { link: LinkId },
+    /// It is closed once everything committed is on the wire, or at `give_up`.
+    Draining {
+        link: LinkId,
+        cause: Cause,
+        give_up: Mono,
+    },
+}
+
+/// How an initiator connects.
+#[derive(Clone, Debug)]
+pub(super) struct Route {
+    pub(super) address: SocketAddr,
+    pub(super) reconnect: Vec<Duration>,
+    pub(super) connect_timeout: Duration,
+    /// Attempts since the last successful logon.
+    pub(super) attempts: usize,
+}
+
+impl Route {
+    /// How long to wait before the next attempt.
+    pub(super) fn next_pause(&mut self) -> Duration {
+        let at = self.attempts.min(self.reconnect.len().saturating_sub(1));
+        self.attempts = self.attempts.saturating_add(1);
+        self.reconnect
+            .get(at)
+            .copied()
+            .unwrap_or(Duration::from_secs(30))
+    }
+}
+
+/// A command that is not done yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending {
+    pub(super) controller: usize,
+    pub(super) ticket: Ticket,
+    pub(super) goal: Goal,
+    pub(super) deadline: Mono,
+}
+
+/// What a command waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    LoggedOn,
+    Closed,
+}
+
+/// Counts and times of a session's connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Traffic {
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    pub(super) frames_out: u64,
+    pub(super) last_in: Now,
+    pub(super) last_out: Now,
+    pub(super) logons: u64,
+    pub(super) logged_on: Now,
+    pub(super) disconnected: Now,
+    pub(super) last_cause: u32,
+}
+
+impl Slot {
+    /// The connection the session uses, if there is one it may send on.
+    pub(super) fn link(&self) -> Option<LinkId> {
+        match self.connection {
+            Connection::Open { link } | Connection::Draining { link, .. } => Some(link),
+            Connection::None | Connection::RetryAt(_) | Connection::Connecting { .. } => None,
+        }
+    }
+
+    /// When something may be due for the slot.
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        let connection = match self.connection {
+            Connection::None | Connection::Open { .. } => None,
+            Connection::RetryAt(at) => (!self.hold).then_some(at),
+            Connection::Connecting { give_up, .. } | Connection::Draining { give_up, .. } => {
+                Some(give_up)
+            }
+        };
+        let pending = self.pending.iter().map(|pending| pending.deadline).min();
+        [self.session.deadline(), connection, pending]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Whether a pending command has come to its end.
+    pub(super) fn outcome_of(&self, pending: &Pending, now: Now) -> Option<Outcome> {
+        let reached = match pending.goal {
+            Goal::LoggedOn => self.session.phase() == Phase::Up,
+            Goal::Closed => {
+                matches!(self.connection, Connection::None | Connection::RetryAt(_))
+                    && self.session.phase() == Phase::Down
+            }
+        };
+        if reached {
+            Some(Outcome::Done)
+        } else if pending.goal == Goal::LoggedOn && self.hold {
+            Some(Outcome::Refused("a logout was asked for meanwhile"))
+        } else if now.mono >= pending.deadline {
+            Some(Outcome::TimedOut)
+        } else {
+            None
+        }
+    }
+
+    /// What the status page shows.
+    pub(super) fn status(&self) -> SessionStatus {
+        let tally = self.session.tally();
+        let journal = self.journal.stat();
+        let state = match (self.session.phase(), self.connection) {
+            (_, Connection::Connecting { .. }) => ConnectionState::Connecting,
+            (Phase::Down, Connection::Open { .. }) => ConnectionState::AwaitLogon,
+            (Phase::Down, _) => ConnectionState::Down,
+            (Phase::LogonSent, _) => ConnectionState::LogonSent,
+            (Phase::Up, _) => ConnectionState::Up,
+            (Phase::LogoutSent, _) => ConnectionState::LogoutSent,
+            (Phase::Closing, _) => ConnectionState::Closing,
+        };
+        SessionStatus {
+            state,
+            held: self.hold,
+            in_schedule: true,
+            next_out: self.journal.next_out(),
+            next_in: self.journal.next_in(),
+            messages_out: self.traffic.frames_out,
+            messages_in: tally.messages_in,
+            bytes_out: self.traffic.bytes_out,
+            bytes_in: self.traffic.bytes_in,
+            resent: tally.resent,
+            gap_fills_out: tally.gap_fills_out,
+            gap_fills_in: tally.gap_fills_in,
+            resend_requests_out: tally.resend_requests_out,
+            resend_requests_in: tally.resend_requests_in,
+            garbled: tally.garbled,
+            rejects_out: tally.rejects_out,
+            rejects_in: tally.rejects_in,
+            faults: tally.faults,
+            reconnects: self.traffic.logons.saturating_sub(1),
+            last_in_mono: self.traffic.last_in.mono,
+            last_in_utc: self.traffic.last_in.utc,
+            last_out_mono: self.traffic.last_out.mono,
+            last_out_utc: self.traffic.last_out.utc,
+            test_request_round_trip_ns: self
+                .session
+                .test_round_trip()
+                .map_or(0, |span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)),
+            unsent_bytes: journal.unsent_bytes as u64,
+            journal_used_bytes: journal.stored_bytes - journal.tail_left_bytes as u64,
+            journal_segments: journal.segments as u64,
+            logged_on_utc: self.traffic.logged_on.utc,
+            disconnected_utc: self.traffic.disconnected.utc,
+            disconnect_cause: self.traffic.last_cause.into(),
+        }
+    }
+}
+
+/// A handle is the number of a slot.
+pub(super) fn handle(slot: usize) -> SessionHandle {
+    SessionHandle(u32::try_from(slot).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,69 @@
+//! Why a connection ended, as the application and the operator are told.
+
+use std::fmt;
+
+use super::{Fault, Full, Text};
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The peer answered the Logout we sent.
+    LogoutConfirmed,
+    /// The peer logged out, with its Text(58).
+    PeerLogout(Text),
+    /// The peer answered our Logon with a Logout, with its Text(58).
+    LogonRefused(Text),
+    /// Our application refused the peer's Logon, with the Text(58) it was given.
+    LogonDenied(Text),
+    /// A mistake of the peer.
+    Fault(Fault),
+    /// The peer closed the connection, or it broke, without a Logout. Abnormal.
+    ConnectionLost,
+    /// The connection could not be made.
+    ConnectFailed(std::io::ErrorKind),
+    /// An operator or the application had it cut, without a Logout.
+    Disconnected,
+    /// There was no room in the journal for a session-level message.
+    NoRoom(Full),
+    /// The engine stopped.
+    EngineStopped,
+}
+
+impl Cause {
+    /// A stable number for the status page.
+    #[must_use]
+    pub fn code(&self) -> u32 {
+        match self {
+            Self::LogoutConfirmed => 1,
+            Self::PeerLogout(_) => 2,
+            Self::LogonRefused(_) => 3,
+            Self::LogonDenied(_) => 4,
+            Self::ConnectionLost => 5,
+            Self::ConnectFailed(_) => 6,
+            Self::Disconnected => 7,
+            Self::NoRoom(_) => 8,
+            Self::EngineStopped => 9,
+            Self::Fault(fault) => {
+                let index = Fault::NAMES.iter().position(|name| *name == fault.name());
+                100 + u32::try_from(index.unwrap_or_default()).unwrap_or_default()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LogoutConfirmed => f.write_str("logged out as asked"),
+            Self::PeerLogout(text) => write!(f, "the peer logged out: {text}"),
+            Self::LogonRefused(text) => write!(f, "the peer refused our Logon: {text}"),
+            Self::LogonDenied(text) => write!(f, "we refused the peer's Logon: {text}"),
+            Self::Fault(fault) => write!(f, "{fault}"),
+            Self::ConnectionLost => f.write_str("the connection was lost without a Logout"),
+            Self::ConnectFailed(kind) => write!(f, "could not connect: {kind}"),
+            Self::Disconnected => f.write_str("disconnected on command, without a Logout"),
+            Self::NoRoom(full) => write!(f, "no room in the journal for a session message ({full:?})"),
+            Self::EngineStopped => f.write_str("the engine stopped"),
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! Session-level messages, and the path of every frame into the outbox.
+
+use std::fmt;
+
+use super::Kind;
+use super::resend::Copied;
+use super::settings::{LogonField, Settings, SettingsError};
+use crate::session::{Class, Full, InboundAt, Outbox, Refusal, Text};
+use crate::time::{Now, TimestampPrecision, TimestampWriter, Utc};
+use crate::wire::fix::tag::{self, Tag};
+use crate::wire::fix::{
+    self, FieldIndex, FrameWriter, HeaderFields, HeaderTemplate, Message, msg_type,
+};
+
+/// Room for a session-level message without what it echoes, in bytes.
+const ADMIN_ROOM: usize = 512;
+
+/// The longest TestReqID(112) that is echoed, in bytes. A longer one is cut: the peer's next
+/// message is a sign of life all the same.
+const ECHO_MAX: usize = 1024;
+
+/// Routing of an answer: the field of the question, and the one it becomes.
+const MIRRORED: [(Tag, Tag); 6] = [
+    (tag::ON_BEHALF_OF_COMP_ID, tag::DELIVER_TO_COMP_ID),
+    (tag::ON_BEHALF_OF_SUB_ID, tag::DELIVER_TO_SUB_ID),
+    (tag::ON_BEHALF_OF_LOCATION_ID, tag::DELIVER_TO_LOCATION_ID),
+    (tag::DELIVER_TO_COMP_ID, tag::ON_BEHALF_OF_COMP_ID),
+    (tag::DELIVER_TO_SUB_ID, tag::ON_BEHALF_OF_SUB_ID),
+    (tag::DELIVER_TO_LOCATION_ID, tag::ON_BEHALF_OF_LOCATION_ID),
+];
+
+/// How many fields a Logon of ours can have.
+const LOGON_FIELDS_MAX: usize = 128;
+
+/// How many secrets a peer's Logon can hold.
+const SECRETS_MAX: usize = 8;
+
+/// What differs between the Logons of one session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LogonTerms {
+    pub(super) heartbeat_s: u32,
+    /// ResetSeqNumFlag(141)=Y.
+    pub(super) reset: bool,
+}
+
+/// Writes the messages of one session.
+pub(super) struct Pen {
+    header: HeaderTemplate,
+    stamp: TimestampWriter,
+    precision: TimestampPrecision,
+    last_reject_reason: u16,
+    /// The last Logon as it goes on the wire; the outbox keeps it masked.
+    logon: Box<[u8]>,
+    logon_len: usize,
+    /// Finds the secrets in it.
+    index: FieldIndex,
+}
+
+/// Shows no message: it holds a Logon.
+impl fmt::Debug for Pen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pen")
+            .field("precision", &self.precision)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pen {
+    pub(super) fn new(settings: &Settings) -> Result<Self, SettingsError> {
+        let id = &settings.id;
+        let parts = [
+            (tag::SENDER_SUB_ID, &id.sender_sub_id),
+            (tag::TARGET_SUB_ID, &id.target_sub_id),
+            (tag::SENDER_LOCATION_ID, &id.sender_location_id),
+            (tag::TARGET_LOCATION_ID, &id.target_location_id),
+        ];
+        let fixed: Vec<(Tag, &[u8])> = parts
+            .iter()
+            .filter_map(|(tag, part)| Some((*tag, part.as_ref()?.as_bytes())))
+            .collect();
+        let begin_string = settings.rules.begin_string.as_bytes();
+        let sender = id.sender_comp_id.as_bytes();
+        let header = HeaderTemplate::new(begin_string, sender, id.target_comp_id.as_bytes(), &fixed)
+            .map_err(|error| SettingsError {
+                setting: "id",
+                value: format!("{id} ({error})"),
+                right: "CompIDs, SubIDs and LocationIDs that can stand in a header",
+            })?;
+        let mut pen = Self {
+            header,
+            stamp: TimestampWriter::new(),
+            precision: settings.precision,
+            last_reject_reason: settings.rules.last_reject_reason,
+            logon: vec![0; logon_room(settings)].into_boxed_slice(),
+            logon_len: 0,
+            index: FieldIndex::with_capacity(LOGON_FIELDS_MAX),
+        };
+        pen.try_logon(settings)?;
+        Ok(pen)
+    }
+
+    /// Writes the longest Logon these settings can lead to, so that no later one can fail.
+    fn try_logon(&mut self, settings: &Settings) -> Result<(), SettingsError> {
+        let wrong = |error: &dyn fmt::Display| SettingsError {
+            setting: "logon_fields",
+            value: error.to_string(),
+            right: "fields that can stand in the body of a Logon",
+        };
+        let terms = LogonTerms {
+            heartbeat_s: u32::MAX,
+            reset: true,
+        };
+        let time = self.stamp.write(Utc(u64::MAX), self.precision);
+        let kind = msg_type::LOGON;
+        let mut writer = FrameWriter::begin(&mut self.logon, &self.header, kind, u64::MAX, time);
+        write_logon(&mut writer, terms, settings);
+        let frame = writer.finish().map_err(|error| wrong(&error))?;
+        match self.index.read(&self.logon[frame]) {
+            Ok(_) => Ok(()),
+            Err(malformed) => Err(wrong(&malformed)),
+        }
+    }
+
+    pub(super) fn unmasked_logon(&self) -> &[u8] {
+        &self.logon[..self.logon_len]
+    }
+
+    /// An application message under the next number.
+    pub(super) fn application<O: Outbox>(
+        &mut self,
+        now: Now,
+        msg_type: &[u8],
+        room: usize,
+        write: impl FnOnce(&mut FrameWriter<'_>),
+        out: &mut O,
+    ) -> Result<u64, Refusal> {
+        let seq = out.next_out();
+        let time = self.stamp.write(now.utc, self.precision);
+        let claimed = out.claim(Class::Application, room).map_err(Refusal::Full)?;
+        let mut writer = FrameWriter::begin(claimed, &self.header, msg_type, seq, time);
+        write(&mut writer);
+        let frame = writer.finish().map_err(Refusal::Message)?;
+        out.commit(frame, false, false, now.utc);
+        Ok(seq)
+    }
+
+    /// Logon(A). Secrets are masked in what is kept.
+    pub(super) fn logon<O: Outbox>(
+        &mut self,
+        now: Now,
+        terms: LogonTerms,
+        settings: &Settings,
+        out: &mut O,
+    ) -> Result<(), Full> {
+        let seq = out.next_out();
+        let room = self.logon.len();
+        let time = self.stamp.write(now.utc, self.precision);
+        let claimed = out.claim(Class::Control, room)?;
+        let mut writer = FrameWriter::begin(claimed, &self.header, msg_type::LOGON, seq, time);
+        write_logon(&mut writer, terms, settings);
+        let frame = writer
+            .finish()
+            .expect("a Logon of these settings was written on trial");
+        let secret = settings
+            .logon_fields
+            .iter()
+            .any(|field| tag::is_secret(field.tag));
+        if secret {
+            self.logon_len = frame.len();
+            let original = &mut self.logon[..frame.len()];
+            original.copy_from_slice(&claimed[frame.clone()]);
+            let message = self
+                .index
+                .read(original)
+                .expect("what was just written can be read");
+            for span in message.secrets() {
+                claimed[frame.start + span.start..frame.start + span.end].fill(b'*');
+            }
+        }
+        out.commit(frame, true, secret, now.utc);
+        Ok(())
+    }
+
+    /// Logout(5).
+    pub(super) fn logout<O: Outbox>(&mut self, now: Now, text: &Text, out: &mut O) -> Result<(), Full> {
+        self.admin(now, msg_type::LOGOUT, ADMIN_ROOM, out, |writer| {
+            if !text.is_empty() {
+                writer.bytes(tag::TEXT, text.as_bytes());
+            }
+        })
+    }
+
+    /// Heartbeat(0), with the TestReqID(112) it answers.
+    pub(super) fn heartbeat<O: Outbox>(
+        &mut self,
+        now: Now,
+        answered: Option<&[u8]>,
+        out: &mut O,
+    ) -> Result<(), Full> {
+        let answered = answered.map(|id| &id[..id.len().min(ECHO_MAX)]);
+        let room = ADMIN_ROOM + answered.map_or(0, <[u8]>::len);
+        self.admin(now, msg_type::HEARTBEAT, room, out, |writer| {
+            if let Some(id) = answered.filter(|id| !id.is_empty()) {
+                writer.bytes(tag::TEST_REQ_ID, id);
+            }
+        })
+    }
+
+    /// TestRequest(1).
+    pub(super) fn test_request<O: Outbox>(
+        &mut self,
+        now: Now,
+        id: u64,
+        out: &mut O,
+    ) -> Result<(), Full> {
+        self.admin(now, msg_type::TEST_REQUEST, ADMIN_ROOM, out, |writer| {
+            writer.uint(tag::TEST_REQ_ID, id);
+        })
+    }
+
+    /// ResendRequest(2).
+    pub(super) fn resend_request<O: Outbox>(
+        &mut self,
+        now: Now,
+        begin: u64,
+        end: u64,
+        out: &mut O,
+    ) -> Result<(), Full> {
+        self.admin(now, msg_type::RESEND_REQUEST, ADMIN_ROOM, out, |writer| {
+            writer
+                .uint(tag::BEGIN_SEQ_NO, begin)
+                .uint(tag::END_SEQ_NO, end);
+        })
+    }
+
+    /// Reject(3) of a peer's message.
+    pub(super) fn reject<O: Outbox>(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        reason: u16,
+        ref_tag: Option<Tag>,
+        text: Text,
+        out: &mut O,
+    ) -> Result<(), Full> {
+        let known_reason = reason <= self.last_reject_reason;
+        self.answer(now, msg_type::REJECT, message, out, true, |writer| {
+            writer.uint(
+                tag::REF_SEQ_NUM,
+                message.uint(tag::MSG_SEQ_NUM).unwrap_or_default(),
+            );
+            if !text.is_empty() {
+                writer.bytes(tag::TEXT, text.as_bytes());
+            }
+            if let Some(ref_tag) = ref_tag {
+                writer.uint(tag::REF_TAG_ID, ref_tag.into());
+            }
+            writer.bytes(tag::REF_MSG_TYPE, message.msg_type());
+            if known_reason {
+                writer.uint(tag::SESSION_REJECT_REASON, reason.into());
+            }
+        })
+    }
+
+    /// BusinessMessageReject(j): an application message, so it is sent again on request; but it
+    /// answers for the session and may use the reserve.
+    pub(super) fn business_reject<O: Outbox>(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        reason: u16,
+        text: Text,
+        out: &mut O,
+    ) -> Result<(), Full> {
+        self.answer(
+            now,
+            msg_type::BUSINESS_MESSAGE_REJECT,
+            message,
+            out,
+            false,
+            |writer| {
+                writer.uint(
+                    tag::REF_SEQ_NUM,
+                    message.uint(tag::MSG_SEQ_NUM).unwrap_or_default(),
+                );
+                if !text.is_empty() {
+                    writer.bytes(tag::TEXT, text.as_bytes());
+                }
+                writer.bytes(tag::REF_MSG_TYPE, message.msg_type());
+                writer.uint(tag::BUSINESS_REJECT_REASON, reason.into());
+            },
+        )
+    }
+
+    /// SequenceReset-GapFill(4) from number `from` to before `to`, in answer to a ResendRequest.
+    pub(super) fn gap_fill<O: Outbox>(
+        &mut self,
+        now: Now,
+        from: u64,
+        to: u64,
+        out: &mut O,
+    ) -> Result<(), Full> {
+        let time = self.stamp.write(now.utc, self.precision);
+        let claimed = out.claim(Class::Replay, ADMIN_ROOM)?;
+        let mut fields = HeaderFields::new();
+        fields.possible_duplicate(time);
+        let kind = msg_type::SEQUENCE_RESET;
+        let mut writer = FrameWriter::begin_with(claimed, &self.header, &fields, kind, from, time);
+        writer
+            .uint(tag::NEW_SEQ_NO, to)
+            .boolean(tag::GAP_FILL_FLAG, true);
+        let frame = writer.finish().expect("a gap fill fits its room");
+        out.commit_replay(frame, from, now.utc);
+        Ok(())
+    }
+
+    /// The copy of an application message that was sent as `seq`.
+    pub(super) fn replay<O: Outbox>(
+        &mut self,
+        now: Now,
+        seq: u64,
+        index: &mut FieldIndex,
+        out: &mut O,
+    ) -> Result<Copied, Full> {
+        let time = self.stamp.write(now.utc, self.precision);
+        let copy = match out.claim_replay(seq) {
+            Ok(Some(replay)) => fix::replay(replay.original, index, replay.room, time),
+            Ok(None) | Err(Full::TooLong) => return Ok(Copied::Unreadable),
+            Err(full) => return Err(full),
+        };
+        let Ok(frame) = copy else {
+            return Ok(Copied::Unreadable);
+        };
+        out.commit_replay(frame, seq, now.utc);
+        Ok(Copied::Sent)
+    }
+
+    fn admin<O: Outbox>(
+        &mut self,
+        now: Now,
+        msg_type: &[u8],
+        room: usize,
+        out: &mut O,
+        write: impl FnOnce(&mut FrameWriter<'_>),
+    ) -> Result<(), Full> {
+        let seq = out.next_out();
+        let time = self.stamp.write(now.utc, self.precision);
+        let claimed = out.claim(Class::Control, room)?;
+        let mut writer = FrameWriter::begin(claimed, &self.header, msg_type, seq, time);
+        write(&mut writer);
+        let frame = writer
+            .finish()
+            .expect("a session-level message fits its room and its values are checked");
+        out.commit(frame, true, false, now.utc);
+        Ok(())
+    }
+
+    /// An answer that goes back the way the message came: its routing fields mirrored.
+    fn answer<O: Outbox>(
+        &mut self,
+        now: Now,
+        msg_type: &[u8],
+        message: &Message<'_>,
+        out: &mut O,
+        admin: bool,
+        write: impl FnOnce(&mut FrameWriter<'_>),
+    ) -> Result<(), Full> {
+        let mut fields = HeaderFields::new();
+        let mut room = ADMIN_ROOM + message.msg_type().len();
+        for (from, to) in MIRRORED {
+            // An empty value is not copied, nor is one too long to be a name.
+            if let Some(value) = message
+                .get(from)
+                .filter(|value| (1..=ROUTING_MAX).contains(&value.len()))
+            {
+                fields.bytes(to, value);
+                room += value.len() + 8;
+            }
+        }
+        let seq = out.next_out();
+        let time = self.stamp.write(now.utc, self.precision);
+        let claimed = out.claim(Class::Control, room)?;
+        let mut writer = FrameWriter::begin_with(claimed, &self.header, &fields, msg_type, seq, time);
+        write(&mut writer);
+        let frame = writer
+            .finish()
+            .expect("an answer fits its room and its values come from a sound message");
+        out.commit(frame, admin, false, now.utc);
+        Ok(())
+    }
+}
+
+/// The body of a Logon.
+fn write_logon(writer: &mut FrameWriter<'_>, terms: LogonTerms, settings: &Settings) {
+    writer
+        .uint(tag::ENCRYPT_METHOD, 0)
+        .uint(tag::HEART_BT_INT, terms.heartbeat_s.into());
+    if terms.reset {
+        writer.boolean(tag::RESET_SEQ_NUM_FLAG, true);
+    }
+    for LogonField { tag, value } in &settings.logon_fields {
+        match tag::length_of_data(*tag) {
+            Some(length_tag) => writer.data(length_tag, *tag, value.as_bytes()),
+            None => writer.str(*tag, value),
+        };
+    }
+    if let Some(version) = settings.rules.default_appl_ver_id {
+        writer.str(tag::DEFAULT_APPL_VER_ID, version);
+    }
+}
+
+/// The longest routing value that is sent back, in bytes.
+const ROUTING_MAX: usize = 64;
+
+/// Room for the Logon of a session.
+fn logon_room(settings: &Settings) -> usize {
+    let fields = settings
+        .logon_fields
+        .iter()
+        .map(|field| field.value.len() + 32)
+        .sum::<usize>();
+    ADMIN_ROOM + 512 + fields
+}
+
+/// Records an inbound frame, without the secrets of a Logon.
+pub(super) fn keep_inbound<O: Outbox>(
+    message: &Message<'_>,
+    kind: Kind,
+    seq: u64,
+    needed: bool,
+    now: Now,
+    out: &mut O,
+) -> Result<Option<InboundAt>, Full> {
+    let mut secrets = [const { 0..0 }; SECRETS_MAX];
+    let mut found = 0;
+    if kind == Kind::Logon {
+        for (place, span) in secrets.iter_mut().zip(message.secrets()) {
+            *place = span;
+            found += 1;
+        }
+    }
+    out.keep_inbound(seq, message.frame(), &secrets[..found], needed, now.utc)
+}

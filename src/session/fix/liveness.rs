@@ -1,0 +1,184 @@
+//! Heartbeat(0), TestRequest(1) and silence.
+//!
+//! Timers are lazy (DESIGN decision 9): traffic only moves two instants, and [`Session::deadline`]
+//! says when something may be due. Being asked too early is harmless.
+
+use std::time::Duration;
+
+use super::{LogonSent, LogoutSent, Session, State, Step};
+use crate::session::{Cause, Fault, Full, Outbox};
+use crate::time::{Mono, Now};
+use crate::wire::fix::{Message, tag};
+
+/// Silence after which a TestRequest is sent, in tenths of HeartBtInt(108).
+const TEST_REQUEST_AFTER_TENTHS: u32 = 12;
+
+/// Silence after which the peer is given up, in tenths of HeartBtInt(108). With these two values
+/// exactly one TestRequest comes before the end.
+const DEAD_AFTER_TENTHS: u32 = 24;
+
+/// When something was last heard from and said to the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pulse {
+    /// HeartBtInt(108); zero switches all of this off.
+    heartbeat: Duration,
+    heard: Mono,
+    spoke: Mono,
+    /// A TestRequest that is not answered yet.
+    probe: Option<Probe>,
+    probes: u64,
+    round_trip: Option<Duration>,
+}
+
+/// A TestRequest of ours, by the number in its TestReqID(112).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Probe {
+    id: u64,
+    sent: Mono,
+}
+
+/// What the clock asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Nothing,
+    Heartbeat,
+    TestRequest(u64),
+    Dead,
+}
+
+impl Pulse {
+    pub(super) fn new(heartbeat_s: u32, now: Mono) -> Self {
+        Self {
+            heartbeat: Duration::from_secs(heartbeat_s.into()),
+            heard: now,
+            spoke: now,
+            probe: None,
+            probes: 0,
+            round_trip: None,
+        }
+    }
+
+    pub(super) fn heartbeat(&self) -> Duration {
+        self.heartbeat
+    }
+
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
+    /// Any sound message is a sign of life and ends a probe; the Heartbeat that answers it also
+    /// gives the round trip.
+    pub(super) fn heard(&mut self, now: Mono, message: &Message<'_>) {
+        self.heard = now;
+        if let Some(probe) = self.probe.take()
+            && message.uint(tag::TEST_REQ_ID) == Ok(probe.id)
+        {
+            self.round_trip = Some(now.since(probe.sent));
+        }
+    }
+
+    pub(super) fn spoke(&mut self, now: Mono) {
+        self.spoke = now;
+    }
+
+    fn deadline(&self) -> Option<Mono> {
+        if self.heartbeat.is_zero() {
+            return None;
+        }
+        Some(match self.probe {
+            Some(_) => self.dead_at(),
+            None => self.test_at().min(self.spoke + self.heartbeat),
+        })
+    }
+
+    fn test_at(&self) -> Mono {
+        self.heard + self.heartbeat * TEST_REQUEST_AFTER_TENTHS / 10
+    }
+
+    fn dead_at(&self) -> Mono {
+        self.heard + self.heartbeat * DEAD_AFTER_TENTHS / 10
+    }
+
+    /// The end is checked before the TestRequest, and that before the Heartbeat: no Heartbeat is
+    /// sent while a TestRequest is unanswered.
+    fn due(&mut self, now: Mono) -> Due {
+        if self.heartbeat.is_zero() {
+            return Due::Nothing;
+        }
+        match self.probe {
+            Some(_) if now >= self.dead_at() => Due::Dead,
+            Some(_) => Due::Nothing,
+            None if now >= self.test_at() => {
+                self.probes += 1;
+                self.probe = Some(Probe {
+                    id: self.probes,
+                    sent: now,
+                });
+                Due::TestRequest(self.probes)
+            }
+            None if now >= self.spoke + self.heartbeat => Due::Heartbeat,
+            None => Due::Nothing,
+        }
+    }
+}
+
+impl Session {
+    /// When [`Session::timeout`] must be called next; may move with every message.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Mono> {
+        match &self.state {
+            State::LogonSent(LogonSent { give_up, .. })
+            | State::LogoutSent(LogoutSent { give_up, .. }) => Some(*give_up),
+            State::Up(up) => {
+                let repeat = up.recovery.map(|recovery| recovery.repeat_at);
+                [up.pulse.deadline(), repeat].into_iter().flatten().min()
+            }
+            State::Down | State::Closing { .. } => None,
+        }
+    }
+
+    /// Does what is due by now. Harmless when called early.
+    ///
+    /// What has arrived must be handed in before: a peer whose bytes wait in the socket is not silent.
+    pub fn timeout<O: Outbox>(&mut self, now: Now, out: &mut O) -> Step {
+        let done = match &mut self.state {
+            State::LogonSent(logon) if now.mono >= logon.give_up => {
+                self.tally.note(Fault::LogonTimeout);
+                Ok(self.close(Cause::Fault(Fault::LogonTimeout)))
+            }
+            State::LogoutSent(logout) if now.mono >= logout.give_up => {
+                let fault = logout.expelled_for.unwrap_or(Fault::LogoutTimeout);
+                if logout.expelled_for.is_none() {
+                    self.tally.note(fault);
+                }
+                Ok(self.close(Cause::Fault(fault)))
+            }
+            State::Up(_) => self.keep_alive(now, out),
+            _ => Ok(Step::Done),
+        };
+        done.unwrap_or_else(|full| self.no_room(full))
+    }
+
+    fn keep_alive<O: Outbox>(&mut self, now: Now, out: &mut O) -> Result<Step, Full> {
+        let State::Up(up) = &mut self.state else {
+            return Ok(Step::Done);
+        };
+        match up.pulse.due(now.mono) {
+            Due::Nothing => {}
+            Due::Heartbeat => {
+                self.pen.heartbeat(now, None, out)?;
+                up.pulse.spoke(now.mono);
+            }
+            Due::TestRequest(id) => {
+                self.pen.test_request(now, id, out)?;
+                up.pulse.spoke(now.mono);
+                self.tally.test_requests_out += 1;
+            }
+            Due::Dead => {
+                self.tally.note(Fault::Silence);
+                return self.end_with(now, Fault::Silence, out);
+            }
+        }
+        self.recovery_due(now, out)
+    }
+}

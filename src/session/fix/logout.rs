@@ -1,0 +1,97 @@
+//! Logout(5) from either side. No number is ever reset here.
+
+use super::content::Place;
+use super::{LogoutSent, Session, State, Step};
+use crate::session::{Cause, Fault, Full, Outbox, Text};
+use crate::time::Now;
+use crate::wire::fix::{Message, tag};
+
+impl Session {
+    /// Logs out with `reason` in Text(58): the answer is awaited up to the logout timeout, then the
+    /// connection is closed. Meanwhile the peer's messages are taken and its ResendRequests served;
+    /// nothing else is sent.
+    ///
+    /// While our Logon is unanswered the connection is just closed. In other phases this does
+    /// nothing.
+    pub fn logout<O: Outbox>(&mut self, now: Now, reason: &Text, out: &mut O) -> Step {
+        match &self.state {
+            State::Up(_) => match self.send_logout(now, reason, None, out) {
+                Ok(()) => Step::Done,
+                Err(full) => self.no_room(full),
+            },
+            State::LogonSent(_) => self.close(Cause::Disconnected),
+            State::Down | State::LogoutSent(_) | State::Closing { .. } => Step::Done,
+        }
+    }
+
+    /// The peer's Logout, as an answer to ours or as its wish.
+    pub(super) fn logout_received<O: Outbox>(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        place: Place,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        if place == Place::Expected {
+            // Out of sequence it is not counted: the next Logon shows the gap, and it is recovered.
+            self.count(out);
+        }
+        if let State::LogoutSent(_) = self.state {
+            return Ok(self.close(Cause::LogoutConfirmed));
+        }
+        self.pen.logout(now, &Text::EMPTY, out)?;
+        let text = Text::lossy(message.get(tag::TEXT).unwrap_or_default());
+        Ok(self.close_after_flush(Cause::PeerLogout(text)))
+    }
+
+    /// Logs out over a fault and waits for the peer's Logout.
+    pub(super) fn expel<O: Outbox>(
+        &mut self,
+        now: Now,
+        fault: Fault,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        match &mut self.state {
+            State::Up(_) => self.send_logout(now, &fault.text(), Some(fault), out)?,
+            State::LogoutSent(logout) => logout.expelled_for = Some(fault),
+            _ => return self.end_with(now, fault, out),
+        }
+        Ok(Step::Done)
+    }
+
+    /// Logs out over a fault and closes without waiting.
+    pub(super) fn end_with<O: Outbox>(
+        &mut self,
+        now: Now,
+        fault: Fault,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        if !matches!(self.state, State::LogoutSent(_)) {
+            self.pen.logout(now, &fault.text(), out)?;
+        }
+        Ok(self.close_after_flush(Cause::Fault(fault)))
+    }
+
+    fn send_logout<O: Outbox>(
+        &mut self,
+        now: Now,
+        text: &Text,
+        expelled_for: Option<Fault>,
+        out: &mut O,
+    ) -> Result<(), Full> {
+        self.pen.logout(now, text, out)?;
+        let give_up = now.mono + self.settings.logout_timeout;
+        let (serving, repeats) = match &mut self.state {
+            State::Up(up) => (up.serving.take(), up.repeats),
+            _ => Default::default(),
+        };
+        self.parked.clear();
+        self.state = State::LogoutSent(LogoutSent {
+            give_up,
+            serving,
+            repeats,
+            expelled_for,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,618 @@
+//! The FIX session: one machine, one match.
+//!
+//! A frame comes in through [`Session::receive`], time through [`Session::timeout`], the end of a
+//! connection through [`Session::disconnected`]; frames go out through the [`Outbox`], and a
+//! [`Step`] says what the caller must do next. Helpers grow by concern in the files beside this one
+//! (logon, sequence, resend, liveness, logout); they compute, the match in [`Session::receive`]
+//! decides.
+//!
+//! Section numbers in comments are those of the FIX session protocol's own topics: logon, message
+//! recovery, gap fill, test request, logout.
+
+mod compose;
+mod content;
+mod liveness;
+mod logon;
+mod logout;
+mod parked;
+mod resend;
+pub mod rules;
+mod sequence;
+mod settings;
+mod tally;
+
+use std::time::Duration;
+
+use self::compose::Pen;
+use self::content::{Kind, Place};
+use self::liveness::Pulse;
+use self::parked::{Parked, Waiting};
+pub use self::resend::Replayed;
+use self::resend::{Repeats, Serving};
+use self::sequence::Recovery;
+pub use self::settings::{AtLogon, LogonField, Role, Settings, SettingsError};
+pub use self::tally::Tally;
+use crate::session::{Cause, Fault, Full, InboundAt, Outbox, Refusal, Text};
+use crate::time::{Mono, Now};
+use crate::wire::fix::{FrameWriter, Message, tag};
+
+/// What the caller must do after it handed something to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Step {
+    /// Nothing.
+    Done,
+    /// There was no room to keep the message. Nothing has changed: offer the same bytes again later.
+    Retry(Full),
+    /// Ask the application whether this Logon is welcome, then call [`Session::admit`].
+    Authenticate,
+    /// The session is logged on now: tell the application.
+    LoggedOn,
+    /// Give the message to the application, then call [`Session::delivered`] with its verdict.
+    Deliver(Delivery),
+    /// The peer refused a message of ours with a Reject(3): tell the application.
+    PeerRejected,
+    /// Close the connection now.
+    Close(Cause),
+    /// Close the connection as soon as everything committed is on the wire.
+    CloseAfterFlush(Cause),
+}
+
+/// How a message reached the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// MsgSeqNum(34).
+    pub seq: u64,
+    /// PossDupFlag(43)=Y: the peer sends it again, and it has not been delivered before.
+    pub poss_dup: bool,
+    /// PossResend(97)=Y: its content may have been sent before under another number.
+    pub poss_resend: bool,
+}
+
+/// What the application says to a message it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was taken.
+    Accept,
+    /// Answer with a session Reject(3).
+    Reject {
+        /// SessionRejectReason(373).
+        reason: u16,
+        /// RefTagID(371), 0 for none.
+        ref_tag: tag::Tag,
+        /// Text(58).
+        text: Text,
+    },
+    /// Answer with a BusinessMessageReject(j).
+    BusinessReject {
+        /// BusinessRejectReason(380); 3 is "unsupported message type".
+        reason: u16,
+        /// Text(58).
+        text: Text,
+    },
+}
+
+/// What the application says to a peer that wants to log on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Welcome.
+    Admit,
+    /// Refused, with a Logout carrying this Text(58). The number of the Logon is not counted.
+    Refuse(Text),
+}
+
+/// Where a message comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From the connection, just now.
+    Wire,
+    /// From the outbox, where it waited behind a gap since it arrived on this connection.
+    Parked,
+}
+
+/// What is to be done with messages that waited behind a gap; see [`Session::next_parked`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Unparked {
+    /// Nothing can go on now.
+    Nothing,
+    /// It is the turn of this record: read it back and [`Session::receive`] it.
+    Message(InboundAt),
+    /// Close the connection.
+    Close(Cause),
+}
+
+/// One FIX session.
+#[derive(Debug)]
+pub struct Session {
+    settings: Settings,
+    pen: Pen,
+    state: State,
+    /// Empty unless a gap is open.
+    parked: Parked,
+    tally: Tally,
+}
+
+/// Where a connection of the session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// No connection, or one that has not sent its Logon.
+    Down,
+    /// Our Logon is out, the answer is awaited.
+    LogonSent,
+    /// Logged on.
+    Up,
+    /// Our Logout is out, the answer is awaited.
+    LogoutSent,
+    /// The connection is to be closed; what still arrives is ignored.
+    Closing,
+}
+
+#[derive(Debug)]
+enum State {
+    Down,
+    LogonSent(LogonSent),
+    Up(Up),
+    LogoutSent(LogoutSent),
+    Closing { was_up: bool },
+}
+
+/// Our Logon is out.
+#[derive(Debug)]
+struct LogonSent {
+    give_up: Mono,
+    /// The number our Logon has.
+    seq: u64,
+}
+
+/// Logged on.
+#[derive(Debug)]
+struct Up {
+    pulse: Pulse,
+    /// A gap in what we received, being asked for.
+    recovery: Option<Recovery>,
+    /// A ResendRequest of the peer, being served.
+    serving: Option<Serving>,
+    repeats: Repeats,
+}
+
+/// Our Logout is out.
+#[derive(Debug)]
+struct LogoutSent {
+    give_up: Mono,
+    /// A ResendRequest of the peer, being served: the one thing we still send.
+    serving: Option<Serving>,
+    repeats: Repeats,
+    /// The fault that made us log out. Without one we still take messages as usual.
+    expelled_for: Option<Fault>,
+}
+
+impl Session {
+    /// A session that is down.
+    ///
+    /// # Errors
+    /// A setting that cannot be accepted.
+    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
+        settings.check()?;
+        Ok(Self {
+            pen: Pen::new(&settings)?,
+            parked: Parked::with_capacity(settings.parked_max),
+            settings,
+            state: State::Down,
+            tally: Tally::default(),
+        })
+    }
+
+    /// The settings it was made with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Where its connection stands.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self.state {
+            State::Down => Phase::Down,
+            State::LogonSent(_) => Phase::LogonSent,
+            State::Up(_) => Phase::Up,
+            State::LogoutSent(_) => Phase::LogoutSent,
+            State::Closing { .. } => Phase::Closing,
+        }
+    }
+
+    /// What it has counted since it was made.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// How long the peer took to answer our last TestRequest(1).
+    #[must_use]
+    pub fn test_round_trip(&self) -> Option<Duration> {
+        match &self.state {
+            State::Up(up) => up.pulse.round_trip(),
+            _ => None,
+        }
+    }
+
+    /// The bytes of our last Logon as they go on the wire, for a record that the outbox holds masked.
+    #[must_use]
+    pub fn unmasked_logon(&self) -> &[u8] {
+        self.pen.unmasked_logon()
+    }
+
+    /// Takes one sound frame.
+    ///
+    /// A frame that is not sound goes to [`Session::garbled`] instead.
+    pub fn receive<O: Outbox>(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        origin: Origin,
+        out: &mut O,
+    ) -> Step {
+        let kind = Kind::of(message);
+        let kept = match self.keep(now, message, origin, kind, out) {
+            Ok(kept) => kept,
+            Err(full) => return Step::Retry(full),
+        };
+        let done = match (self.phase(), kind) {
+            (Phase::Down, Kind::Logon) => self.vet_logon(now, message, out),
+            (Phase::Down, _) => Ok(Step::Close(Cause::Fault(Fault::FirstMessageNotLogon))),
+            (Phase::LogonSent, Kind::Logon) => self.logon_answered(now, message, out),
+            (Phase::LogonSent, Kind::Logout) => Ok(self.logon_refused(message, out)),
+            (Phase::LogonSent, _) => Ok(self.close(Cause::Fault(Fault::NotALogonAnswer))),
+            (Phase::Up | Phase::LogoutSent, _) => self.in_session(now, message, kind, kept, out),
+            (Phase::Closing, _) => Ok(Step::Done),
+        };
+        done.unwrap_or_else(|full| self.no_room(full))
+    }
+
+    /// Sequence first, content second, effect third: what a message does while logged on.
+    fn in_session<O: Outbox>(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        kind: Kind,
+        kept: Kept,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        let Ok(seq) = message.uint(tag::MSG_SEQ_NUM) else {
+            return self.fault(now, Fault::NoMsgSeqNum, message, out);
+        };
+        if let State::LogoutSent(LogoutSent {
+            expelled_for: Some(fault),
+            ..
+        }) = &self.state
+        {
+            // Nothing but the peer's Logout matters any more, whatever its header looks like.
+            let cause = Cause::Fault(*fault);
+            return Ok(if kind == Kind::Logout {
+                self.close(cause)
+            } else {
+                Step::Done
+            });
+        }
+        if message.begin_string() != self.settings.rules.begin_string.as_bytes() {
+            return if kind == Kind::Logout {
+                self.logout_received(now, message, Place::Low, out)
+            } else {
+                self.fault(now, Fault::BeginString, message, out)
+            };
+        }
+        let header = content::check_header(message);
+        if header.is_ok() && kept.origin == Origin::Wire {
+            // What waited behind a gap was compared with the clock and the CompIDs on arrival.
+            if let Err(fault) = self.check_sender(now, message) {
+                return self.fault(now, fault, message, out);
+            }
+        }
+        let place = Place::of(seq, out.next_in());
+        let dup = header.is_ok() && message.boolean(tag::POSS_DUP_FLAG) == Ok(true);
+        match (kind, place) {
+            (Kind::SequenceReset, _) if !content::is_gap_fill(message) => match header {
+                Ok(()) => self.reset_received(now, message, out),
+                Err(fault) => self.fault(now, fault, message, out),
+            },
+            (Kind::Logon, _) => self.logon_while_up(now, message, out),
+            (Kind::Logout, Place::Low) if dup => Ok(Step::Done),
+            (Kind::Logout, _) => self.logout_received(now, message, place, out),
+            (Kind::ResendRequest, Place::High) if header.is_ok() => {
+                // Served before our own gap is asked for, or two recovering peers wait for ever.
+                let step = match self.take_request(message, out) {
+                    Ok(()) => Step::Done,
+                    Err(fault) => self.fault(now, fault, message, out)?,
+                };
+                match step {
+                    Step::Done => self.gap(now, seq, Waiting::Handled, out),
+                    step => Ok(step),
+                }
+            }
+            (Kind::ResendRequest, Place::Low) if header.is_ok() && !dup => {
+                match self.take_request(message, out) {
+                    Ok(()) => Ok(Step::Done),
+                    Err(fault) => self.fault(now, fault, message, out),
+                }
+            }
+            (_, Place::High) => match (header, kept.at) {
+                (Ok(()), Some(at)) => self.gap(now, seq, Waiting::Message(at), out),
+                // A faulty message is asked for again and rejected when its number is due.
+                _ => self.gap_unparked(now, seq, out),
+            },
+            (Kind::SequenceReset, Place::Low) if dup => Ok(Step::Done),
+            (_, Place::Low) if dup => self.duplicate(now, message, out),
+            (_, Place::Low) => {
+                let expected = out.next_in();
+                self.fault(
+                    now,
+                    Fault::SeqTooLow {
+                        expected,
+                        received: seq,
+                    },
+                    message,
+                    out,
+                )
+            }
+            (_, Place::Expected) => {
+                let sound = header
+                    .and_then(|()| {
+                        if dup {
+                            content::check_poss_dup(message)
+                        } else {
+                            Ok(())
+                        }
+                    })
+                    .and_then(|()| content::check_body(message, kind));
+                match sound {
+                    Ok(()) => self.expected(now, message, kind, out),
+                    Err(fault) => self.fault(now, fault, message, out),
+                }
+            }
+        }
+    }
+
+    /// The effect of a sound message under the expected number.
+    fn expected<O: Outbox>(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        kind: Kind,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        let seq = out.next_in();
+        match kind {
+            Kind::Application => {
+                let poss_dup = message.boolean(tag::POSS_DUP_FLAG) == Ok(true);
+                let poss_resend = message.boolean(tag::POSS_RESEND) == Ok(true);
+                self.tally.application_in += 1;
+                // Counted by `delivered`: at least once across a crash.
+                return Ok(Step::Deliver(Delivery {
+                    seq,
+                    poss_dup,
+                    poss_resend,
+                }));
+            }
+            Kind::SequenceReset => return self.gap_filled(now, message, out),
+            Kind::TestRequest => {
+                if let State::Up(up) = &mut self.state {
+                    let id = message.get(tag::TEST_REQ_ID).unwrap_or_default();
+                    self.pen.heartbeat(now, Some(id), out)?;
+                    up.pulse.spoke(now.mono);
+                }
+            }
+            Kind::ResendRequest => {
+                if let Err(fault) = self.take_request(message, out) {
+                    return self.fault(now, fault, message, out);
+                }
+            }
+            Kind::Reject => {
+                self.tally.rejects_in += 1;
+                self.count(out);
+                return Ok(Step::PeerRejected);
+            }
+            Kind::Heartbeat => {}
+            Kind::Logon | Kind::Logout => unreachable!("decided before the sequence is looked at"),
+        }
+        self.count(out);
+        Ok(Step::Done)
+    }
+
+    /// Ends the delivery of an application message with what the application said to it.
+    pub fn delivered<O: Outbox>(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        verdict: Verdict,
+        out: &mut O,
+    ) -> Step {
+        let answered = match (verdict, self.phase()) {
+            (Verdict::Accept, _) => Ok(()),
+            // While logging out nothing is sent but resends.
+            (_, phase) if phase != Phase::Up => Ok(()),
+            (
+                Verdict::Reject {
+                    reason,
+                    ref_tag,
+                    text,
+                },
+                _,
+            ) => {
+                self.tally.rejects_out += 1;
+                let ref_tag = (ref_tag != 0).then_some(ref_tag);
+                self.pen.reject(now, message, reason, ref_tag, text, out)
+            }
+            (Verdict::BusinessReject { reason, text }, _) => {
+                self.tally.rejects_out += 1;
+                self.pen.business_reject(now, message, reason, text, out)
+            }
+        };
+        match answered {
+            Ok(()) => {
+                self.count(out);
+                Step::Done
+            }
+            Err(full) => self.no_room(full),
+        }
+    }
+
+    /// Notes bytes that were no sound frame. They move no number and are no sign of life.
+    pub fn garbled(&mut self) -> Step {
+        match self.phase() {
+            Phase::Down | Phase::LogonSent => {
+                self.tally.note(Fault::GarbledLogon);
+                self.close(Cause::Fault(Fault::GarbledLogon))
+            }
+            Phase::Up | Phase::LogoutSent | Phase::Closing => {
+                self.tally.note(Fault::Garbled);
+                Step::Done
+            }
+        }
+    }
+
+    /// Ends the session over a frame that was sound but beyond a limit.
+    pub fn beyond_limit<O: Outbox>(&mut self, now: Now, fault: Fault, out: &mut O) -> Step {
+        match self.phase() {
+            Phase::Up => self
+                .end_with(now, fault, out)
+                .unwrap_or_else(|full| self.no_room(full)),
+            _ => self.close(Cause::Fault(fault)),
+        }
+    }
+
+    /// Writes an application message in place and sends it under the next number.
+    ///
+    /// `room` is the longest the whole frame may be, in bytes. Answers MsgSeqNum(34).
+    ///
+    /// # Errors
+    /// Why it was not sent; nothing was numbered then.
+    pub fn send<O: Outbox>(
+        &mut self,
+        now: Now,
+        msg_type: &[u8],
+        room: usize,
+        write: impl FnOnce(&mut FrameWriter<'_>),
+        out: &mut O,
+    ) -> Result<u64, Refusal> {
+        match &mut self.state {
+            State::Up(up) => {
+                let seq = self.pen.application(now, msg_type, room, write, out)?;
+                up.pulse.spoke(now.mono);
+                self.tally.application_out += 1;
+                Ok(seq)
+            }
+            State::LogoutSent(_) | State::Closing { .. } => Err(Refusal::LoggingOut),
+            State::Down | State::LogonSent(_) => Err(Refusal::NotLoggedOn),
+        }
+    }
+
+    /// Tells the session that its connection is gone. Answers whether the application had been told
+    /// of a logon, and so must now be told of its end.
+    pub fn disconnected(&mut self) -> bool {
+        let was_up = self.was_up();
+        self.parked.clear();
+        self.state = State::Down;
+        was_up
+    }
+
+    fn was_up(&self) -> bool {
+        match self.state {
+            State::Up(_) | State::LogoutSent(_) => true,
+            State::Closing { was_up } => was_up,
+            State::Down | State::LogonSent(_) => false,
+        }
+    }
+
+    /// Records the message, unless it comes from the record, and hears the peer.
+    fn keep<O: Outbox>(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        origin: Origin,
+        kind: Kind,
+        out: &mut O,
+    ) -> Result<Kept, Full> {
+        if origin == Origin::Parked {
+            return Ok(Kept { origin, at: None });
+        }
+        let seq = message.uint(tag::MSG_SEQ_NUM).unwrap_or_default();
+        // Only a message that waits behind a gap must be kept; the rest is the outbox's choice.
+        let may_wait = matches!(self.state, State::Up(_)) && seq > out.next_in();
+        let at = compose::keep_inbound(message, kind, seq, may_wait, now, out)?;
+        if let State::Up(up) = &mut self.state {
+            up.pulse.heard(now.mono, message);
+        }
+        self.tally.messages_in += 1;
+        Ok(Kept { origin, at })
+    }
+
+    /// Acts on a fault as the catalogue says.
+    fn fault<O: Outbox>(
+        &mut self,
+        now: Now,
+        fault: Fault,
+        message: &Message<'_>,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        use crate::session::Disposition::{
+            Close, Ignore, Logout, LogoutAndClose, Reject, RejectAndLogout,
+        };
+        self.tally.note(fault);
+        let up = self.phase() == Phase::Up;
+        match fault.disposition() {
+            Ignore => {
+                self.count_if_expected(message, out);
+                Ok(Step::Done)
+            }
+            Reject(reason) | RejectAndLogout(reason) => {
+                // A Reject is never answered with a Reject, and nothing is while we log out.
+                if up && Kind::of(message) != Kind::Reject {
+                    self.tally.rejects_out += 1;
+                    self.pen
+                        .reject(now, message, reason, fault.ref_tag(), fault.text(), out)?;
+                }
+                self.count_if_expected(message, out);
+                match fault.disposition() {
+                    RejectAndLogout(_) => self.expel(now, fault, out),
+                    _ => Ok(Step::Done),
+                }
+            }
+            Logout => self.expel(now, fault, out),
+            LogoutAndClose => self.end_with(now, fault, out),
+            Close => Ok(self.close(Cause::Fault(fault))),
+        }
+    }
+
+    /// Closes the connection without another byte.
+    fn close(&mut self, cause: Cause) -> Step {
+        self.state = State::Closing {
+            was_up: self.was_up(),
+        };
+        Step::Close(cause)
+    }
+
+    /// Closes the connection once everything committed is on the wire.
+    fn close_after_flush(&mut self, cause: Cause) -> Step {
+        self.state = State::Closing {
+            was_up: self.was_up(),
+        };
+        Step::CloseAfterFlush(cause)
+    }
+
+    /// There is no room for a session-level message although room is reserved for them: the peer
+    /// does not read, or the journal cannot grow.
+    fn no_room(&mut self, full: Full) -> Step {
+        self.close(match full {
+            Full::Unsent => Cause::Fault(Fault::SlowConsumer),
+            Full::Segment | Full::Storage | Full::TooLong => Cause::NoRoom(full),
+        })
+    }
+}
+
+/// What became of a message on arrival.
+#[derive(Clone, Copy)]
+struct Kept {
+    origin: Origin,
+    /// Where it can be read back.
+    at: Option<InboundAt>,
+}

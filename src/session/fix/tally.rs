@@ -1,0 +1,48 @@
+//! What a session counts, for the status page and for tests.
+
+use crate::session::Fault;
+
+/// Counts since the session was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Sound frames received.
+    pub messages_in: u64,
+    /// Application messages handed to the application.
+    pub application_in: u64,
+    /// New application messages sent.
+    pub application_out: u64,
+    /// Application messages sent again.
+    pub resent: u64,
+    /// SequenceReset-GapFill sent in place of messages that are not sent again.
+    pub gap_fills_out: u64,
+    /// SequenceReset-GapFill received and followed.
+    pub gap_fills_in: u64,
+    /// ResendRequest(2) received.
+    pub resend_requests_in: u64,
+    /// ResendRequest(2) sent.
+    pub resend_requests_out: u64,
+    /// Messages that waited behind a gap and were dropped, to be asked for again.
+    pub parked_dropped: u64,
+    /// Reject(3) received.
+    pub rejects_in: u64,
+    /// Reject(3) and BusinessMessageReject(j) sent.
+    pub rejects_out: u64,
+    /// TestRequest(1) sent.
+    pub test_requests_out: u64,
+    /// Stretches of bytes that were no sound frame.
+    pub garbled: u64,
+    /// Mistakes of the peer, of any kind.
+    pub faults: u64,
+    /// The last of them.
+    pub last_fault: Option<Fault>,
+}
+
+impl Tally {
+    pub(super) fn note(&mut self, fault: Fault) {
+        self.faults += 1;
+        self.last_fault = Some(fault);
+        if matches!(fault, Fault::Garbled | Fault::GarbledLogon) {
+            self.garbled += 1;
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Why a caller's wish cannot be met now. The caller's affair, not the peer's.
+
+use std::fmt;
+
+use super::Full;
+use crate::wire::fix::EncodeError;
+
+/// Why a message was not sent. Nothing was numbered, nothing was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The engine has no such session.
+    UnknownSession,
+    /// The session is not logged on.
+    NotLoggedOn,
+    /// The session is logging out; nothing more may be sent on this connection.
+    LoggingOut,
+    /// Back-pressure: there is no room for an application message now. Session-level messages still
+    /// go out.
+    Full(Full),
+    /// More was asked for in one cycle than the engine takes; nothing was taken of this.
+    TooManyWishes,
+    /// What was written is no valid message.
+    Message(EncodeError),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownSession => f.write_str("no such session in this engine"),
+            Self::NotLoggedOn => f.write_str("the session is not logged on"),
+            Self::LoggingOut => f.write_str("the session is logging out"),
+            Self::Full(Full::Unsent) => {
+                f.write_str("the peer does not read: unsent bytes are at the limit")
+            }
+            Self::Full(Full::Segment) => f.write_str("the next journal segment is not ready yet"),
+            Self::Full(Full::Storage) => f.write_str("the journal cannot get more storage"),
+            Self::Full(Full::TooLong) => f.write_str("the message is longer than a journal segment"),
+            Self::TooManyWishes => {
+                f.write_str("too much was asked for in one cycle, ask again in the next")
+            }
+            Self::Message(error) => write!(f, "not a valid message: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
