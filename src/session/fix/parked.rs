@@ -70,10 +70,6 @@ impl Parked {
     pub(super) fn clear(&mut self) {
         self.list.clear();
     }
-
-    pub(super) fn len(&self) -> usize {
-        self.list.len()
-    }
 }
 
 #[cfg(test)]
@@ -90,7 +86,7 @@ mod tests {
         parked.park(5, message(50));
         parked.park(5, message(51));
         assert_eq!(parked.take(5), Some(message(50)));
-        assert_eq!(parked.len(), 0);
+        assert_eq!(parked.first(), None);
     }
 
     #[test]
