@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod counters;
+pub mod engine;
 pub mod journal;
 pub mod session;
 pub mod time;

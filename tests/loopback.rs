@@ -1,0 +1,149 @@
+//! Two engines over the loopback interface: logon, orders both ways in sequence, heartbeats, logout.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use pinfix::engine::{
+    Application, Clock, Engine, EngineConfig, Inbound, Outbound, SessionConfig, SessionHandle,
+};
+use pinfix::session::fix::Verdict;
+use pinfix::session::fix::rules::{FIX42, FIX44, FIX50SP2, Rules};
+use pinfix::session::{Cause, Text};
+use pinfix::wire::fix::{msg_type, tag};
+
+#[derive(Default)]
+struct Side {
+    logons: u32,
+    causes: Vec<Cause>,
+    received: Vec<String>,
+    reply: bool,
+}
+
+impl Application for Side {
+    fn on_logon(&mut self, _: SessionHandle, _: &mut Outbound<'_>) {
+        self.logons += 1;
+    }
+
+    fn on_message(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict {
+        let id = inbound.message.str(tag::CL_ORD_ID).unwrap();
+        self.received.push(id.to_owned());
+        if self.reply {
+            let sent = out.send(inbound.session, msg_type::EXECUTION_REPORT, |report| {
+                // The view is still alive: the answer is written from it.
+                report
+                    .str(tag::CL_ORD_ID, id)
+                    .str(tag::ORDER_ID, "X")
+                    .char(tag::EXEC_TYPE, b'0');
+            });
+            assert!(sent.is_ok());
+        }
+        Verdict::Accept
+    }
+
+    fn on_logout(&mut self, _: SessionHandle, cause: &Cause, _: &mut Outbound<'_>) {
+        self.causes.push(*cause);
+    }
+}
+
+struct Pair {
+    clock: Clock,
+    venue: Engine,
+    venue_app: Side,
+    venue_session: SessionHandle,
+    client: Engine,
+    client_app: Side,
+    client_session: SessionHandle,
+}
+
+impl Pair {
+    fn new(rules: &'static Rules) -> Self {
+        let mut clock = Clock::new();
+        let now = clock.now();
+        let mut venue = Engine::new(EngineConfig::default()).unwrap();
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let address = venue.listen(any, None).unwrap();
+        let config = SessionConfig::acceptor(rules, "VENUE", "CLIENT");
+        let (venue_session, _) = venue.add_session(config, now).unwrap();
+        let mut client = Engine::new(EngineConfig::default()).unwrap();
+        let config = SessionConfig::initiator(rules, "CLIENT", "VENUE", address);
+        let (client_session, _) = client.add_session(config, now).unwrap();
+        let venue_app = Side {
+            reply: true,
+            ..Side::default()
+        };
+        let client_app = Side::default();
+        Self {
+            clock,
+            venue,
+            venue_app,
+            venue_session,
+            client,
+            client_app,
+            client_session,
+        }
+    }
+
+    fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        let start = self.clock.now();
+        while !done(self) {
+            let now = self.clock.now();
+            self.venue.poll(now, &mut self.venue_app);
+            self.client.poll(now, &mut self.client_app);
+            assert!(
+                now.mono.since(start.mono) < Duration::from_secs(20),
+                "waited in vain for: {what}"
+            );
+        }
+    }
+}
+
+#[test]
+fn orders_are_answered_and_the_logout_is_clean_in_every_version() {
+    for rules in [&FIX42, &FIX44, &FIX50SP2] {
+        let mut pair = Pair::new(rules);
+        pair.until("logon", |pair| {
+            pair.client_app.logons == 1 && pair.venue_app.logons == 1
+        });
+        for number in 0..100 {
+            let now = pair.clock.now();
+            let id = format!("A{number}");
+            pair.client
+                .outbound(now)
+                .send(pair.client_session, msg_type::NEW_ORDER_SINGLE, |order| {
+                    order
+                        .str(tag::CL_ORD_ID, &id)
+                        .str(tag::SYMBOL, "ESZ6")
+                        .uint(tag::ORDER_QTY, 5);
+                })
+                .unwrap();
+        }
+        pair.until("reports", |pair| pair.client_app.received.len() == 100);
+        let expected: Vec<_> = (0..100).map(|number| format!("A{number}")).collect();
+        assert_eq!(pair.client_app.received, expected);
+        assert_eq!(pair.venue_app.received, expected);
+        assert_eq!(
+            pair.client.next_numbers(pair.client_session),
+            Some((102, 102))
+        );
+
+        let now = pair.clock.now();
+        let reason = Text::new("end of day").unwrap();
+        pair.client
+            .outbound(now)
+            .logout(pair.client_session, reason)
+            .unwrap();
+        pair.until("logout", |pair| {
+            !pair.client_app.causes.is_empty() && !pair.venue_app.causes.is_empty()
+        });
+        assert_eq!(pair.client_app.causes, [Cause::LogoutConfirmed]);
+        assert_eq!(pair.venue_app.causes, [Cause::PeerLogout(reason)]);
+        assert_eq!(
+            pair.client.next_numbers(pair.client_session),
+            Some((103, 103))
+        );
+        assert_eq!(
+            pair.venue.next_numbers(pair.venue_session),
+            Some((103, 103))
+        );
+    }
+}
