@@ -236,14 +236,13 @@ impl Network for OsNetwork {
             self.ask_readiness(wait, ready)?;
         }
         if direct {
-            for (index, socket) in (0..).zip(&self.links) {
-                if socket.connected && socket.stream.is_some() {
-                    ready.push(Ready::Readable(LinkId {
-                        index,
-                        generation: socket.generation,
-                    }));
-                }
-            }
+            let stands = |link: &&LinkId| self.links[link.index as usize].connected;
+            ready.extend(
+                self.open
+                    .iter()
+                    .filter(stands)
+                    .map(|link| Ready::Readable(*link)),
+            );
         }
         for listener in 0..self.listeners.len() {
             if self.accepting[listener] {
