@@ -15,6 +15,18 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "src/counters/memory.rs",
         "the memory that a status page shares with other processes",
     ),
+    (
+        "src/engine/clock.rs",
+        "the time-stamp counter and the clocks of the system",
+    ),
+    (
+        "src/journal/region.rs",
+        "the memory of a segment, mapped from a file or not",
+    ),
+    (
+        "src/wire/fix/scan.rs",
+        "SSE2 loads for the search of delimiters",
+    ),
 ];
 
 /// Including tests. A file that reaches it has more than one subject.

@@ -1,9 +1,9 @@
-#![allow(unsafe_code)]
 //! The two loops every byte goes through: the CheckSum(10) sum and the search for SOH.
 //!
 //! The search exists twice: with SSE2, which every x86_64 has, and in portable Rust. Both are compiled
 //! wherever they can be and must give identical results for every input; the tests compare them.
 //! Nothing here knows what a field is.
+#![allow(unsafe_code)]
 
 /// The byte that ends every field.
 pub const SOH: u8 = 0x01;
