@@ -178,6 +178,26 @@ impl Outbox for Journal {
 }
 
 impl Journal {
+    /// Records that the first series began, for the log: its numbers are in the header.
+    pub(super) fn note_creation(&mut self) {
+        let Numbers {
+            series,
+            began,
+            next_out,
+            next_in,
+        } = self.numbers;
+        let reset = Reset {
+            series,
+            next_out,
+            next_in,
+            cause: ResetCause::Created,
+        };
+        let tail = self.tail_mut();
+        tail.room(RESET_BYTES).copy_from_slice(&reset.encode());
+        tail.publish(Kind::Reset, false, 0..RESET_BYTES, 0, began);
+        self.published(began);
+    }
+
     /// Whether a frame of `len` bytes may join those the socket has not accepted.
     fn may_send(&self, class: Class, len: usize) -> Result<(), Full> {
         let settings = &self.settings;
