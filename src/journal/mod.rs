@@ -78,6 +78,8 @@ use segment::{Numbers, Segment};
 pub struct Journal {
     /// Ascending; the last one takes records. Never empty.
     segments: Vec<Segment>,
+    /// Their size together.
+    stored_bytes: u64,
     /// The segment after the last one, if it is ready.
     next: Option<Prepared>,
     /// A next segment was asked for and has not come.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::config::{ConfigError, Durability, JournalConfig, Location};
+use super::config::{ConfigError, Durability, JournalConfig, Location, SEGMENT_BYTES_MAX};
 use super::directory::{self, LockError};
 use super::keeper::{Job, Keeper, Line};
 use super::port::{Port, position};
@@ -171,8 +171,14 @@ fn assemble(
             every,
         });
     }
+    let stored_bytes = opened
+        .segments
+        .iter()
+        .map(|segment| segment.size() as u64)
+        .sum();
     let mut journal = Journal {
         segments: opened.segments,
+        stored_bytes,
         next: None,
         next_asked: false,
         wanted_bytes: 0,
@@ -343,7 +349,9 @@ fn inspect(directory: &Path, number: u32, config: &JournalConfig) -> Result<Foun
             )));
         }
         let size = header.size;
-        let possible = size >= RECORDS_AT as u64 + 64 && size <= 1 << 32 && size.is_multiple_of(8);
+        let possible = size >= RECORDS_AT as u64 + 64
+            && size <= SEGMENT_BYTES_MAX as u64
+            && size.is_multiple_of(8);
         if !possible || bytes as u64 > size || bytes < RECORDS_AT {
             return Err(not_ours(format!(
                 "it has {bytes} bytes, by its header {size} are expected"

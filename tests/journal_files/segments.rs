@@ -392,3 +392,48 @@ fn a_lost_header_is_rebuilt_from_the_segment_before() {
     assert_eq!(journal.next_out(), seq + 1);
     assert!((1..=seq).all(|seq| original(&mut journal, seq) == Some(frame(seq, 1000))));
 }
+
+#[test]
+fn without_its_keeper_a_journal_fills_its_segment_and_says_why() {
+    let dir = Scratch::new("no-keeper");
+    let keeper = Keeper::start("keeper").unwrap();
+    let (mut journal, _) = open(dir.config(), &keeper);
+    drop(keeper);
+    let mut sent = 0;
+    let full = loop {
+        match send(&mut journal, &frame(sent + 1, 500)) {
+            Ok(seq) => sent = seq,
+            Err(full) => break full,
+        }
+        drain(&mut journal);
+    };
+    assert_eq!(full, Full::Storage);
+    assert!(journal.storage_error().is_some());
+    drop(journal);
+    let (journal, recovery) = open(dir.config(), &Keeper::inline());
+    assert!(recovery.is_clean(), "{recovery:?}");
+    assert_eq!(journal.next_out(), sent + 1);
+}
+
+#[test]
+fn a_thousand_idle_journals_are_small() {
+    let keeper = Keeper::inline();
+    let config = || JournalConfig {
+        identity: "idle".to_owned(),
+        ..JournalConfig::default()
+    };
+    let journals: Vec<_> = (0..1000)
+        .map(|_| {
+            let (mut journal, _) = open(config(), &keeper);
+            put(&mut journal, Class::Control, &frame(1, 120)).unwrap();
+            journal.poll();
+            journal
+        })
+        .collect();
+    assert!(
+        journals
+            .iter()
+            .all(|journal| journal.stat().stored_bytes == 256 * 1024)
+    );
+    assert!(journals.iter().all(|journal| !journal.stat().next_ready));
+}
