@@ -199,7 +199,7 @@ fn assemble(
         },
         line,
         port,
-        _lock: lock,
+        lock,
     };
     let tail = journal.tail();
     journal

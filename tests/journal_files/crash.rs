@@ -289,3 +289,80 @@ fn the_word_with_the_next_expected_number_is_not_believed_across_a_reset() {
     assert!(recovery.is_clean());
     assert_eq!(journal.next_in(), 1);
 }
+
+const CHILD: &str = "PINFIX_JOURNAL_OF_CHILD";
+
+/// Plays both parts: started by itself with a directory in the environment, it sends until it is killed.
+#[test]
+fn a_process_killed_while_it_sends_has_kept_what_it_sent() {
+    if let Some(directory) = std::env::var_os(CHILD) {
+        send_for_ever(std::path::Path::new(&directory));
+    }
+    for round in 0..5 {
+        let dir = Scratch::new("kill");
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "crash::a_process_killed_while_it_sends_has_kept_what_it_sent",
+                "--exact",
+                "--nocapture",
+            ])
+            .env(CHILD, dir.path())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut wire = 0;
+        let mut line = String::new();
+        while wire < 300 + round * 137 {
+            line.clear();
+            assert!(
+                std::io::BufRead::read_line(&mut lines, &mut line).unwrap() > 0,
+                "the child ended"
+            );
+            wire = line
+                .trim()
+                .strip_prefix("sent ")
+                .map_or(wire, |seq| seq.parse().unwrap());
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // What it had written to its socket before it died counts as sent, too.
+        for line in std::io::BufRead::lines(lines).map_while(Result::ok) {
+            wire = line
+                .strip_prefix("sent ")
+                .and_then(|seq| seq.parse().ok())
+                .unwrap_or(wire);
+        }
+        let (mut journal, recovery) = open(dir.config(), &Keeper::inline());
+        assert!(
+            recovery.skipped.is_empty() && recovery.missing.is_empty(),
+            "{recovery:?}"
+        );
+        assert!(
+            journal.next_out() > wire,
+            "{} after {wire}",
+            journal.next_out()
+        );
+        assert!(journal.next_in() >= wire);
+        for seq in 1..journal.next_out() {
+            assert_eq!(original(&mut journal, seq), Some(frame(seq, 400)), "{seq}");
+        }
+    }
+}
+
+fn send_for_ever(directory: &std::path::Path) -> ! {
+    let keeper = Keeper::start("keeper").unwrap();
+    let config = pinfix::journal::JournalConfig {
+        location: pinfix::journal::Location::Directory(directory.to_owned()),
+        ..crate::scratch::small()
+    };
+    let (mut journal, _) = open(config, &keeper);
+    loop {
+        let seq = journal.next_out();
+        if send(&mut journal, &frame(seq, 400)).is_ok() {
+            drain(&mut journal);
+            journal.set_next_in(seq);
+            println!("sent {seq}");
+        }
+    }
+}
