@@ -39,9 +39,7 @@ Examples:
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run a simulated venue that fills every order
     Exchange(exchange::Arguments),
-    /// Measure round trips beside the floor that raw sockets set
     #[command(disable_version_flag = true)]
     Latency(latency::Arguments),
     /// Read the journals of sessions, also while an engine writes to them

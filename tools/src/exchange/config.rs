@@ -68,7 +68,11 @@ impl Config {
 
 /// An error with its place in the file, and the line it is about.
 fn placed(file: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
-    let message = error.message().trim_end();
+    // The parser speaks of types, people of numbers.
+    let message = error
+        .message()
+        .trim_end()
+        .replace("expected usize", "expected a whole number");
     let Some(span) = error.span() else {
         return anyhow!("{}: {message}", file.display());
     };
