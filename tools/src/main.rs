@@ -42,7 +42,6 @@ enum Command {
     Exchange(exchange::Arguments),
     #[command(disable_version_flag = true)]
     Latency(latency::Arguments),
-    /// Read the journals of sessions, also while an engine writes to them
     #[command(subcommand)]
     Journal(journal::Command),
 }
