@@ -59,7 +59,7 @@ use std::sync::atomic::Ordering;
 pub use config::{ConfigError, Durability, JournalConfig, Location, Retention};
 pub use keeper::{Gate, Keeper, Ruling, Work};
 pub use open::OpenError;
-pub use reader::{Entry, Item, Reader, Totals, verify};
+pub use reader::{Entry, Item, Reader, Totals, identity, verify};
 pub use record::{Kind, Reset};
 pub use recover::{Damage, Finding, Recovery};
 
