@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 use pinfix::admin::Outcome;
 use pinfix::engine::net::{LinkId, ListenerId, Network, Ready};
 use pinfix::engine::{
-    Application, Clock, Controller, Engine, EngineConfig, Inbound, OsNetwork, Outbound, SessionConfig,
-    SessionHandle,
+    Application, Clock, Controller, Engine, EngineConfig, Event, Inbound, OsNetwork, Outbound,
+    SessionConfig, SessionHandle,
 };
 use pinfix::journal::{JournalConfig, Keeper, Retention};
 use pinfix::session::fix::rules::FIX44;
@@ -39,7 +39,8 @@ static ALLOCATOR: Counting = Counting;
 struct Counting;
 
 thread_local! {
-    // Without destructors, so that the allocator may use them at any time in a thread's life.
+    // The counters have no destructor, so the allocator may use them at any time in a thread's life;
+    // the stack is touched only while armed.
     static ARMED: Cell<bool> = const { Cell::new(false) };
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
     static FREES: Cell<u64> = const { Cell::new(0) };
@@ -632,4 +633,138 @@ fn commands_from_another_thread() {
     pair.measure();
     turn(&mut pair, controllers, 10);
     pair.assert_quiet("60 commands of two controllers");
+}
+
+/// Counts what arrives, whoever it comes from.
+#[derive(Default)]
+struct Total {
+    received: u64,
+    logons: u64,
+    connects_failed: u64,
+}
+
+impl Application for Total {
+    fn on_logon(&mut self, _: SessionHandle, _: &mut Outbound<'_>) {
+        self.logons += 1;
+    }
+
+    fn on_message(&mut self, _: &Inbound<'_>, _: &mut Outbound<'_>) -> Verdict {
+        self.received += 1;
+        Verdict::Accept
+    }
+
+    fn on_event(&mut self, event: &Event<'_>) {
+        self.connects_failed += u64::from(matches!(event, Event::ConnectFailed { .. }));
+    }
+}
+
+#[test]
+fn all_sessions_of_an_engine_at_once() {
+    const SESSIONS: u64 = 48;
+    let mut clock = Clock::new();
+    let mut venue = Engine::new(EngineConfig::default()).unwrap();
+    let mut venue_app = Total::default();
+    let address = venue.listen("127.0.0.1:0".parse().unwrap(), None).unwrap();
+    let losing = Arc::new(AtomicBool::new(false));
+    let network = Lossy {
+        inner: OsNetwork::new().unwrap(),
+        losing: Arc::clone(&losing),
+    };
+    let keeper = Keeper::start("keeper").unwrap();
+    let mut client = Engine::with(EngineConfig::default(), Box::new(network), keeper).unwrap();
+    let mut client_app = Total::default();
+    let mut sessions = Vec::new();
+    for number in 0..SESSIONS {
+        // Added while the engines run, so that nothing is left over from a list of new sessions.
+        let name = format!("CLIENT{number}");
+        let now = clock.now();
+        let mut config = SessionConfig::acceptor(&FIX44, "VENUE", &name);
+        config.journal.first_segment_bytes = 1024 * 1024;
+        venue.add_session(config, now).unwrap();
+        let mut config = SessionConfig::initiator(&FIX44, &name, "VENUE", address);
+        config.journal.first_segment_bytes = 1024 * 1024;
+        sessions.push(client.add_session(config, now).unwrap().0);
+        while client_app.logons <= number || venue_app.logons <= number {
+            let now = clock.now();
+            client.poll(now, &mut client_app);
+            venue.poll(now, &mut venue_app);
+        }
+    }
+    for _ in 0..3 {
+        // Every session has to send again, for longer than one cycle, in the same cycles.
+        for lost in [true, false] {
+            losing.store(lost, Ordering::Relaxed);
+            for &session in &sessions {
+                for _ in 0..if lost { 200 } else { 1 } {
+                    let now = clock.now();
+                    let mut out = client.outbound(now);
+                    let sent = out.send(session, msg_type::NEW_ORDER_SINGLE, |order| {
+                        order.uint(tag::CL_ORD_ID, 1);
+                    });
+                    assert!(sent.is_ok());
+                }
+            }
+        }
+        let goal = venue_app.received + SESSIONS * 201;
+        while venue_app.received < goal {
+            let now = clock.now();
+            armed(|| client.poll(now, &mut client_app));
+            armed(|| venue.poll(now, &mut venue_app));
+        }
+    }
+    println!(
+        "{SESSIONS} sessions at once: {} allocations, {} frees",
+        ALLOCATIONS.get(),
+        FREES.get()
+    );
+    assert_eq!(
+        (ALLOCATIONS.get(), FREES.get()),
+        (0, 0),
+        "{}",
+        FIRST.take().unwrap_or_default()
+    );
+}
+
+#[test]
+fn attempts_to_connect_that_fail_all_at_once() {
+    const SESSIONS: u64 = 48;
+    // A port that nobody listens on.
+    let address = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let mut clock = Clock::new();
+    let mut engine = Engine::new(EngineConfig::default()).unwrap();
+    let mut app = Total::default();
+    for number in 0..SESSIONS {
+        let now = clock.now();
+        let mut config = SessionConfig::initiator(&FIX44, &format!("CLIENT{number}"), "VENUE", address);
+        config.reconnect = vec![Duration::from_secs(1)];
+        engine.add_session(config, now).unwrap();
+    }
+    let mut now = clock.now();
+    engine.poll(now, &mut app);
+    ALLOCATIONS.set(0);
+    for attempt in 1..4 {
+        while app.connects_failed < attempt * SESSIONS {
+            if attempt == 1 {
+                // The first time makes an entry for each connection.
+                engine.poll(now, &mut app);
+            } else {
+                armed(|| engine.poll(now, &mut app));
+            }
+        }
+        now.mono = now.mono + Duration::from_secs(2);
+    }
+    println!(
+        "{SESSIONS} attempts at once: {} allocations, {} frees",
+        ALLOCATIONS.get(),
+        FREES.get()
+    );
+    assert_eq!(
+        (ALLOCATIONS.get(), FREES.get()),
+        (0, 0),
+        "{}",
+        FIRST.take().unwrap_or_default()
+    );
 }
