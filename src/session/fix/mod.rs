@@ -11,6 +11,7 @@
 
 mod compose;
 mod content;
+mod head;
 mod liveness;
 mod logon;
 mod logout;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use self::compose::Pen;
 use self::content::{Kind, Place};
+use self::head::Head;
 use self::liveness::Pulse;
 use self::parked::{Parked, Waiting};
 pub use self::resend::Replayed;
@@ -35,7 +37,7 @@ use self::sequence::Recovery;
 pub use self::settings::{AtLogon, LogonField, Role, Settings, SettingsError};
 pub use self::tally::Tally;
 use crate::session::{Cause, Fault, Full, InboundAt, Outbox, Refusal, Text};
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, TimestampReader};
 use crate::wire::fix::{FrameWriter, Message, tag};
 
 /// What the caller must do after it handed something to a session.
@@ -129,6 +131,7 @@ pub enum Unparked {
 pub struct Session {
     settings: Settings,
     pen: Pen,
+    times: TimestampReader,
     state: State,
     /// Empty unless a gap is open.
     parked: Parked,
@@ -198,6 +201,7 @@ impl Session {
         settings.check()?;
         Ok(Self {
             pen: Pen::new(&settings)?,
+            times: TimestampReader::new(),
             parked: Parked::with_capacity(settings.parked_max),
             settings,
             state: State::Down,
@@ -255,17 +259,19 @@ impl Session {
         out: &mut O,
     ) -> Step {
         let kind = Kind::of(message);
-        let kept = match self.keep(now, message, origin, kind, out) {
+        let head = Head::of(message, &mut self.times);
+        let seq = head.seq.unwrap_or_default();
+        let kept = match self.keep(now, message, origin, kind, seq, out) {
             Ok(kept) => kept,
             Err(full) => return Step::Retry(full),
         };
         let done = match (self.phase(), kind) {
-            (Phase::Down, Kind::Logon) => self.vet_logon(now, message, out),
+            (Phase::Down, Kind::Logon) => self.vet_logon(now, message, &head, out),
             (Phase::Down, _) => Ok(Step::Close(Cause::Fault(Fault::FirstMessageNotLogon))),
-            (Phase::LogonSent, Kind::Logon) => self.logon_answered(now, message, out),
+            (Phase::LogonSent, Kind::Logon) => self.logon_answered(now, message, &head, out),
             (Phase::LogonSent, Kind::Logout) => Ok(self.logon_refused(message, out)),
             (Phase::LogonSent, _) => Ok(self.close(Cause::Fault(Fault::NotALogonAnswer))),
-            (Phase::Up | Phase::LogoutSent, _) => self.in_session(now, message, kind, kept, out),
+            (Phase::Up | Phase::LogoutSent, _) => self.in_session(now, message, &head, kind, kept, out),
             (Phase::Closing, _) => Ok(Step::Done),
         };
         done.unwrap_or_else(|full| self.no_room(full))
@@ -276,11 +282,12 @@ impl Session {
         &mut self,
         now: Now,
         message: &Message<'_>,
+        head: &Head<'_>,
         kind: Kind,
         kept: Kept,
         out: &mut O,
     ) -> Result<Step, Full> {
-        let Ok(seq) = message.uint(tag::MSG_SEQ_NUM) else {
+        let Ok(seq) = head.seq else {
             return self.fault(now, Fault::NoMsgSeqNum, message, out);
         };
         if let State::LogoutSent(LogoutSent {
@@ -303,21 +310,21 @@ impl Session {
                 self.fault(now, Fault::BeginString, message, out)
             };
         }
-        let header = content::check_header(message);
+        let header = head.check();
         if header.is_ok() && kept.origin == Origin::Wire {
             // What waited behind a gap was compared with the clock and the CompIDs on arrival.
-            if let Err(fault) = self.check_sender(now, message) {
+            if let Err(fault) = self.check_sender(now, head) {
                 return self.fault(now, fault, message, out);
             }
         }
         let place = Place::of(seq, out.next_in());
-        let dup = header.is_ok() && message.boolean(tag::POSS_DUP_FLAG) == Ok(true);
+        let dup = header.is_ok() && head.is_poss_dup();
         match (kind, place) {
             (Kind::SequenceReset, _) if !content::is_gap_fill(message) => match header {
                 Ok(()) => self.reset_received(now, message, out),
                 Err(fault) => self.fault(now, fault, message, out),
             },
-            (Kind::Logon, _) => self.logon_while_up(now, message, out),
+            (Kind::Logon, _) => self.logon_while_up(now, message, head, out),
             (Kind::Logout, Place::Low) if dup => Ok(Step::Done),
             (Kind::Logout, _) => self.logout_received(now, message, place, out),
             (Kind::ResendRequest, Place::High) if header.is_ok() => {
@@ -343,7 +350,7 @@ impl Session {
                 _ => self.gap_unparked(now, seq, out),
             },
             (Kind::SequenceReset, Place::Low) if dup => Ok(Step::Done),
-            (_, Place::Low) if dup => self.duplicate(now, message, out),
+            (_, Place::Low) if dup => self.duplicate(now, message, head, out),
             (_, Place::Low) => {
                 let expected = out.next_in();
                 self.fault(
@@ -358,16 +365,10 @@ impl Session {
             }
             (_, Place::Expected) => {
                 let sound = header
-                    .and_then(|()| {
-                        if dup {
-                            content::check_poss_dup(message)
-                        } else {
-                            Ok(())
-                        }
-                    })
+                    .and_then(|()| if dup { head.check_poss_dup() } else { Ok(()) })
                     .and_then(|()| content::check_body(message, kind));
                 match sound {
-                    Ok(()) => self.expected(now, message, kind, out),
+                    Ok(()) => self.expected(now, message, head, kind, out),
                     Err(fault) => self.fault(now, fault, message, out),
                 }
             }
@@ -379,14 +380,14 @@ impl Session {
         &mut self,
         now: Now,
         message: &Message<'_>,
+        head: &Head<'_>,
         kind: Kind,
         out: &mut O,
     ) -> Result<Step, Full> {
         let seq = out.next_in();
         match kind {
             Kind::Application => {
-                let poss_dup = message.boolean(tag::POSS_DUP_FLAG) == Ok(true);
-                let poss_resend = message.boolean(tag::POSS_RESEND) == Ok(true);
+                let (poss_dup, poss_resend) = (head.is_poss_dup(), head.is_poss_resend());
                 self.tally.application_in += 1;
                 // Counted by `delivered`: at least once across a crash.
                 return Ok(Step::Deliver(Delivery {
@@ -532,12 +533,12 @@ impl Session {
         message: &Message<'_>,
         origin: Origin,
         kind: Kind,
+        seq: u64,
         out: &mut O,
     ) -> Result<Kept, Full> {
         if origin == Origin::Parked {
             return Ok(Kept { origin, at: None });
         }
-        let seq = message.uint(tag::MSG_SEQ_NUM).unwrap_or_default();
         // Only a message that waits behind a gap must be kept; the rest is the outbox's choice.
         let may_wait = matches!(self.state, State::Up(_)) && seq > out.next_in();
         let at = compose::keep_inbound(message, kind, seq, may_wait, now, out)?;

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::content::{self, Kind, Place};
+use super::head::Head;
 use super::parked::Waiting;
 use super::{Session, State, Step, Unparked};
 use crate::session::{Fault, Full, Outbox, ResetCause};
@@ -165,9 +166,10 @@ impl Session {
         &mut self,
         now: Now,
         message: &Message<'_>,
+        head: &Head<'_>,
         out: &mut O,
     ) -> Result<Step, Full> {
-        match content::check_poss_dup(message) {
+        match head.check_poss_dup() {
             Ok(()) => Ok(Step::Done),
             Err(Fault::OrigSendingTime) => self.fault(now, Fault::OrigSendingTimeStale, message, out),
             Err(fault) => self.fault(now, fault, message, out),
