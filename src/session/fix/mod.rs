@@ -309,12 +309,14 @@ impl Session {
             }
         }
         let place = Place::of(seq, out.next_in());
-        let dup = header.is_ok() && message.boolean(tag::POSS_DUP_FLAG) == Ok(true);
+        let dup = message.boolean(tag::POSS_DUP_FLAG) == Ok(true);
         match (kind, place) {
             (Kind::SequenceReset, _) if !content::is_gap_fill(message) => match header {
                 Ok(()) => self.reset_received(now, message, out),
                 Err(fault) => self.fault(now, fault, message, out),
             },
+            // A copy of a Logon that was dealt with is no wish to start anew.
+            (Kind::Logon, Place::Low) if dup => Ok(Step::Done),
             (Kind::Logon, _) => self.logon_while_up(now, message, out),
             (Kind::Logout, Place::Low) if dup => Ok(Step::Done),
             (Kind::Logout, _) => self.logout_received(now, message, place, out),
@@ -341,6 +343,8 @@ impl Session {
                 _ => self.gap_unparked(now, seq, out),
             },
             (Kind::SequenceReset, Place::Low) if dup => Ok(Step::Done),
+            // It was dealt with when it came first; what is wrong with the copy changes nothing.
+            (_, Place::Low) if dup && header.is_err() => Ok(Step::Done),
             (_, Place::Low) if dup => self.duplicate(now, message, out),
             (_, Place::Low) => {
                 let expected = out.next_in();
