@@ -453,6 +453,9 @@ impl Session {
         };
         match answered {
             Ok(()) => {
+                if verdict != Verdict::Accept {
+                    self.spoke(now);
+                }
                 self.count(out);
                 Step::Done
             }
@@ -574,6 +577,7 @@ impl Session {
                     self.tally.rejects_out += 1;
                     self.pen
                         .reject(now, message, reason, fault.ref_tag(), fault.text(), out)?;
+                    self.spoke(now);
                 }
                 self.count_if_expected(message, out);
                 match fault.disposition() {
@@ -584,6 +588,13 @@ impl Session {
             Logout => self.expel(now, fault, out),
             LogoutAndClose => self.end_with(now, fault, out),
             Close => Ok(self.close(Cause::Fault(fault))),
+        }
+    }
+
+    /// Something was sent: the next Heartbeat is due one interval from now.
+    fn spoke(&mut self, now: Now) {
+        if let State::Up(up) = &mut self.state {
+            up.pulse.spoke(now.mono);
         }
     }
 
