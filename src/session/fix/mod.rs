@@ -259,10 +259,10 @@ impl Session {
         };
         let done = match (self.phase(), kind) {
             (Phase::Down, Kind::Logon) => self.vet_logon(now, message, out),
-            (Phase::Down, _) => Ok(Step::Close(Cause::Fault(Fault::FirstMessageNotLogon))),
+            (Phase::Down, _) => self.fault(now, Fault::FirstMessageNotLogon, message, out),
             (Phase::LogonSent, Kind::Logon) => self.logon_answered(now, message, out),
             (Phase::LogonSent, Kind::Logout) => Ok(self.logon_refused(message, out)),
-            (Phase::LogonSent, _) => Ok(self.close(Cause::Fault(Fault::NotALogonAnswer))),
+            (Phase::LogonSent, _) => self.fault(now, Fault::NotALogonAnswer, message, out),
             (Phase::Up | Phase::LogoutSent, _) => self.in_session(now, message, kind, kept, out),
             (Phase::Closing, _) => Ok(Step::Done),
         };
@@ -479,6 +479,7 @@ impl Session {
 
     /// Ends the session over a frame that was sound but beyond a limit.
     pub fn beyond_limit<O: Outbox>(&mut self, now: Now, fault: Fault, out: &mut O) -> Step {
+        self.tally.note(fault);
         match self.phase() {
             Phase::Up => self
                 .end_with(now, fault, out)
@@ -617,10 +618,14 @@ impl Session {
     /// There is no room for a session-level message although room is reserved for them: the peer
     /// does not read, or the journal cannot grow.
     fn no_room(&mut self, full: Full) -> Step {
-        self.close(match full {
-            Full::Unsent => Cause::Fault(Fault::SlowConsumer),
+        let cause = match full {
+            Full::Unsent => {
+                self.tally.note(Fault::SlowConsumer);
+                Cause::Fault(Fault::SlowConsumer)
+            }
             Full::Segment | Full::Storage | Full::TooLong => Cause::NoRoom(full),
-        })
+        };
+        self.close(cause)
     }
 }
 
