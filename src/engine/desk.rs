@@ -41,6 +41,15 @@ pub(super) enum Handled {
     Later,
 }
 
+/// How a visit to a socket ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flushed {
+    /// There was nothing more to send, or the socket takes nothing now and says when it does.
+    Rest,
+    /// The visit was long enough: no event of the network will bring us back.
+    More,
+}
+
 pub(super) struct Desk {
     pub(super) slots: Vec<Slot>,
     pub(super) net: Box<dyn Network>,
@@ -109,7 +118,7 @@ impl Desk {
                     if let Some(route) = &mut entry.route {
                         route.attempts = 0;
                     }
-                    self.flush(now, slot);
+                    let _: Flushed = self.flush(now, slot);
                     app.on_logon(session, &mut Outbound::new(now, self));
                     Step::Done
                 }
@@ -140,7 +149,7 @@ impl Desk {
                     Step::Done
                 }
                 (Step::Done | Step::Authenticate | Step::Deliver(_) | Step::PeerRejected, _) => {
-                    self.flush(now, slot);
+                    let _: Flushed = self.flush(now, slot);
                     return Handled::Done;
                 }
             };
@@ -149,12 +158,14 @@ impl Desk {
 
     /// Hands committed bytes to the socket, oldest first. A broken connection is noticed by the next
     /// receive.
-    pub(super) fn flush(&mut self, now: Now, slot: usize) {
+    pub(super) fn flush(&mut self, now: Now, slot: usize) -> Flushed {
         let entry = &mut self.slots[slot];
-        let Some(link) = entry.link() else { return };
+        let Some(link) = entry.link() else {
+            return Flushed::Rest;
+        };
         for _ in 0..EGRESS_BATCH {
             let Some(unsent) = entry.journal.unsent() else {
-                return;
+                return Flushed::Rest;
             };
             let bytes = if unsent.masked {
                 // The record holds asterisks in place of secrets, at equal length.
@@ -173,13 +184,14 @@ impl Desk {
                     entry.traffic.bytes_out += sent as u64;
                     entry.traffic.last_out = now;
                     if sent < length {
-                        return;
+                        return Flushed::Rest;
                     }
                     entry.traffic.frames_out += 1;
                 }
-                Err(_) => return,
+                Err(_) => return Flushed::Rest,
             }
         }
+        Flushed::More
     }
 
     /// Lets a connection end once everything committed is on the wire.
@@ -309,7 +321,7 @@ impl Desk {
         } = &mut self.slots[slot];
         let replayed = session.replay(now, RESEND_STEP_MAX, index, journal);
         journal.poll();
-        self.flush(now, slot);
+        let flushed = self.flush(now, slot);
         self.connection_due(now, slot, app);
         self.complete(now, slot);
         let entry = &mut self.slots[slot];
@@ -317,7 +329,7 @@ impl Desk {
         self.page.publish_session(slot, &entry.status());
         // Frames that are not on the device yet are shown later, without an event of the network.
         let not_durable = entry.journal.unsent_len() > 0 && entry.journal.unsent().is_none();
-        replayed != Replayed::Finished || not_durable
+        replayed != Replayed::Finished || flushed == Flushed::More || not_durable
     }
 
     /// Answers the commands of a session that have come to their end.

@@ -10,6 +10,9 @@ use crate::session::Fault;
 use crate::time::{Now, Utc};
 use crate::wire::fix::{Message, msg_type, tag};
 
+/// The largest NewSeqNo(36) that is followed: there must be room to count up from it.
+const NEW_SEQ_NO_MAX: u64 = i64::MAX as u64;
+
 /// The kinds of message the session layer tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -78,7 +81,13 @@ pub(super) fn check_body(message: &Message<'_>, kind: Kind) -> Result<(), Fault>
             let flag = message
                 .boolean(tag::GAP_FILL_FLAG)
                 .map_err(|error| error.kind);
-            optional(tag::GAP_FILL_FLAG, flag).and_then(|()| number(tag::NEW_SEQ_NO))
+            optional(tag::GAP_FILL_FLAG, flag)?;
+            match message.uint(tag::NEW_SEQ_NO) {
+                Ok(next) if next > NEW_SEQ_NO_MAX => Err(Fault::Value {
+                    tag: tag::NEW_SEQ_NO,
+                }),
+                _ => number(tag::NEW_SEQ_NO),
+            }
         }
         Kind::Heartbeat | Kind::Logon | Kind::Logout | Kind::Application => Ok(()),
     }

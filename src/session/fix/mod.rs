@@ -267,10 +267,10 @@ impl Session {
         };
         let done = match (self.phase(), kind) {
             (Phase::Down, Kind::Logon) => self.vet_logon(now, message, &head, out),
-            (Phase::Down, _) => Ok(Step::Close(Cause::Fault(Fault::FirstMessageNotLogon))),
+            (Phase::Down, _) => self.fault(now, Fault::FirstMessageNotLogon, message, out),
             (Phase::LogonSent, Kind::Logon) => self.logon_answered(now, message, &head, out),
             (Phase::LogonSent, Kind::Logout) => Ok(self.logon_refused(message, out)),
-            (Phase::LogonSent, _) => Ok(self.close(Cause::Fault(Fault::NotALogonAnswer))),
+            (Phase::LogonSent, _) => self.fault(now, Fault::NotALogonAnswer, message, out),
             (Phase::Up | Phase::LogoutSent, _) => self.in_session(now, message, &head, kind, kept, out),
             (Phase::Closing, _) => Ok(Step::Done),
         };
@@ -318,12 +318,14 @@ impl Session {
             }
         }
         let place = Place::of(seq, out.next_in());
-        let dup = header.is_ok() && head.is_poss_dup();
+        let dup = head.is_poss_dup();
         match (kind, place) {
             (Kind::SequenceReset, _) if !content::is_gap_fill(message) => match header {
                 Ok(()) => self.reset_received(now, message, out),
                 Err(fault) => self.fault(now, fault, message, out),
             },
+            // A copy of a Logon that was dealt with is no wish to start anew.
+            (Kind::Logon, Place::Low) if dup => Ok(Step::Done),
             (Kind::Logon, _) => self.logon_while_up(now, message, head, out),
             (Kind::Logout, Place::Low) if dup => Ok(Step::Done),
             (Kind::Logout, _) => self.logout_received(now, message, place, out),
@@ -350,6 +352,8 @@ impl Session {
                 _ => self.gap_unparked(now, seq, out),
             },
             (Kind::SequenceReset, Place::Low) if dup => Ok(Step::Done),
+            // It was dealt with when it came first; what is wrong with the copy changes nothing.
+            (_, Place::Low) if dup && header.is_err() => Ok(Step::Done),
             (_, Place::Low) if dup => self.duplicate(now, message, head, out),
             (_, Place::Low) => {
                 let expected = out.next_in();
@@ -452,6 +456,9 @@ impl Session {
         };
         match answered {
             Ok(()) => {
+                if verdict != Verdict::Accept {
+                    self.spoke(now);
+                }
                 self.count(out);
                 Step::Done
             }
@@ -475,6 +482,7 @@ impl Session {
 
     /// Ends the session over a frame that was sound but beyond a limit.
     pub fn beyond_limit<O: Outbox>(&mut self, now: Now, fault: Fault, out: &mut O) -> Step {
+        self.tally.note(fault);
         match self.phase() {
             Phase::Up => self
                 .end_with(now, fault, out)
@@ -573,6 +581,7 @@ impl Session {
                     self.tally.rejects_out += 1;
                     self.pen
                         .reject(now, message, reason, fault.ref_tag(), fault.text(), out)?;
+                    self.spoke(now);
                 }
                 self.count_if_expected(message, out);
                 match fault.disposition() {
@@ -583,6 +592,13 @@ impl Session {
             Logout => self.expel(now, fault, out),
             LogoutAndClose => self.end_with(now, fault, out),
             Close => Ok(self.close(Cause::Fault(fault))),
+        }
+    }
+
+    /// Something was sent: the next Heartbeat is due one interval from now.
+    fn spoke(&mut self, now: Now) {
+        if let State::Up(up) = &mut self.state {
+            up.pulse.spoke(now.mono);
         }
     }
 
@@ -605,10 +621,14 @@ impl Session {
     /// There is no room for a session-level message although room is reserved for them: the peer
     /// does not read, or the journal cannot grow.
     fn no_room(&mut self, full: Full) -> Step {
-        self.close(match full {
-            Full::Unsent => Cause::Fault(Fault::SlowConsumer),
+        let cause = match full {
+            Full::Unsent => {
+                self.tally.note(Fault::SlowConsumer);
+                Cause::Fault(Fault::SlowConsumer)
+            }
             Full::Segment | Full::Storage | Full::TooLong => Cause::NoRoom(full),
-        })
+        };
+        self.close(cause)
     }
 }
 

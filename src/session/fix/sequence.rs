@@ -127,6 +127,12 @@ impl Session {
         self.ask(now, end, repeats, out).map(|()| Step::Done)
     }
 
+    /// Whether messages wait behind a gap.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.parked.first().is_some()
+    }
+
     /// Goes on with what waits, after the expected number has moved. To be called until it answers
     /// [`Unparked::Nothing`].
     pub fn next_parked<O: Outbox>(&mut self, now: Now, out: &mut O) -> Unparked {
