@@ -29,7 +29,7 @@ use pinfix::wire::fix::{msg_type, tag};
 const ORDER_BYTES: usize = 176;
 const REPORT_BYTES: usize = 150;
 
-const TRIPS: usize = 100_000;
+const TRIPS: usize = 50_000;
 const TRIPS_IN_A_TEST: usize = 50;
 
 struct Side {

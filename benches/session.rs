@@ -72,10 +72,10 @@ fn write_order(body: &mut FrameWriter<'_>) {
 
 fn journal_config() -> JournalConfig {
     JournalConfig {
-        first_segment_bytes: 4 << 20,
-        max_segment_bytes: 16 << 20,
+        first_segment_bytes: 64 << 20,
+        max_segment_bytes: 64 << 20,
         retention: Retention {
-            bytes: Some(64 << 20),
+            bytes: Some(256 << 20),
             age: None,
         },
         ..JournalConfig::default()
@@ -321,6 +321,10 @@ impl Network for MemoryNetwork {
             return Ok(logon.len());
         }
         let len = self.order.len();
+        if room.len() < len {
+            // The engine holds messages back until the journal thread has caught up.
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let (mut rest, mut sum) = (self.seq, self.sum);
         self.seq += 1;
         for digit in self.order[self.seq_at..self.seq_at + 9].iter_mut().rev() {
