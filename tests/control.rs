@@ -805,14 +805,12 @@ fn operate(mut control: Controller, sessions: &[SessionHandle], count: u64, seed
 fn the_status_page_is_written_before_a_command_is_answered() {
     let mut pair = Pair::up();
     for _ in 0..50 {
-        let commands: [fn(&mut Pair) -> (Ticket, bool); 4] = [
-            |pair| (pair.logout(Of::Client, LONG), true),
-            |pair| (pair.logout(Of::Client, LONG), true),
-            |pair| (pair.logon(Of::Client, LONG), false),
-            |pair| (pair.logon(Of::Client, LONG), false),
-        ];
-        for command in commands {
-            let (ticket, held) = command(&mut pair);
+        for held in [true, true, false, false] {
+            let ticket = if held {
+                pair.logout(Of::Client, LONG)
+            } else {
+                pair.logon(Of::Client, LONG)
+            };
             pair.outcome(Of::Client, ticket);
             assert_eq!(pair.held(), held);
             assert_eq!(pair.state() == ConnectionState::Up, !held);

@@ -89,7 +89,7 @@ impl Network for Counting {
     }
 }
 
-/// Answers TestRequest-like orders with an echo, and counts.
+/// Answers orders with an echo if it is told to, and counts.
 struct App {
     echoes: bool,
     logons: u64,
@@ -131,7 +131,8 @@ struct Crowd {
     client: Side,
     venue: Side,
     sessions: Vec<SessionHandle>,
-    clock: Clock,
+    /// Time stands still between the steps the test makes.
+    began: Now,
     ahead: Duration,
     directory: PathBuf,
 }
@@ -146,8 +147,7 @@ impl Crowd {
     /// `count` sessions, all logged on.
     fn logged_on(name: &str, count: usize, heartbeat_s: u32, journals: Journals) -> Self {
         let directory = std::env::temp_dir().join(format!("pinfix-many-{}-{name}", std::process::id()));
-        let mut clock = Clock::new();
-        let now = clock.now();
+        let now = Clock::new().now();
         let side = |echoes| {
             let calls = Arc::new(Calls::default());
             let network = Counting {
@@ -193,13 +193,14 @@ impl Crowd {
             client,
             venue,
             sessions,
-            clock,
+            began: now,
             ahead: Duration::ZERO,
             directory,
         };
         let start = Instant::now();
         let all = count as u64;
         while crowd.client.app.logons < all || crowd.venue.app.logons < all {
+            crowd.ahead += Duration::from_micros(20);
             crowd.turn();
             assert!(
                 start.elapsed() < Duration::from_secs(60),
@@ -216,11 +217,10 @@ impl Crowd {
         crowd
     }
 
-    fn now(&mut self) -> Now {
-        let now = self.clock.now();
+    fn now(&self) -> Now {
         Now {
-            mono: now.mono + self.ahead,
-            utc: now.utc + self.ahead,
+            mono: self.began.mono + self.ahead,
+            utc: self.began.utc + self.ahead,
         }
     }
 
@@ -311,7 +311,7 @@ fn idle_sessions_cost_little_and_keep_their_heartbeats() {
     );
     assert!(memory < 1 << 20 && disk < 1 << 20);
 
-    // An idle cycle is one look at the network, whoever many sessions there are.
+    // An idle cycle is one look at the network, however many sessions there are.
     crowd.client.calls.take();
     crowd.venue.calls.take();
     let now = crowd.now();
@@ -340,11 +340,7 @@ fn idle_sessions_cost_little_and_keep_their_heartbeats() {
         for status in [&crowd.client.status, &crowd.venue.status] {
             for session in status.sessions() {
                 let last = session.unwrap().status.last_out_mono;
-                assert!(
-                    now.since(last) <= heartbeat + 2 * step,
-                    "{:?}",
-                    now.since(last)
-                );
+                assert!(now.since(last) <= heartbeat + step, "{:?}", now.since(last));
             }
         }
     }
@@ -429,7 +425,7 @@ fn a_long_resend_does_not_starve_the_neighbours() {
             }
             (asked, waited) = (true, 0);
         }
-        crowd.ahead += Duration::from_millis(1);
+        crowd.ahead += Duration::from_millis(5);
         crowd.turn();
         cycles += 1;
         waited += 1;
@@ -459,9 +455,11 @@ fn a_long_resend_does_not_starve_the_neighbours() {
     assert!(cycles >= resend / 64, "the resend came in bounded steps");
     assert!(echoes > cycles / 8, "{echoes} echoes in {cycles} cycles");
     assert!(worst_cycles <= 4, "{worst_cycles} cycles");
-    // HeartBtInt(108) is 1 s; the rest is what a cycle takes.
+    // HeartBtInt(108) is 1 s, a cycle 5 ms of virtual time, a tick of the timers 1 ms.
+    let beats = status(&crowd.client.status, idle).messages_out;
+    assert!(beats >= cycles * 5 / 1010, "{beats} messages");
     assert!(
-        worst_silence < Duration::from_millis(1500),
+        worst_silence <= Duration::from_millis(1010),
         "{worst_silence:?}"
     );
     for &session in &crowd.sessions[1..] {
