@@ -235,6 +235,12 @@ impl Desk {
         entry.traffic.disconnected = now;
         entry.journal.drop_unsent();
         let was_up = entry.session.disconnected();
+        // Noted now: it may connect again before commands are answered.
+        for pending in &mut entry.pending {
+            if pending.goal == Goal::Closed {
+                pending.goal = Goal::Ended(Outcome::Done);
+            }
+        }
         self.touch(slot);
         let session = handle(slot);
         if was_up {
@@ -323,10 +329,11 @@ impl Desk {
         journal.poll();
         let flushed = self.flush(now, slot);
         self.connection_due(now, slot, app);
+        // Shown before it is answered, so that whoever has the answer finds the page up to date.
+        self.page.publish_session(slot, &self.slots[slot].status());
         self.complete(now, slot);
         let entry = &mut self.slots[slot];
         rearm(&mut self.wheel, slot, entry.deadline());
-        self.page.publish_session(slot, &entry.status());
         // Frames that are not on the device yet are shown later, without an event of the network.
         let not_durable = entry.journal.unsent_len() > 0 && entry.journal.unsent().is_none();
         replayed != Replayed::Finished || flushed == Flushed::More || not_durable
@@ -370,25 +377,24 @@ impl Desk {
         app: &mut A,
     ) {
         let slot = command.session as usize;
-        let outcome = if slot < self.slots.len() {
-            self.operate(now, slot, command.operation, app)
-        } else {
-            Err(Outcome::UnknownSession)
-        };
-        match outcome {
-            Err(outcome) => self.receivers[controller].complete(command.ticket, outcome),
-            Ok(goal) => {
-                let deadline = now.mono + command.within;
-                let pending = Pending {
-                    controller,
-                    ticket: command.ticket,
-                    goal,
-                    deadline,
-                };
-                self.slots[slot].pending.push(pending);
-                self.touch(slot);
-            }
+        if slot >= self.slots.len() {
+            self.receivers[controller].complete(command.ticket, Outcome::UnknownSession);
+            return;
         }
+        let goal = self.operate(now, slot, command.operation, app);
+        let mut pending = Pending {
+            controller,
+            ticket: command.ticket,
+            goal: goal.unwrap_or_else(Goal::Ended),
+            deadline: now.mono + command.within,
+        };
+        // Looked at once now: a later command of this cycle may move the session on.
+        let entry = &mut self.slots[slot];
+        if let Some(outcome) = entry.outcome_of(&pending, now) {
+            pending.goal = Goal::Ended(outcome);
+        }
+        entry.pending.push(pending);
+        self.touch(slot);
     }
 
     /// Sets an operation in motion. Answers what to wait for, or the outcome if there is nothing to
@@ -459,11 +465,12 @@ impl Desk {
     /// cycle.
     pub(super) fn grant_wishes<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
         let wishes = self.wishes.len();
-        for _ in 0..wishes {
-            let (slot, operation) = self.wishes.remove(0);
+        for at in 0..wishes {
+            let (slot, operation) = self.wishes[at];
             // Nobody waits for the outcome: the session's own callbacks tell what became of it.
             let _ = self.operate(now, slot as usize, operation, app);
         }
+        self.wishes.drain(..wishes);
         wishes
     }
 

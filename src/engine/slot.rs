@@ -85,6 +85,8 @@ pub(super) struct Pending {
 pub(super) enum Goal {
     LoggedOn,
     Closed,
+    /// Nothing any more: it is answered once the status page shows what it did.
+    Ended(Outcome),
 }
 
 /// Counts and times of a session's connection.
@@ -129,6 +131,7 @@ impl Slot {
     /// Whether a pending command has come to its end.
     pub(super) fn outcome_of(&self, pending: &Pending, now: Now) -> Option<Outcome> {
         let reached = match pending.goal {
+            Goal::Ended(outcome) => return Some(outcome),
             Goal::LoggedOn => self.session.phase() == Phase::Up,
             Goal::Closed => {
                 matches!(self.connection, Connection::None | Connection::RetryAt(_))
