@@ -40,6 +40,7 @@ pub fn orders_and_logouts() -> Result<(), Failure> {
         heartbeat_s: 30,
         journals: place.path().join("journals"),
         drive: Drive::Embedded,
+        parked_max: 1024,
     })?;
 
     let mut peer = spawn(ours.port())?;

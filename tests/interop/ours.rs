@@ -73,6 +73,8 @@ pub struct Setup {
     pub heartbeat_s: u32,
     pub journals: PathBuf,
     pub drive: Drive,
+    /// How many messages may wait behind a gap.
+    pub parked_max: usize,
 }
 
 /// A stream of ClOrdID(11) of the form PREFIX-n, n rising by one from 1.
@@ -415,6 +417,7 @@ fn begin(setup: &Setup, seen: &Mutex<Seen>, clock: &mut Clock) -> Result<(Engine
         Role::Initiator => SessionConfig::initiator(rules, setup.sender, setup.target, address),
     };
     config.settings.heartbeat_s = setup.heartbeat_s;
+    config.settings.parked_max = setup.parked_max;
     config.reconnect = [50, 100, 200].map(Duration::from_millis).to_vec();
     let config = config.journal_below(&setup.journals);
     let (session, recovery) = engine

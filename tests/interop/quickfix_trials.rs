@@ -9,7 +9,7 @@ use pinfix::session::{Cause, Text};
 
 use super::ours::{Act, Drive, End};
 use super::peer::{Failure, Role, Validation};
-use super::rig::{BURST_WAIT, Faults, Plan, Rig, STEP_WAIT};
+use super::rig::{BURST_WAIT, Faults, Plan, QUIET_HEARTBEAT_S, Rig, STEP_WAIT};
 
 /// Orders of each side in an undisturbed run.
 const MANY: u64 = 10_000;
@@ -23,6 +23,10 @@ const RECONNECT_SPAN: Duration = Duration::from_millis(1_500);
 
 /// Orders and reports both ways at once: exactly once, in order, every number accounted for.
 pub fn orders(plan: Plan) -> Result<(), Failure> {
+    let plan = Plan {
+        heartbeat_s: QUIET_HEARTBEAT_S,
+        ..plan
+    };
     Rig::tell(plan, |rig| {
         rig.logged_on(1)?;
         rig.order_both_ways(MANY)?;
@@ -89,6 +93,79 @@ fn recovers(rig: &mut Rig, ends: &[Cause]) -> Result<(), Failure> {
         &format!("there was no gap to ask for: {tally:?}"),
     )?;
     rig.peer.stop(STEP_WAIT)
+}
+
+/// As [`we_drop`], with room for next to nothing behind a gap: what finds none comes with the resend.
+pub fn small_waiting_room(plan: Plan) -> Result<(), Failure> {
+    let plan = Plan {
+        parked_max: 4,
+        ..plan
+    };
+    Rig::tell(plan, |rig| {
+        rig.logged_on(1)?;
+        rig.ours.when_order(FEW, Act::Disconnect);
+        rig.order_both_ways(MANY)?;
+        rig.logged_on(2)?;
+        rig.exchanged(MANY)?;
+        rig.agree(Faults::None)?;
+        let tally = rig.ours.seen().tally;
+        rig.expect(
+            tally.parked_dropped > 0,
+            &format!("there was room enough: {tally:?}"),
+        )?;
+        rig.peer.stop(STEP_WAIT)
+    })
+}
+
+/// While we are away the peer numbers more than fits any buffer; meanwhile new orders are sent.
+pub fn long_gap(plan: Plan) -> Result<(), Failure> {
+    Rig::tell(plan, |rig| {
+        rig.logged_on(1)?;
+        works(rig, FEW)?;
+        rig.ours.halt(End::Dropped)?;
+        rig.peer.wait("down", STEP_WAIT)?;
+        rig.peer.tell(&format!("orders {MANY}"))?;
+        rig.peer.wait_counts(&[("sent", FEW + MANY)], BURST_WAIT)?;
+        rig.ours.order(FEW);
+        rig.ours.resume()?;
+        rig.logged_on(2)?;
+        rig.peer.tell(&format!("orders {FEW}"))?;
+        let last = MANY + 2 * FEW;
+        rig.ours.until("what was missed", BURST_WAIT, |seen| {
+            (seen.orders.last, seen.reports.last) == (last, 2 * FEW)
+        })?;
+        let wanted = [("orders-last", 2 * FEW), ("reports-last", last)];
+        rig.peer.wait_counts(&wanted, BURST_WAIT)?;
+        rig.agree(Faults::None)?;
+        rig.peer.stop(STEP_WAIT)
+    })
+}
+
+/// The peer has lost its place and asks for everything we ever sent; meanwhile new orders are sent.
+pub fn long_resend(plan: Plan) -> Result<(), Failure> {
+    Rig::tell(plan, |rig| {
+        rig.logged_on(1)?;
+        rig.peer.tell(&format!("orders {MANY}"))?;
+        rig.peer
+            .wait_counts(&[("reports-last", MANY)], BURST_WAIT)?;
+        rig.agree(Faults::None)?;
+        rig.peer.stop(STEP_WAIT)?;
+        rig.peer_forgets(2)?;
+        rig.respawn_peer()?;
+        rig.logged_on(2)?;
+        rig.ours.order(FEW);
+        let wanted = [("reports", MANY), ("orders", FEW)];
+        rig.peer.wait_counts(&wanted, BURST_WAIT)?;
+        rig.ours
+            .until("reports", STEP_WAIT, |seen| seen.reports.last == FEW)?;
+        rig.agree(Faults::None)?;
+        let tally = rig.ours.seen().tally;
+        rig.expect(
+            tally.resent >= MANY,
+            &format!("not all was sent again: {tally:?}"),
+        )?;
+        rig.peer.stop(STEP_WAIT)
+    })
 }
 
 /// Our engine dies and is started again on its journal, at rest.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::ours::Act;
 use super::peer::{Failure, Peer, directory};
-use super::rig::{Faults, Place, Plan, Rig, STEP_WAIT, free_port};
+use super::rig::{Faults, Place, Plan, QUIET_HEARTBEAT_S, Rig, STEP_WAIT, free_port};
 
 /// Orders of each side.
 const SOME: u64 = 1_000;
@@ -32,6 +32,10 @@ pub fn is_installed() -> bool {
 
 /// Every message of an undisturbed run is valid and was meant to be there.
 pub fn undisturbed(plan: Plan) -> Result<(), Failure> {
+    let plan = Plan {
+        heartbeat_s: QUIET_HEARTBEAT_S,
+        ..plan
+    };
     let dissection = record(plan, |rig| {
         rig.logged_on(1)?;
         rig.order_both_ways(SOME)?;
