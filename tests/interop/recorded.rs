@@ -18,16 +18,18 @@ const RECORD_WAIT: Duration = Duration::from_secs(15);
 /// How long the dissection of one run may take.
 const DISSECT_WAIT: Duration = Duration::from_secs(60);
 
-/// True if `install.sh` has prepared it.
-pub fn is_installed() -> bool {
-    ["tshark", "dumpcap"].iter().all(|program| {
+/// True if `install.sh` has prepared it and we may capture on the loopback interface, which asking for its
+/// link types shows.
+pub fn is_usable() -> bool {
+    let works = |program: &str, arguments: &[&str]| {
         Command::new(program)
-            .arg("--version")
+            .args(arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status()
             .is_ok_and(|status| status.success())
-    })
+    };
+    works("tshark", &["--version"]) && works("dumpcap", &["-L", "-i", "lo"])
 }
 
 /// Every message of an undisturbed run is valid and was meant to be there.
