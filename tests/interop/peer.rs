@@ -32,6 +32,12 @@ pub fn directory() -> PathBuf {
 #[derive(Debug)]
 pub struct Failure(String);
 
+impl Failure {
+    pub fn new(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -247,13 +253,29 @@ impl Peer {
     /// Waits for a line that is `event`, or begins with it and a space. Lines before it are passed over
     /// (and kept for [`Peer::complaints`]), so events are waited for in the order they must come.
     pub fn wait(&mut self, event: &str, limit: Duration) -> Result<String, Failure> {
+        self.wait_for(event, limit, |line| {
+            let words = line.strip_prefix(event);
+            words.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        })
+    }
+
+    /// As [`Peer::wait`], for a line that begins with `beginning`, whatever comes next.
+    pub fn wait_beginning(&mut self, beginning: &str, limit: Duration) -> Result<String, Failure> {
+        self.wait_for(beginning, limit, |line| line.starts_with(beginning))
+    }
+
+    fn wait_for(
+        &mut self,
+        event: &str,
+        limit: Duration,
+        is_it: impl Fn(&str) -> bool,
+    ) -> Result<String, Failure> {
         let end = Instant::now() + limit;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
                 Ok(line) => {
-                    let words = line.strip_prefix(event);
-                    let found = words.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+                    let found = is_it(&line);
                     if !line.starts_with("status ") {
                         self.seen.push(line.clone());
                     }
@@ -296,6 +318,31 @@ impl Peer {
                 )));
             }
             thread::sleep(LOOK_INTERVAL);
+        }
+    }
+
+    /// Every line that was not waited for, of a process that has ended.
+    pub fn rest(&mut self) -> Vec<String> {
+        let mut rest = Vec::new();
+        // Ends with the stream, which ends with the process.
+        while let Ok(line) = self.lines.recv_timeout(STATUS_WAIT) {
+            self.seen.push(line.clone());
+            rest.push(line);
+        }
+        rest
+    }
+
+    /// Sends the process a signal, by the name `kill` has for it.
+    pub fn signal(&self, name: &str) -> Result<(), Failure> {
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status();
+        match sent {
+            Ok(status) if status.success() => Ok(()),
+            outcome => Err(Failure(format!(
+                "{}: signal {name}: {outcome:?}",
+                self.name
+            ))),
         }
     }
 

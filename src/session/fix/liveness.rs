@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{LogonSent, LogoutSent, Session, State, Step};
 use crate::session::{Cause, Fault, Full, Outbox};
 use crate::time::{Mono, Now};
-use crate::wire::fix::{Message, tag};
+use crate::wire::fix::{Message, msg_type, tag};
 
 /// Silence after which a TestRequest is sent, in tenths of HeartBtInt(108).
 const TEST_REQUEST_AFTER_TENTHS: u32 = 12;
@@ -26,7 +26,7 @@ pub(super) struct Pulse {
     dead_after: Duration,
     heard: Mono,
     spoke: Mono,
-    /// A TestRequest that is not answered yet.
+    /// The last TestRequest, until the Heartbeat that answers it.
     probe: Option<Probe>,
     probes: u64,
     round_trip: Option<Duration>,
@@ -71,15 +71,22 @@ impl Pulse {
         self.round_trip
     }
 
-    /// Any sound message is a sign of life and ends a probe; the Heartbeat that answers it also
-    /// gives the round trip.
+    /// Any sound message is a sign of life; the Heartbeat that answers a TestRequest also gives the
+    /// round trip. A peer that wakes up says what it has to say first, so the answer may come later.
     pub(super) fn heard(&mut self, now: Mono, message: &Message<'_>) {
         self.heard = now;
-        if let Some(probe) = self.probe.take()
+        if let Some(probe) = self.probe
+            && message.msg_type() == msg_type::HEARTBEAT
             && message.uint(tag::TEST_REQ_ID) == Ok(probe.id)
         {
             self.round_trip = Some(now.since(probe.sent));
+            self.probe = None;
         }
+    }
+
+    /// Whether a TestRequest was sent and nothing was heard since.
+    fn is_probing(&self) -> bool {
+        self.probe.is_some_and(|probe| probe.sent > self.heard)
     }
 
     pub(super) fn spoke(&mut self, now: Mono) {
@@ -90,9 +97,10 @@ impl Pulse {
         if self.heartbeat.is_zero() {
             return None;
         }
-        Some(match self.probe {
-            Some(_) => self.dead_at(),
-            None => self.test_at().min(self.spoke + self.heartbeat),
+        Some(if self.is_probing() {
+            self.dead_at()
+        } else {
+            self.test_at().min(self.spoke + self.heartbeat)
         })
     }
 
@@ -110,19 +118,25 @@ impl Pulse {
         if self.heartbeat.is_zero() {
             return Due::Nothing;
         }
-        match self.probe {
-            Some(_) if now >= self.dead_at() => Due::Dead,
-            Some(_) => Due::Nothing,
-            None if now >= self.test_at() => {
-                self.probes += 1;
-                self.probe = Some(Probe {
-                    id: self.probes,
-                    sent: now,
-                });
-                Due::TestRequest(self.probes)
-            }
-            None if now >= self.spoke + self.heartbeat => Due::Heartbeat,
-            None => Due::Nothing,
+        if self.is_probing() {
+            return if now >= self.dead_at() {
+                Due::Dead
+            } else {
+                Due::Nothing
+            };
+        }
+        if now >= self.test_at() {
+            self.probes += 1;
+            self.probe = Some(Probe {
+                id: self.probes,
+                sent: now,
+            });
+            return Due::TestRequest(self.probes);
+        }
+        if now >= self.spoke + self.heartbeat {
+            Due::Heartbeat
+        } else {
+            Due::Nothing
         }
     }
 }

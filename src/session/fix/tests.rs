@@ -288,6 +288,44 @@ fn an_answered_probe_gives_the_round_trip() {
 }
 
 #[test]
+fn a_probe_is_answered_by_its_own_heartbeat_whatever_comes_before() {
+    let mut bench = Bench::up();
+    assert_eq!(bench.pass(36), Step::Done);
+    bench.now.mono = bench.now.mono + Duration::from_millis(3);
+    // A Heartbeat that was due while the peer slept, and a TestRequest that happens to have our id.
+    assert_eq!(bench.get("35=0|34=2"), Step::Done);
+    assert_eq!(bench.get("35=1|34=3|112=1"), Step::Done);
+    assert_eq!(bench.session.test_round_trip(), None);
+    assert_eq!(bench.sent(), ["35=1|34=2|112=1", "35=0|34=3|112=1"]);
+    bench.now.mono = bench.now.mono + Duration::from_millis(4);
+    assert_eq!(bench.get("35=0|34=4|112=1"), Step::Done);
+    assert_eq!(
+        bench.session.test_round_trip(),
+        Some(Duration::from_millis(7))
+    );
+}
+
+#[test]
+fn a_sign_of_life_ends_the_probe_also_without_an_answer() {
+    let mut bench = Bench::up();
+    assert_eq!(bench.pass(36), Step::Done);
+    assert_eq!(bench.pass(1), Step::Done);
+    assert_eq!(bench.get("35=0|34=2"), Step::Done);
+    // Heard from 37 s after the start: asked again 36 s later, given up 72 s later.
+    assert_eq!(bench.pass(35), Step::Done);
+    assert_eq!(bench.pass(1), Step::Done);
+    assert_eq!(
+        bench.sent(),
+        ["35=1|34=2|112=1", "35=0|34=3", "35=1|34=4|112=2"]
+    );
+    assert_eq!(bench.pass(35), Step::Done);
+    assert_eq!(
+        bench.pass(1),
+        Step::CloseAfterFlush(Cause::Fault(Fault::Silence))
+    );
+}
+
+#[test]
 fn a_logout_moves_no_number_but_its_own_and_serves_a_request_meanwhile() {
     let mut bench = Bench::up();
     let reason = Text::new("maintenance").unwrap();

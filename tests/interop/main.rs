@@ -1,0 +1,219 @@
+//! Our engine against engines of somebody else, over the loopback interface. What they are: PEERS.md.
+//!
+//! A trial whose peer is not installed is ignored, loudly; with `PINFIX_INTEROP=required` it fails.
+//! Invariants: a trial that could not run never passes, and every wait has a limit.
+
+mod jspurefix;
+mod ours;
+mod peer;
+mod quickfix_trials;
+mod recorded;
+mod rig;
+
+use std::env;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use peer::{CHECKS, Failure, QuickFix, Role, Version};
+use quickfix_trials as quickfix;
+use rig::Plan;
+
+/// Stories that are told with every version, in either role of ours.
+const STORIES: [(&str, Story); 10] = [
+    ("orders", quickfix::orders),
+    ("gap_by_peer", quickfix::peer_drops),
+    ("gap_by_us", quickfix::we_drop),
+    ("we_restart", quickfix::we_restart),
+    ("we_restart_in_a_burst", quickfix::we_restart_in_a_burst),
+    ("peer_restarts", quickfix::peer_restarts),
+    ("peer_dies_in_a_burst", quickfix::peer_dies_in_a_burst),
+    ("peer_logs_out", quickfix::peer_logs_out),
+    ("we_log_out", quickfix::we_log_out),
+    ("heartbeats", quickfix::heartbeats),
+];
+
+/// Stories about what is the same in every version, told with FIX.4.4, in these roles of ours.
+const STORIES_OF_ONE_VERSION: [(&str, Story, &[Role]); 4] = [
+    // QuickFIX as initiator takes a second to connect again; its burst is over by then.
+    (
+        "small_waiting_room",
+        quickfix::small_waiting_room,
+        &[Role::Initiator],
+    ),
+    ("long_gap", quickfix::long_gap, &ROLES),
+    ("long_resend", quickfix::long_resend, &ROLES),
+    ("silence", quickfix::silence, &ROLES),
+];
+
+const ROLES: [Role; 2] = [Role::Acceptor, Role::Initiator];
+
+/// Most trials wait more than they work, so a few at a time use two cores well.
+const TRIALS_AT_A_TIME: usize = 3;
+
+type Story = fn(Plan) -> Result<(), Failure>;
+
+/// What a trial needs beside our engine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    QuickFix,
+    Dictionaries,
+    Tshark,
+    JsPureFix,
+}
+
+impl Need {
+    const ALL: [Self; 4] = [
+        Self::QuickFix,
+        Self::Dictionaries,
+        Self::Tshark,
+        Self::JsPureFix,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::QuickFix => "QuickFIX (Debian libquickfix-dev)",
+            Self::Dictionaries => "the FIX dictionaries (npm jspurefix)",
+            Self::Tshark => "tshark (Debian), or root to record with it,",
+            Self::JsPureFix => "jspurefix (npm)",
+        }
+    }
+
+    fn is_met(self) -> bool {
+        match self {
+            Self::QuickFix => ROLES.into_iter().all(QuickFix::is_installed),
+            Self::Dictionaries => QuickFix::has_dictionaries(),
+            Self::Tshark => recorded::is_usable(),
+            Self::JsPureFix => jspurefix::is_installed(),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(TRIALS_AT_A_TIME);
+    let house = House::visit();
+    libtest_mimic::run(&arguments, trials(&house)).exit_code()
+}
+
+/// What is installed here, and what must be.
+struct House {
+    missing: Vec<Need>,
+    required: bool,
+}
+
+impl House {
+    fn visit() -> Self {
+        let missing: Vec<Need> = Need::ALL
+            .into_iter()
+            .filter(|need| !need.is_met())
+            .collect();
+        let required = env::var_os("PINFIX_INTEROP").is_some_and(|value| value == "required");
+        for need in &missing {
+            eprintln!(
+                "interop: {} is MISSING, its trials are {}; install it with tests/interop/install.sh",
+                need.name(),
+                if required { "FAILED" } else { "IGNORED" },
+            );
+        }
+        Self { missing, required }
+    }
+
+    fn trial(
+        &self,
+        name: String,
+        needs: &[Need],
+        story: impl FnOnce() -> Result<(), Failure> + Send + 'static,
+    ) -> Trial {
+        let missing = needs.iter().find(|need| self.missing.contains(need));
+        let Some(missing) = missing.map(|need| need.name()) else {
+            return Trial::test(name, || {
+                story().map_err(|failure| Failed::from(failure.to_string()))
+            });
+        };
+        // It fails also where somebody asks for ignored trials to be run.
+        let told = format!("{missing} is missing: run tests/interop/install.sh");
+        Trial::test(name, || Err(Failed::from(told))).with_ignored_flag(!self.required)
+    }
+}
+
+fn trials(house: &House) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for version in Version::ALL {
+        for role in ROLES {
+            let plan = Plan::new(version, role);
+            let name = |story: &str| format!("quickfix::{}::{}::{story}", tag(version), side(role));
+            for (story, tell) in STORIES {
+                trials.push(house.trial(name(story), &[Need::QuickFix], move || tell(plan)));
+            }
+            // Reading the dictionary of this version takes QuickFIX seconds: one role will do.
+            if version != Version::Fix50Sp2 || role == Role::Acceptor {
+                let needs = [Need::QuickFix, Need::Dictionaries];
+                let tell = move || quickfix::dictionary(plan);
+                trials.push(house.trial(name("dictionary"), &needs, tell));
+            }
+            if version == Version::Fix44 {
+                let told = STORIES_OF_ONE_VERSION.iter();
+                for &(story, tell, _) in told.filter(|(_, _, roles)| roles.contains(&role)) {
+                    trials.push(house.trial(name(story), &[Need::QuickFix], move || tell(plan)));
+                }
+            }
+        }
+    }
+    let recorded: [(&str, Version, Role, Story); 4] = [
+        (
+            "undisturbed",
+            Version::Fix42,
+            Role::Acceptor,
+            recorded::undisturbed,
+        ),
+        (
+            "undisturbed",
+            Version::Fix44,
+            Role::Initiator,
+            recorded::undisturbed,
+        ),
+        (
+            "undisturbed",
+            Version::Fix50Sp2,
+            Role::Acceptor,
+            recorded::undisturbed,
+        ),
+        (
+            "with_a_gap",
+            Version::Fix44,
+            Role::Acceptor,
+            recorded::with_a_gap,
+        ),
+    ];
+    for (story, version, role, tell) in recorded {
+        let name = format!("tshark::{}::{}::{story}", tag(version), side(role));
+        let needs = [Need::QuickFix, Need::Tshark];
+        trials.push(house.trial(name, &needs, move || tell(Plan::new(version, role))));
+    }
+    trials.push(house.trial(
+        "jspurefix::fix44::acceptor::orders_and_logouts".to_owned(),
+        &[Need::JsPureFix],
+        jspurefix::orders_and_logouts,
+    ));
+    for (name, check) in CHECKS {
+        trials.push(house.trial(name.to_owned(), &[], check));
+    }
+    trials
+}
+
+fn tag(version: Version) -> &'static str {
+    match version {
+        Version::Fix42 => "fix42",
+        Version::Fix44 => "fix44",
+        Version::Fix50Sp2 => "fix50sp2",
+    }
+}
+
+/// Our role.
+fn side(role: Role) -> &'static str {
+    match role {
+        Role::Acceptor => "acceptor",
+        Role::Initiator => "initiator",
+    }
+}
