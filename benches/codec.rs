@@ -115,9 +115,6 @@ fn writing(c: &mut Criterion) {
 fn scanning(c: &mut Criterion) {
     let frame = order();
     c.bench_function("checksum", |b| b.iter(|| scan::checksum(black_box(&frame))));
-    c.bench_function("checksum, portable", |b| {
-        b.iter(|| portable::checksum(black_box(&frame)))
-    });
     c.bench_function("find every SOH", |b| {
         b.iter(|| scan::Delimiters::new(black_box(&frame), 0).sum::<usize>());
     });

@@ -1,4 +1,5 @@
 //! Two engines over the loopback interface: logon, orders both ways in sequence, heartbeats, logout.
+#![allow(clippy::unwrap_used)]
 
 use std::net::SocketAddr;
 use std::time::Duration;

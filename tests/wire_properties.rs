@@ -1,6 +1,8 @@
 //! What is written is read back the same, through the public interface, for any values and however the
 //! stream is cut into pieces.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::ops::Range;
 
 use pinfix::session::REPLAY_GROWTH;
@@ -110,6 +112,30 @@ fn check(message: Message<'_>, body: &[(Tag, Value)]) {
                     assert_eq!(message.get(data_tag), Some(&data[..]));
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn growth_of_a_replay_is_bounded() {
+    // Whole seconds before, nanoseconds now, and nanoseconds both times; bodies around the lengths
+    // at which BodyLength(9) gets another digit.
+    let nanos = b"20260312-14:30:00.123456789";
+    let template = HeaderTemplate::new(b"FIX.4.2", b"US", b"THEM", &[]).unwrap();
+    for time in [&b"20260312-14:30:00"[..], nanos] {
+        for len in [1, 20, 30, 40, 860, 900, 950, 9_900, 9_950, 99_900, 99_950] {
+            let mut room = vec![0; 200_000];
+            let mut writer = FrameWriter::begin(&mut room, &template, b"D", 7, time);
+            writer.bytes(58, &vec![b'x'; len]);
+            let original = writer.finish().unwrap();
+            let original = room[original].to_vec();
+            let mut copy = vec![0; original.len() + REPLAY_GROWTH];
+            let mut index = FieldIndex::default();
+            let range = replay(&original, &mut index, &mut copy, nanos).unwrap();
+            assert!(range.len() > original.len());
+            let message = index.read(&copy[range]).unwrap();
+            assert_eq!(message.get(tag::ORIG_SENDING_TIME), Some(time));
+            assert_eq!(message.get(tag::SENDING_TIME), Some(&nanos[..]));
         }
     }
 }

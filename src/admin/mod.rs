@@ -1,7 +1,7 @@
 //! Control of a running engine from other threads.
 //!
 //! Commands travel to the core over a bounded single-producer single-consumer ring, one per
-//! [`Controller`]; each gets exactly one completion, over a queue that leads away from the core.
+//! controller; each gets exactly one completion, over a queue that leads away from the core.
 //! Questions are answered from the status page and never reach the core (DESIGN decision 10).
 
 pub mod queue;

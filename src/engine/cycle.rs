@@ -218,8 +218,8 @@ impl Engine {
             self.buffers.push(super::link::Buffer::for_messages_up_to(
                 self.config.max_message_bytes,
             ));
-            self.readable.reserve(self.links.len());
-            self.desk.released.reserve(self.links.len());
+            // Twice: while the list is worked through, every connection may be put on it again.
+            self.readable.reserve(2 * self.links.len());
             if self.link_timers.capacity() < self.links.len() {
                 self.link_timers.grow(self.links.len().next_power_of_two());
             }

@@ -270,10 +270,10 @@ impl Desk {
                     app,
                 );
             }
-            Connection::Draining { cause, give_up, .. } => {
-                if entry.journal.unsent().is_none() || now.mono >= give_up {
-                    self.end(now, slot, cause, app);
-                }
+            Connection::Draining { cause, give_up, .. }
+                if entry.journal.unsent_len() == 0 || now.mono >= give_up =>
+            {
+                self.end(now, slot, cause, app);
             }
             _ => {}
         }

@@ -43,7 +43,8 @@ pub struct OsNetwork {
     accepting: Vec<bool>,
     links: Vec<Socket>,
     free: Vec<u32>,
-    open: usize,
+    /// Connections that stand or are being made.
+    open: Vec<LinkId>,
     polls: u32,
 }
 
@@ -67,7 +68,7 @@ impl OsNetwork {
             accepting: Vec::new(),
             links: Vec::new(),
             free: Vec::new(),
-            open: 0,
+            open: Vec::new(),
             polls: 0,
         })
     }
@@ -83,6 +84,7 @@ impl OsNetwork {
                 });
                 // Room to give every number back without allocating.
                 self.free.reserve(self.links.len());
+                self.open.reserve(self.links.len());
                 u32::try_from(self.links.len() - 1).map_err(io::Error::other)?
             }
         };
@@ -105,7 +107,7 @@ impl OsNetwork {
         }
         socket.stream = Some(stream);
         socket.connected = connected;
-        self.open += 1;
+        self.open.push(link);
         Ok(link)
     }
 
@@ -229,19 +231,18 @@ impl Network for OsNetwork {
 
     fn poll(&mut self, wait: Duration, ready: &mut Vec<Ready>) -> io::Result<()> {
         self.polls = self.polls.wrapping_add(1);
-        let direct = wait.is_zero() && self.open > 0 && self.open <= DIRECT_MAX;
+        let direct = wait.is_zero() && (1..=DIRECT_MAX).contains(&self.open.len());
         if !direct || self.polls.is_multiple_of(READINESS_EVERY) {
             self.ask_readiness(wait, ready)?;
         }
         if direct {
-            for (index, socket) in (0..).zip(&self.links) {
-                if socket.connected && socket.stream.is_some() {
-                    ready.push(Ready::Readable(LinkId {
-                        index,
-                        generation: socket.generation,
-                    }));
-                }
-            }
+            let stands = |link: &&LinkId| self.links[link.index as usize].connected;
+            ready.extend(
+                self.open
+                    .iter()
+                    .filter(stands)
+                    .map(|link| Ready::Readable(*link)),
+            );
         }
         for listener in 0..self.listeners.len() {
             if self.accepting[listener] {
@@ -275,7 +276,7 @@ impl Network for OsNetwork {
             socket.generation = socket.generation.wrapping_add(1) & (u32::MAX >> 1);
             socket.connected = false;
             self.free.push(link.index);
-            self.open -= 1;
+            self.open.retain(|open| *open != link);
         }
     }
 }

@@ -178,6 +178,26 @@ impl Outbox for Journal {
 }
 
 impl Journal {
+    /// Records that the first series began, for the log: its numbers are in the header.
+    pub(super) fn note_creation(&mut self) {
+        let Numbers {
+            series,
+            began,
+            next_out,
+            next_in,
+        } = self.numbers;
+        let reset = Reset {
+            series,
+            next_out,
+            next_in,
+            cause: ResetCause::Created,
+        };
+        let tail = self.tail_mut();
+        tail.room(RESET_BYTES).copy_from_slice(&reset.encode());
+        tail.publish(Kind::Reset, false, 0..RESET_BYTES, 0, began);
+        self.published(began);
+    }
+
     /// Whether a frame of `len` bytes may join those the socket has not accepted.
     fn may_send(&self, class: Class, len: usize) -> Result<(), Full> {
         let settings = &self.settings;
@@ -223,14 +243,10 @@ impl Journal {
         }
         self.wanted_bytes = self.wanted_bytes.max(need);
         if !self.next_is_ready() {
-            // Without a next segment only those may go on for whom the reserve is kept.
-            return if reserve == 0 && need <= self.tail().left() {
-                Ok(())
-            } else {
-                Err(self.no_next())
-            };
+            return Err(self.no_next());
         }
         if need <= self.tail().left() {
+            self.wanted_bytes = 0;
             return Ok(());
         }
         self.roll();
@@ -429,6 +445,7 @@ impl Journal {
                 .published
                 .store(position(number, segment.end()), Ordering::Release);
         }
+        self.stored_bytes += segment.size() as u64;
         self.segments.push(segment);
     }
 
@@ -448,22 +465,20 @@ impl Journal {
         let too_old = retention
             .age
             .is_some_and(|age| after.began() + age < self.last_at);
-        let too_much = retention.bytes.is_some_and(|most| {
-            self.segments
-                .iter()
-                .map(|segment| segment.size() as u64)
-                .sum::<u64>()
-                > most
-        });
+        let too_much = retention.bytes.is_some_and(|most| self.stored_bytes > most);
         if !too_old && !too_much {
             return false;
         }
         let segment = self.segments.remove(0);
+        let bytes = segment.size() as u64;
         match self.line.submit(Job::Retire {
             port: Arc::clone(&self.port),
             segment,
         }) {
-            Ok(()) => true,
+            Ok(()) => {
+                self.stored_bytes -= bytes;
+                true
+            }
             Err(Job::Retire { segment, .. }) => {
                 self.segments.insert(0, segment);
                 false

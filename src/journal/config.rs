@@ -11,8 +11,8 @@ use super::segment::IDENTITY_BYTES_MAX;
 
 /// The least size of a segment.
 pub(crate) const SEGMENT_BYTES_MIN: usize = 16 * 1024;
-/// The largest size of a segment: offsets are kept in 32 bits.
-const SEGMENT_BYTES_MAX: usize = 1 << 30;
+/// The largest size of a segment. An index entry has 32 bits for an offset.
+pub(crate) const SEGMENT_BYTES_MAX: usize = 1 << 30;
 /// A Logout(5) with a Text(58) and a Heartbeat(0) must fit, with what a record adds.
 const CONTROL_RESERVE_BYTES_MIN: usize = 1024;
 

@@ -78,6 +78,8 @@ use segment::{Numbers, Segment};
 pub struct Journal {
     /// Ascending; the last one takes records. Never empty.
     segments: Vec<Segment>,
+    /// Their size together.
+    stored_bytes: u64,
     /// The segment after the last one, if it is ready.
     next: Option<Prepared>,
     /// A next segment was asked for and has not come.
@@ -94,8 +96,8 @@ pub struct Journal {
     settings: Settings,
     line: Arc<Line>,
     port: Arc<Port>,
-    /// Held for its lock, released last.
-    _lock: Option<std::fs::File>,
+    /// Held for its lock.
+    lock: Option<std::fs::File>,
 }
 
 /// What the journal needs of its configuration after it is open.
@@ -367,5 +369,10 @@ impl Drop for Journal {
         self.port.closed.store(true, Ordering::Release);
         // The lock must not be given up while the keeper still works on the directory.
         self.line.settle(&self.port);
+        if let Some(lock) = &self.lock {
+            // Closing the file would do, unless a process that was just forked still has a copy of it.
+            // Nothing can be done about a failure here; the next opener is told who holds the lock.
+            let _ = lock.unlock();
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::config::{ConfigError, Durability, JournalConfig, Location};
+use super::config::{ConfigError, Durability, JournalConfig, Location, SEGMENT_BYTES_MAX};
 use super::directory::{self, LockError};
 use super::keeper::{Job, Keeper, Line};
 use super::port::{Port, position};
@@ -20,7 +20,6 @@ use super::segment::{
     Beginning, HeaderFault, Numbers, RECORDS_AT, SEGMENT_HEADER_BYTES, Segment, SegmentHeader,
 };
 use super::{Cursor, Journal, Settings};
-use crate::session::{Outbox, ResetCause};
 use crate::time::Utc;
 
 /// Entries the list of segments has at the start; it grows with a segment, on the keeper.
@@ -110,8 +109,17 @@ struct Opened {
     numbers: Numbers,
     salt: u32,
     last_at: Utc,
-    /// The last segment must not take records: it holds evidence of what was lost.
-    closed: bool,
+    origin: Origin,
+}
+
+/// Where a journal comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Created,
+    /// Found, and its last segment takes records.
+    Found,
+    /// Found, but its last segment must not take records: it holds evidence of what was lost.
+    FoundClosed,
 }
 
 impl Journal {
@@ -163,8 +171,14 @@ fn assemble(
             every,
         });
     }
+    let stored_bytes = opened
+        .segments
+        .iter()
+        .map(|segment| segment.size() as u64)
+        .sum();
     let mut journal = Journal {
         segments: opened.segments,
+        stored_bytes,
         next: None,
         next_asked: false,
         wanted_bytes: 0,
@@ -185,18 +199,15 @@ fn assemble(
         },
         line,
         port,
-        _lock: lock,
+        lock,
     };
     let tail = journal.tail();
     journal
         .port
         .published
         .store(position(tail.number(), tail.end()), Ordering::Release);
-    if journal.numbers.series == 0 {
-        let at = journal.last_at;
-        journal
-            .reset(1, 1, ResetCause::Created, at)
-            .expect("invariant: the first record fits into the smallest segment");
+    if opened.origin == Origin::Created {
+        journal.note_creation();
     }
     journal
 }
@@ -209,7 +220,7 @@ fn create(region: Region, config: &JournalConfig, number: u32, now: Utc) -> Open
         config.identity.as_bytes(),
     );
     let numbers = Numbers {
-        series: 0,
+        series: 1,
         began: now,
         next_out: 1,
         next_in: 1,
@@ -228,7 +239,7 @@ fn create(region: Region, config: &JournalConfig, number: u32, now: Utc) -> Open
         numbers,
         salt,
         last_at: now,
-        closed: false,
+        origin: Origin::Created,
     }
 }
 
@@ -285,10 +296,9 @@ fn open_directory(
     }
     recovery.segments = found.len();
     let opened = adopt_all(found, config, port, recovery)?;
-    if opened.closed {
-        continue_behind(opened, path, config, port)
-    } else {
-        Ok(opened)
+    match opened.origin {
+        Origin::FoundClosed => continue_behind(opened, path, config, port),
+        Origin::Created | Origin::Found => Ok(opened),
     }
 }
 
@@ -339,7 +349,9 @@ fn inspect(directory: &Path, number: u32, config: &JournalConfig) -> Result<Foun
             )));
         }
         let size = header.size;
-        let possible = size >= RECORDS_AT as u64 + 64 && size <= 1 << 32 && size.is_multiple_of(8);
+        let possible = size >= RECORDS_AT as u64 + 64
+            && size <= SEGMENT_BYTES_MAX as u64
+            && size.is_multiple_of(8);
         if !possible || bytes as u64 > size || bytes < RECORDS_AT {
             return Err(not_ours(format!(
                 "it has {bytes} bytes, by its header {size} are expected"
@@ -397,7 +409,7 @@ fn adopt_all(
     let count = found.len();
     let mut segments = Vec::with_capacity((count + 2).max(LIST_SLOTS));
     let mut before: Option<(Numbers, u32, Utc)> = None;
-    let mut closed = false;
+    let mut origin = Origin::Found;
     for (nth, found) in found.into_iter().enumerate() {
         let Found {
             number,
@@ -451,7 +463,9 @@ fn adopt_all(
             None => {
                 let walked = walk(&mut segment, &path, continued(base, before));
                 settle(&mut segment, &walked, is_last);
-                closed = is_last && !walked.usable;
+                if is_last && !walked.usable {
+                    origin = Origin::FoundClosed;
+                }
                 recovery.records += walked.records;
                 recovery.damage.extend(walked.damage);
                 recovery.skipped.extend(walked.skipped);
@@ -471,7 +485,7 @@ fn adopt_all(
         numbers,
         salt,
         last_at,
-        closed,
+        origin,
     })
 }
 

@@ -207,9 +207,7 @@ pub(crate) fn find_good(place: Place, bytes: &[u8]) -> Option<usize> {
     let first = place.offset.next_multiple_of(8) - place.offset;
     for at in (first..bytes.len()).step_by(8) {
         let rest = &bytes[at..];
-        let Some(header) = rest.first_chunk::<HEADER_BYTES>() else {
-            return None;
-        };
+        let header = rest.first_chunk::<HEADER_BYTES>()?;
         if header[..4] == [0; 4] || Kind::from_byte(header[KIND_AT]).is_none() {
             continue;
         }

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use super::record::{Head, Kind, Reset, Seen, find_good};
 use super::segment::{Numbers, Segment};
+use crate::session::ResetCause;
 use crate::time::Utc;
 
 /// What opening a journal found and did.
@@ -113,10 +114,8 @@ impl fmt::Display for Finding {
 /// What is behind a position that holds no good record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Behind {
-    /// Zeros up to the index.
-    Zeros,
-    /// Something, but no good record.
-    Remains,
+    /// No good record.
+    Nothing,
     /// At least one good record.
     Records,
 }
@@ -126,7 +125,7 @@ enum Behind {
 enum Sort {
     /// Outbound under a new number.
     Numbered,
-    /// Replay or inbound: their numbers prove nothing about ours.
+    /// Replay, inbound, or the note that a journal was created: they prove nothing about our numbers.
     Unnumbered,
     /// A reset.
     Reset,
@@ -145,6 +144,9 @@ enum Order {
 /// Everything a position where a record may start can look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Sight {
+    /// No length, and nothing but zeros up to the index.
+    Blank,
+    /// No length, but something behind.
     Empty(Behind),
     Implausible(Behind),
     Damaged(Behind),
@@ -178,18 +180,17 @@ enum Verdict {
 fn decide(sight: Sight) -> Verdict {
     match sight {
         // The usual end: the process stopped between two records.
-        Sight::Empty(Behind::Zeros) => Verdict::End,
+        Sight::Blank => Verdict::End,
         // Killed between claim and commit. The length is stored last, so the frame was never visible
         // to the socket. Its bytes must go: a later record's length word may lie on any of them.
-        Sight::Empty(Behind::Remains) => Verdict::Cut(Finding::Unpublished),
+        Sight::Empty(Behind::Nothing) => Verdict::Cut(Finding::Unpublished),
         // A page with a length word did not reach the device while later pages did: power loss.
         Sight::Empty(Behind::Records) => Verdict::StepOver,
-        // A length word is stored in one piece; a wrong one is power loss or damage. Whether the
-        // bytes behind are zero or not, no record can be found in them.
-        Sight::Implausible(Behind::Zeros | Behind::Remains) => Verdict::Cut(Finding::TornLength),
+        // A length word is stored in one piece; a wrong one is power loss or damage.
+        Sight::Implausible(Behind::Nothing) => Verdict::Cut(Finding::TornLength),
         Sight::Implausible(Behind::Records) => Verdict::StepOver,
         // A body torn by power loss, or damage. `walk` skips its number if one can be made out.
-        Sight::Damaged(Behind::Zeros | Behind::Remains) => Verdict::Cut(Finding::BadChecksum),
+        Sight::Damaged(Behind::Nothing) => Verdict::Cut(Finding::BadChecksum),
         Sight::Damaged(Behind::Records) => Verdict::StepOver,
         Sight::Good(Sort::Numbered, Order::Due) => Verdict::Count,
         // Never written by us; believing it would turn the numbers back.
@@ -343,12 +344,13 @@ fn sight(segment: &Segment, seen: Seen, numbers: &Numbers, entries: usize) -> (S
         Seen::Empty | Seen::Implausible | Seen::Damaged(_) => {
             let rest = segment.beyond(entries);
             let found = find_good(segment.place(segment.end()), rest).filter(|&at| at > 0);
-            let behind = match found {
-                Some(_) => Behind::Records,
-                None if last_used(rest) == 0 => Behind::Zeros,
-                None => Behind::Remains,
+            let behind = if found.is_some() {
+                Behind::Records
+            } else {
+                Behind::Nothing
             };
             let sight = match seen {
+                Seen::Empty if last_used(rest) == 0 => Sight::Blank,
                 Seen::Empty => Sight::Empty(behind),
                 Seen::Implausible => Sight::Implausible(behind),
                 Seen::Damaged(_) | Seen::Good(_) => Sight::Damaged(behind),
@@ -366,6 +368,10 @@ fn sight(segment: &Segment, seen: Seen, numbers: &Numbers, entries: usize) -> (S
         Some(Kind::Application | Kind::Admin) => Sight::Good(Sort::Numbered, of_ours),
         Some(Kind::Replay | Kind::Inbound) => Sight::Good(Sort::Unnumbered, of_ours),
         Some(Kind::Reset) => match reset_in(segment, segment.end(), &head) {
+            // The first record of a journal: the header says the same.
+            Some(reset) if reset.cause == ResetCause::Created && reset.series == numbers.series => {
+                Sight::Good(Sort::Unnumbered, of_ours)
+            }
             Some(reset) => Sight::Good(
                 Sort::Reset,
                 order(reset.series, numbers.series.saturating_add(1)),
@@ -412,4 +418,224 @@ pub(super) fn last_used(bytes: &[u8]) -> usize {
         .iter()
         .rposition(|&byte| byte != 0)
         .map_or(0, |at| at + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::super::record::{HEADER_BYTES, RESET_BYTES};
+    use super::super::region::Region;
+    use super::super::segment::{Beginning, RECORDS_AT};
+    use super::*;
+
+    const SIZE: usize = 16 * 1024;
+    const BASE: Numbers = Numbers {
+        series: 4,
+        began: Utc(1),
+        next_out: 10,
+        next_in: 20,
+    };
+
+    /// Every sight there is. The matches fail to compile when a variant is added and not listed.
+    fn all_sights() -> Vec<Sight> {
+        let behind = [Behind::Nothing, Behind::Records];
+        let sorts = [Sort::Numbered, Sort::Unnumbered, Sort::Reset, Sort::Unknown];
+        let orders = [Order::Due, Order::Behind, Order::Ahead];
+        for one in behind {
+            match one {
+                Behind::Nothing | Behind::Records => {}
+            }
+        }
+        for one in sorts {
+            match one {
+                Sort::Numbered | Sort::Unnumbered | Sort::Reset | Sort::Unknown => {}
+            }
+        }
+        for one in orders {
+            match one {
+                Order::Due | Order::Behind | Order::Ahead => {}
+            }
+        }
+        let mut all = vec![Sight::Blank];
+        for behind in behind {
+            for of in [Sight::Empty, Sight::Implausible, Sight::Damaged] {
+                match of(behind) {
+                    Sight::Blank
+                    | Sight::Empty(_)
+                    | Sight::Implausible(_)
+                    | Sight::Damaged(_)
+                    | Sight::Good(..) => {}
+                }
+                all.push(of(behind));
+            }
+        }
+        for sort in sorts {
+            all.extend(orders.map(|order| Sight::Good(sort, order)));
+        }
+        all
+    }
+
+    fn segment() -> Segment {
+        let beginning = Beginning {
+            number: 2,
+            salt: 7,
+            numbers: BASE,
+            at: Utc(5),
+            identity: "x",
+        };
+        Segment::begin(Region::heap(SIZE).unwrap(), beginning)
+    }
+
+    fn add(segment: &mut Segment, kind: Kind, seq: u64, content: &[u8]) -> usize {
+        segment.room(content.len()).copy_from_slice(content);
+        segment.publish(kind, false, 0..content.len(), seq, Utc(6))
+    }
+
+    fn reset(series: u64) -> [u8; RESET_BYTES] {
+        Reset {
+            series,
+            next_out: 1,
+            next_in: 2,
+            cause: ResetCause::Operator,
+        }
+        .encode()
+    }
+
+    /// The bytes of a segment, changed, as a restart would find them.
+    fn found(segment: &Segment, change: impl FnOnce(&mut [u8])) -> Segment {
+        let mut region = Region::heap(SIZE).unwrap();
+        region
+            .bytes_mut()
+            .copy_from_slice(segment.get(0..SIZE).unwrap());
+        change(region.bytes_mut());
+        Segment::adopt(region, 2, 7, Utc(5), BASE.series)
+    }
+
+    /// A segment whose first position looks like `sight`.
+    fn example(sight: Sight) -> Segment {
+        let mut segment = segment();
+        let first = match sight {
+            Sight::Good(sort, order) => {
+                let seq = match order {
+                    Order::Due => 10,
+                    Order::Behind => 9,
+                    Order::Ahead => 12,
+                };
+                match sort {
+                    Sort::Numbered => add(&mut segment, Kind::Application, seq, b"frame"),
+                    Sort::Unnumbered => add(&mut segment, Kind::Inbound, seq, b"frame"),
+                    Sort::Reset => add(&mut segment, Kind::Reset, 0, &reset(seq - 5)),
+                    Sort::Unknown => add(&mut segment, Kind::Reset, seq, b"not a reset"),
+                };
+                return found(&segment, |_| {});
+            }
+            Sight::Blank => return segment,
+            Sight::Empty(behind) | Sight::Implausible(behind) | Sight::Damaged(behind) => {
+                let first = add(&mut segment, Kind::Inbound, 1, b"frame one");
+                if behind == Behind::Records {
+                    add(&mut segment, Kind::Inbound, 2, b"frame two");
+                }
+                first
+            }
+        };
+        found(&segment, |bytes| match sight {
+            Sight::Empty(_) => bytes[first..first + 4].fill(0),
+            Sight::Implausible(_) => bytes[first..first + 4].fill(0xFF),
+            Sight::Damaged(_) | Sight::Blank | Sight::Good(..) => bytes[first + HEADER_BYTES] ^= 1,
+        })
+    }
+
+    #[test]
+    fn the_table_answers_every_sight_and_every_answer_is_given() {
+        let all = all_sights();
+        assert_eq!(all.len(), 1 + 3 * 2 + 4 * 3);
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+        let verdicts: HashSet<_> = all.iter().map(|&sight| decide(sight)).collect();
+        let wanted = [
+            Verdict::End,
+            Verdict::Cut(Finding::Unpublished),
+            Verdict::Cut(Finding::TornLength),
+            Verdict::Cut(Finding::BadChecksum),
+            Verdict::StepOver,
+            Verdict::Count,
+            Verdict::CountAhead,
+            Verdict::Keep,
+            Verdict::KeepReported(Finding::NumberBehind),
+            Verdict::KeepReported(Finding::SeriesOutOfOrder),
+            Verdict::KeepReported(Finding::UnknownKind),
+            Verdict::Restart,
+            Verdict::RestartReported,
+        ];
+        assert_eq!(verdicts, HashSet::from(wanted));
+    }
+
+    #[test]
+    fn every_sight_is_seen_in_a_segment_and_the_walk_does_what_the_table_says() {
+        for wanted in all_sights() {
+            let mut segment = example(wanted);
+            let entries = segment.stored_index().len();
+            let seen = segment.look(RECORDS_AT);
+            let (sight, _) = sight(&segment, seen, &BASE, entries);
+            assert_eq!(sight, wanted);
+            let walk = walk(&mut segment, std::path::Path::new("f"), BASE);
+            let reported = walk
+                .damage
+                .iter()
+                .map(|damage| damage.finding)
+                .collect::<Vec<_>>();
+            let (records, next_out, series, findings, usable) = match decide(wanted) {
+                Verdict::End => (0, 10, 4, vec![], true),
+                Verdict::Cut(finding) => (0, 10, 4, vec![finding], true),
+                Verdict::StepOver => (1, 10, 4, vec![Finding::Hole], false),
+                Verdict::Count => (1, 11, 4, vec![], true),
+                Verdict::CountAhead => (1, 13, 4, vec![Finding::NumberAhead], true),
+                Verdict::Keep => (1, 10, 4, vec![], true),
+                // The record the example holds has an index entry; it is evidence of nothing.
+                Verdict::KeepReported(finding) => (1, 10, 4, vec![finding], true),
+                Verdict::Restart => (1, 1, 5, vec![], true),
+                Verdict::RestartReported => (1, 1, 7, vec![Finding::SeriesOutOfOrder], true),
+            };
+            assert_eq!(
+                (walk.records, walk.numbers.next_out, walk.numbers.series),
+                (records, next_out, series)
+            );
+            assert_eq!((reported, walk.usable), (findings, usable), "{wanted:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_behind_a_tear_is_passed_by_record_by_header_and_by_index() {
+        type Change = fn(&mut [u8], usize);
+        let index = SIZE - 8;
+        assert_eq!(index, 16_376);
+        let rows: [(&str, Change, u64); 4] = [
+            (
+                "the header of the torn record",
+                |bytes, at| {
+                    bytes[at + HEADER_BYTES] ^= 1;
+                    bytes[16_376..].fill(0);
+                },
+                11,
+            ),
+            ("the index", |bytes, at| bytes[at..at + 48].fill(0), 11),
+            ("both", |bytes, at| bytes[at + HEADER_BYTES] ^= 1, 11),
+            (
+                "none: never published",
+                |bytes, at| {
+                    bytes[at..at + 4].fill(0);
+                    bytes[16_376..].fill(0);
+                },
+                10,
+            ),
+        ];
+        for (evidence, change, next_out) in rows {
+            let mut before = segment();
+            let at = add(&mut before, Kind::Application, 10, b"frame");
+            let mut segment = found(&before, |bytes| change(bytes, at));
+            let walk = walk(&mut segment, std::path::Path::new("f"), BASE);
+            assert_eq!(walk.numbers.next_out, next_out, "{evidence}");
+            assert_eq!(walk.usable, next_out == 10, "{evidence}");
+        }
+    }
 }

@@ -143,3 +143,123 @@ pub enum ResetCause {
     /// An operator's command.
     Operator = 3,
 }
+
+#[cfg(test)]
+pub(super) mod shelf {
+    //! An outbox made of vectors, to test sessions without a journal.
+
+    use super::*;
+
+    /// Keeps everything for ever.
+    #[derive(Default)]
+    pub(in crate::session) struct Shelf {
+        pub(in crate::session) next_out: u64,
+        pub(in crate::session) next_in: u64,
+        /// What was published, in order, copies included.
+        pub(in crate::session) sent: Vec<Vec<u8>>,
+        numbered: Vec<(u64, Stored, Vec<u8>)>,
+        inbound: Vec<Vec<u8>>,
+        room: Vec<u8>,
+        /// What every claim is answered with, to play a full outbox.
+        pub(in crate::session) full: Option<Full>,
+        pub(in crate::session) resets: Vec<ResetCause>,
+    }
+
+    impl Shelf {
+        pub(in crate::session) fn with_numbers(next_out: u64, next_in: u64) -> Self {
+            Self {
+                next_out,
+                next_in,
+                ..Self::default()
+            }
+        }
+    }
+
+    impl Outbox for Shelf {
+        fn next_out(&self) -> u64 {
+            self.next_out
+        }
+
+        fn next_in(&self) -> u64 {
+            self.next_in
+        }
+
+        fn series_began(&self) -> Utc {
+            Utc::default()
+        }
+
+        fn claim(&mut self, _: Class, len: usize) -> Result<&mut [u8], Full> {
+            if let Some(full) = self.full {
+                return Err(full);
+            }
+            self.room = vec![0; len];
+            Ok(&mut self.room)
+        }
+
+        fn commit(&mut self, frame: Range<usize>, admin: bool, _: bool, _: Utc) {
+            let frame = self.room[frame].to_vec();
+            let kind = if admin {
+                Stored::Admin
+            } else {
+                Stored::Application
+            };
+            self.numbered.push((self.next_out, kind, frame.clone()));
+            self.sent.push(frame);
+            self.next_out += 1;
+        }
+
+        fn commit_replay(&mut self, frame: Range<usize>, _: u64, _: Utc) {
+            self.sent.push(self.room[frame].to_vec());
+        }
+
+        fn stored(&self, seq: u64) -> Stored {
+            self.numbered
+                .iter()
+                .find(|entry| entry.0 == seq)
+                .map_or(Stored::Absent, |entry| entry.1)
+        }
+
+        fn claim_replay(&mut self, seq: u64) -> Result<Option<Replay<'_>>, Full> {
+            if let Some(full) = self.full {
+                return Err(full);
+            }
+            let Some((_, _, original)) = self.numbered.iter().find(|entry| entry.0 == seq) else {
+                return Ok(None);
+            };
+            self.room = vec![0; original.len() + REPLAY_GROWTH];
+            Ok(Some(Replay {
+                original,
+                room: &mut self.room,
+            }))
+        }
+
+        fn keep_inbound(
+            &mut self,
+            _: u64,
+            frame: &[u8],
+            _: &[Range<usize>],
+            _: bool,
+            _: Utc,
+        ) -> Result<Option<InboundAt>, Full> {
+            self.inbound.push(frame.to_vec());
+            Ok(Some(InboundAt(self.inbound.len() as u64 - 1)))
+        }
+
+        fn inbound(&self, at: InboundAt) -> Option<&[u8]> {
+            self.inbound
+                .get(usize::try_from(at.0).ok()?)
+                .map(Vec::as_slice)
+        }
+
+        fn set_next_in(&mut self, next: u64) {
+            self.next_in = next;
+        }
+
+        fn reset(&mut self, next_out: u64, next_in: u64, why: ResetCause, _: Utc) -> Result<(), Full> {
+            (self.next_out, self.next_in) = (next_out, next_in);
+            self.numbered.clear();
+            self.resets.push(why);
+            Ok(())
+        }
+    }
+}

@@ -20,6 +20,8 @@ pub mod rules;
 mod sequence;
 mod settings;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -429,15 +429,13 @@ impl<'a> Message<'a> {
     pub fn position(&self, tag: Tag) -> Option<usize> {
         let (chunks, rest) = self.tags().as_chunks::<8>();
         for (nth, chunk) in chunks.iter().enumerate() {
-            // Without an early way out the comparison of eight is two vector instructions.
-            if chunk
-                .iter()
-                .fold(false, |found, &other| found | (other == tag))
-            {
-                return chunk
-                    .iter()
-                    .position(|&other| other == tag)
-                    .map(|at| nth * 8 + at);
+            // Without an early way out the comparison of eight is a few vector instructions.
+            let mut found = 0_u8;
+            for (bit, &other) in chunk.iter().enumerate() {
+                found |= u8::from(other == tag) << bit;
+            }
+            if found != 0 {
+                return Some(nth * 8 + found.trailing_zeros() as usize);
             }
         }
         rest.iter()

@@ -1,9 +1,9 @@
-#![allow(unsafe_code)]
 //! The two loops every byte goes through: the CheckSum(10) sum and the search for SOH.
 //!
-//! Each exists twice: with SSE2, which every x86_64 has, and in portable Rust. Both are compiled
-//! everywhere they can be and must give identical results for every input; the tests compare them.
+//! The search exists twice: with SSE2, which every x86_64 has, and in portable Rust. Both are compiled
+//! wherever they can be and must give identical results for every input; the tests compare them.
 //! Nothing here knows what a field is.
+#![allow(unsafe_code)]
 
 /// The byte that ends every field.
 pub const SOH: u8 = 0x01;
@@ -12,14 +12,15 @@ pub const SOH: u8 = 0x01;
 pub const BLOCK: usize = 64;
 
 /// Sum of all bytes modulo 256.
+///
+/// One version only: the compiler turns this loop into vector additions of bytes, which was faster
+/// than the hand-written sum of absolute differences (3.3 against 4.7 ns for 205 bytes).
 #[inline]
 #[must_use]
 pub fn checksum(bytes: &[u8]) -> u8 {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: every x86_64 processor has SSE2; the target guarantees it.
-    return unsafe { sse2::checksum(bytes) };
-    #[cfg(not(target_arch = "x86_64"))]
-    return portable::checksum(bytes);
+    bytes
+        .iter()
+        .fold(0, |sum: u8, &byte| sum.wrapping_add(byte))
 }
 
 /// One bit per byte of `block` that is SOH, the first byte in the lowest bit.
@@ -115,29 +116,10 @@ fn mask_from(bytes: &[u8], from: usize) -> u64 {
 #[cfg(target_arch = "x86_64")]
 mod sse2 {
     use std::arch::x86_64::{
-        __m128i, _mm_add_epi64, _mm_cmpeq_epi8, _mm_cvtsi128_si64, _mm_loadu_si128, _mm_movemask_epi8,
-        _mm_sad_epu8, _mm_set1_epi8, _mm_setzero_si128, _mm_unpackhi_epi64,
+        __m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_set1_epi8,
     };
 
     use super::{BLOCK, SOH};
-
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    pub(super) fn checksum(bytes: &[u8]) -> u8 {
-        let (chunks, rest) = bytes.as_chunks::<16>();
-        let zero = _mm_setzero_si128();
-        let mut sum = zero;
-        for chunk in chunks {
-            // The sum of absolute differences to zero adds eight bytes into each 64-bit lane.
-            sum = _mm_add_epi64(sum, _mm_sad_epu8(load(chunk), zero));
-        }
-        let mut total =
-            _mm_cvtsi128_si64(sum).wrapping_add(_mm_cvtsi128_si64(_mm_unpackhi_epi64(sum, sum)));
-        for &byte in rest {
-            total = total.wrapping_add(i64::from(byte));
-        }
-        total.to_le_bytes()[0]
-    }
 
     #[inline]
     #[target_feature(enable = "sse2")]
@@ -160,7 +142,7 @@ mod sse2 {
     }
 }
 
-/// The same two functions without processor instructions of their own: what other processors run, and
+/// The same search without processor instructions of their own: what other processors run, and
 /// what tests and benchmarks compare with.
 pub mod portable {
     use super::{BLOCK, SOH};
@@ -169,15 +151,6 @@ pub mod portable {
     const SOHS: u64 = u64::from_ne_bytes([SOH; 8]);
     /// Multiplying bit 0 of every byte by this collects them, first byte lowest, in the top byte.
     const COLLECT: u64 = 0x0102_0408_1020_4080;
-
-    /// See [`checksum`](super::checksum).
-    #[inline]
-    #[must_use]
-    pub fn checksum(bytes: &[u8]) -> u8 {
-        bytes
-            .iter()
-            .fold(0, |sum: u8, &byte| sum.wrapping_add(byte))
-    }
 
     /// See [`soh_mask`](super::soh_mask).
     #[inline]
@@ -224,13 +197,12 @@ mod tests {
     }
 
     #[test]
-    fn both_sums_agree_at_every_alignment_and_length() {
+    fn sums_are_right_at_every_alignment_and_length() {
         let bytes = noise(400, 7);
         for start in 0..32 {
             for end in start..bytes.len() {
                 let part = &bytes[start..end];
                 assert_eq!(checksum(part), plain_sum(part));
-                assert_eq!(portable::checksum(part), plain_sum(part));
             }
         }
     }
@@ -239,7 +211,6 @@ mod tests {
     fn sum_does_not_saturate() {
         let bytes = vec![0xff; 1 << 20];
         assert_eq!(checksum(&bytes), plain_sum(&bytes));
-        assert_eq!(portable::checksum(&bytes), plain_sum(&bytes));
     }
 
     #[test]
@@ -290,7 +261,7 @@ mod tests {
     proptest! {
         #[test]
         fn random_bytes_give_identical_results(bytes in proptest::collection::vec(any::<u8>(), 64..300)) {
-            prop_assert_eq!(checksum(&bytes), portable::checksum(&bytes));
+            prop_assert_eq!(checksum(&bytes), plain_sum(&bytes));
             let block: &[u8; BLOCK] = bytes.first_chunk().unwrap();
             prop_assert_eq!(soh_mask(block), portable::soh_mask(block));
         }

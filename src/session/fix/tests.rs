@@ -1,0 +1,384 @@
+//! One session against an outbox made of vectors: the vocabulary, and the rules one by one.
+//!
+//! What a peer sees over a connection, in every version and role, is in the conformance suite; here
+//! stands what one call to the machine does.
+
+use std::time::Duration;
+
+use super::rules::FIX44;
+use super::*;
+use crate::session::outbox::shelf::Shelf;
+use crate::session::{Defect, Outbox, ResetCause};
+use crate::time::{TimestampPrecision, Utc};
+use crate::wire::fix::FieldIndex;
+
+const START: Now = Now {
+    mono: Mono(1_000_000_000),
+    utc: Utc(1_768_000_000_000_000_000),
+};
+
+/// A session, its outbox and a clock.
+struct Bench {
+    session: Session,
+    out: Shelf,
+    now: Now,
+    index: FieldIndex,
+    seen: usize,
+}
+
+impl Bench {
+    fn new(settings: Settings, out: Shelf) -> Self {
+        let session = Session::new(settings).unwrap();
+        Self {
+            session,
+            out,
+            now: START,
+            index: FieldIndex::default(),
+            seen: 0,
+        }
+    }
+
+    /// An acceptor that is logged on, both numbers at 2.
+    fn up() -> Self {
+        let mut bench = Self::acceptor(Shelf::with_numbers(1, 1));
+        assert_eq!(bench.get("35=A|34=1|98=0|108=30"), Step::Authenticate);
+        assert_eq!(bench.admit("35=A|34=1|98=0|108=30"), Step::LoggedOn);
+        bench.sent();
+        bench
+    }
+
+    fn acceptor(out: Shelf) -> Self {
+        Self::new(Settings::new(&FIX44, Role::Acceptor, "US", "THEM"), out)
+    }
+
+    fn frame(&self, body: &str) -> Vec<u8> {
+        let time = self.now.utc.to_fix(TimestampPrecision::Millis);
+        let time = std::str::from_utf8(&time).unwrap();
+        let (kind, rest) = body.split_once('|').unwrap();
+        let body = format!("{kind}|49=THEM|56=US|52={time}|{rest}|").replace('|', "\x01");
+        let mut frame = format!("8=FIX.4.4\x019={}\x01{body}", body.len()).into_bytes();
+        let sum = crate::wire::fix::scan::checksum(&frame);
+        frame.extend_from_slice(format!("10={sum:03}\x01").as_bytes());
+        frame
+    }
+
+    fn get(&mut self, body: &str) -> Step {
+        let frame = self.frame(body);
+        let message = self.index.read(&frame).unwrap();
+        self.session
+            .receive(self.now, &message, Origin::Wire, &mut self.out)
+    }
+
+    fn admit(&mut self, body: &str) -> Step {
+        let frame = self.frame(body);
+        let message = self.index.read(&frame).unwrap();
+        self.session
+            .admit(self.now, &message, Admission::Admit, &mut self.out)
+    }
+
+    fn deliver(&mut self, body: &str) {
+        assert!(matches!(self.get(body), Step::Deliver(_)), "{body}");
+        let frame = self.frame(body);
+        let message = self.index.read(&frame).unwrap();
+        assert_eq!(
+            self.session
+                .delivered(self.now, &message, Verdict::Accept, &mut self.out),
+            Step::Done
+        );
+    }
+
+    fn pass(&mut self, seconds: u64) -> Step {
+        self.now.mono = self.now.mono + Duration::from_secs(seconds);
+        self.now.utc = self.now.utc + Duration::from_secs(seconds);
+        self.session.timeout(self.now, &mut self.out)
+    }
+
+    fn replay(&mut self) -> Replayed {
+        self.session
+            .replay(self.now, 8, &mut self.index, &mut self.out)
+    }
+
+    /// What was sent since the last call: type, number, and the fields asked for where they are.
+    fn sent(&mut self) -> Vec<String> {
+        let mut index = FieldIndex::default();
+        let new = &self.out.sent[self.seen..];
+        let shown = new.iter().map(|frame| {
+            let message = index.read(frame).unwrap();
+            let field = |tag: tag::Tag| {
+                message
+                    .get(tag)
+                    .map(|value| format!("|{tag}={}", String::from_utf8_lossy(value)))
+            };
+            [35, 34, 43, 7, 16, 36, 112, 371, 373, 58, 141]
+                .into_iter()
+                .filter_map(field)
+                .collect::<String>()
+        });
+        let shown = shown.map(|text| text[1..].to_owned()).collect();
+        self.seen = self.out.sent.len();
+        shown
+    }
+}
+
+#[test]
+fn a_gap_is_asked_for_once_and_what_waits_comes_in_order() {
+    let mut bench = Bench::up();
+    assert_eq!(bench.get("35=D|34=4"), Step::Done);
+    assert_eq!(bench.get("35=D|34=5"), Step::Done);
+    assert_eq!(bench.sent(), ["35=2|34=2|7=2|16=0"]);
+    bench.deliver("35=D|34=2");
+    assert_eq!(
+        bench.session.next_parked(bench.now, &mut bench.out),
+        Unparked::Nothing
+    );
+    bench.deliver("35=D|34=3");
+    let mut came = Vec::new();
+    while let Unparked::Message(at) = bench.session.next_parked(bench.now, &mut bench.out) {
+        let frame = bench.out.inbound(at).unwrap().to_vec();
+        let message = bench.index.read(&frame).unwrap();
+        came.push(message.uint(34).unwrap());
+        let step = bench
+            .session
+            .receive(bench.now, &message, Origin::Parked, &mut bench.out);
+        assert!(matches!(step, Step::Deliver(_)));
+        let _ = bench
+            .session
+            .delivered(bench.now, &message, Verdict::Accept, &mut bench.out);
+    }
+    assert_eq!(came, [4, 5]);
+    assert_eq!(bench.out.next_in, 6);
+    assert_eq!(bench.sent(), [""; 0]);
+}
+
+#[test]
+fn a_hole_left_after_a_satisfied_request_is_asked_for_again() {
+    let mut bench = Bench::up();
+    assert_eq!(bench.get("35=D|34=3"), Step::Done);
+    assert_eq!(bench.get("35=D|34=6"), Step::Done);
+    bench.deliver("35=D|34=2");
+    assert!(matches!(
+        bench.session.next_parked(bench.now, &mut bench.out),
+        Unparked::Message(_)
+    ));
+    bench.sent();
+    bench.deliver("35=D|34=3");
+    assert_eq!(
+        bench.session.next_parked(bench.now, &mut bench.out),
+        Unparked::Nothing
+    );
+    assert_eq!(bench.sent(), ["35=2|34=3|7=4|16=0"]);
+}
+
+#[test]
+fn a_request_that_brings_nothing_is_repeated_three_times_and_then_ends_the_session() {
+    let mut bench = Bench::up();
+    assert_eq!(bench.get("35=0|34=9"), Step::Done);
+    bench.sent();
+    for attempt in 0..3 {
+        // The peer talks, so it is not silent; it just does not resend.
+        for beat in 0..6 {
+            assert_eq!(
+                bench.get(&format!("35=0|34={}", 10 + attempt * 6 + beat)),
+                Step::Done
+            );
+            assert_eq!(bench.pass(10), Step::Done);
+        }
+        let repeated = bench
+            .sent()
+            .iter()
+            .filter(|sent| sent.starts_with("35=2"))
+            .count();
+        assert_eq!(repeated, 1, "attempt {attempt}");
+    }
+    let mut last = Step::Done;
+    for beat in 0..7 {
+        assert_eq!(bench.get(&format!("35=0|34={}", 40 + beat)), Step::Done);
+        last = bench.pass(10);
+        if last != Step::Done {
+            break;
+        }
+    }
+    assert_eq!(
+        last,
+        Step::CloseAfterFlush(Cause::Fault(Fault::ResendNotServed { expected: 2 }))
+    );
+}
+
+#[test]
+fn application_messages_are_sent_again_and_runs_of_others_become_one_gap_fill() {
+    let mut bench = Bench::up();
+    for id in ["A", "B"] {
+        let write = |order: &mut FrameWriter<'_>| {
+            order.str(tag::CL_ORD_ID, id);
+        };
+        bench
+            .session
+            .send(bench.now, b"D", 512, write, &mut bench.out)
+            .unwrap();
+    }
+    assert_eq!(bench.get("35=1|34=2|112=X"), Step::Done);
+    bench.sent();
+    assert_eq!(bench.get("35=2|34=3|7=1|16=0"), Step::Done);
+    assert_eq!(bench.replay(), Replayed::Finished);
+    assert_eq!(
+        bench.sent(),
+        [
+            "35=4|34=1|43=Y|36=2",
+            "35=D|34=2|43=Y",
+            "35=D|34=3|43=Y",
+            "35=4|34=4|43=Y|36=5"
+        ]
+    );
+    assert_eq!(bench.out.next_out, 5, "a resend moves no number");
+}
+
+#[test]
+fn a_resend_waits_for_room_and_loses_nothing() {
+    let mut bench = Bench::up();
+    bench
+        .session
+        .send(
+            bench.now,
+            b"D",
+            512,
+            |order| _ = order.uint(11, 1),
+            &mut bench.out,
+        )
+        .unwrap();
+    bench.sent();
+    assert_eq!(bench.get("35=2|34=2|7=1|16=0"), Step::Done);
+    bench.out.full = Some(Full::Unsent);
+    assert_eq!(bench.replay(), Replayed::Waiting);
+    bench.out.full = None;
+    assert_eq!(bench.replay(), Replayed::Finished);
+    assert_eq!(bench.sent(), ["35=4|34=1|43=Y|36=2", "35=D|34=2|43=Y"]);
+}
+
+#[test]
+fn one_test_request_comes_before_the_end_of_a_silent_peer() {
+    let mut bench = Bench::up();
+    assert_eq!(
+        bench.session.deadline(),
+        Some(bench.now.mono + Duration::from_secs(30))
+    );
+    assert_eq!(bench.pass(30), Step::Done);
+    assert_eq!(bench.pass(6), Step::Done);
+    assert_eq!(bench.pass(35), Step::Done);
+    assert_eq!(bench.sent(), ["35=0|34=2", "35=1|34=3|112=1"]);
+    assert_eq!(
+        bench.pass(1),
+        Step::CloseAfterFlush(Cause::Fault(Fault::Silence))
+    );
+    assert_eq!(
+        bench.sent(),
+        ["35=5|34=4|58=Timed out waiting for heartbeat"]
+    );
+}
+
+#[test]
+fn an_answered_probe_gives_the_round_trip() {
+    let mut bench = Bench::up();
+    assert_eq!(bench.pass(36), Step::Done);
+    bench.now.mono = bench.now.mono + Duration::from_millis(7);
+    assert_eq!(bench.get("35=0|34=2|112=1"), Step::Done);
+    assert_eq!(
+        bench.session.test_round_trip(),
+        Some(Duration::from_millis(7))
+    );
+}
+
+#[test]
+fn a_logout_moves_no_number_but_its_own_and_serves_a_request_meanwhile() {
+    let mut bench = Bench::up();
+    let reason = Text::new("maintenance").unwrap();
+    assert_eq!(
+        bench.session.logout(bench.now, &reason, &mut bench.out),
+        Step::Done
+    );
+    assert_eq!(bench.sent(), ["35=5|34=2|58=maintenance"]);
+    let refused = bench
+        .session
+        .send(bench.now, b"D", 512, |_| (), &mut bench.out);
+    assert_eq!(refused, Err(Refusal::LoggingOut));
+    assert_eq!(bench.get("35=2|34=2|7=1|16=0"), Step::Done);
+    assert_eq!(bench.replay(), Replayed::Finished);
+    assert_eq!(bench.sent(), ["35=4|34=1|43=Y|36=3"]);
+    assert_eq!(bench.get("35=5|34=3"), Step::Close(Cause::LogoutConfirmed));
+    assert!(bench.session.disconnected());
+    assert_eq!((bench.out.next_out, bench.out.next_in), (3, 4));
+    assert!(bench.out.resets.is_empty());
+}
+
+#[test]
+fn a_peer_that_is_refused_moves_no_number_of_ours() {
+    let mut bench = Bench::acceptor(Shelf::with_numbers(5, 8));
+    let logon = "35=A|34=8|98=0|108=30";
+    assert_eq!(bench.get(logon), Step::Authenticate);
+    let frame = bench.frame(logon);
+    let message = bench.index.read(&frame).unwrap();
+    let text = Text::new("unknown password").unwrap();
+    let step = bench
+        .session
+        .admit(bench.now, &message, Admission::Refuse(text), &mut bench.out);
+    assert_eq!(step, Step::CloseAfterFlush(Cause::LogonDenied(text)));
+    assert_eq!(bench.out.next_in, 8);
+    assert!(!bench.session.disconnected(), "it never was logged on");
+}
+
+#[test]
+fn a_logon_without_an_interval_is_refused_by_name() {
+    let mut bench = Bench::acceptor(Shelf::with_numbers(1, 1));
+    let fault = Fault::BadLogonField {
+        tag: tag::HEART_BT_INT,
+        defect: Defect::Missing,
+    };
+    assert_eq!(
+        bench.get("35=A|34=1|98=0"),
+        Step::CloseAfterFlush(Cause::Fault(fault))
+    );
+    assert_eq!(
+        bench.sent(),
+        ["35=5|34=1|58=Required tag missing in Logon: 108"]
+    );
+}
+
+#[test]
+fn a_reset_on_logon_is_recorded_with_its_cause() {
+    let mut bench = Bench::acceptor(Shelf::with_numbers(70, 50));
+    let logon = "35=A|34=1|98=0|108=30|141=Y";
+    assert_eq!(bench.get(logon), Step::Authenticate);
+    assert_eq!(bench.admit(logon), Step::LoggedOn);
+    assert_eq!(bench.sent(), ["35=A|34=1|141=Y"]);
+    assert_eq!((bench.out.next_out, bench.out.next_in), (2, 2));
+    assert_eq!(bench.out.resets, [ResetCause::ResetSeqNumFlag]);
+}
+
+#[test]
+fn a_session_without_room_for_its_own_messages_is_closed_with_the_cause() {
+    let mut bench = Bench::up();
+    bench.out.full = Some(Full::Unsent);
+    assert_eq!(
+        bench.get("35=1|34=2|112=X"),
+        Step::Close(Cause::Fault(Fault::SlowConsumer))
+    );
+}
+
+#[test]
+fn a_password_goes_out_in_the_clear_and_is_kept_masked() {
+    let mut settings = Settings::new(&FIX44, Role::Initiator, "US", "THEM");
+    settings.logon_fields.push(LogonField {
+        tag: tag::PASSWORD,
+        value: "hunter2".into(),
+    });
+    let mut bench = Bench::new(settings, Shelf::with_numbers(1, 1));
+    assert_eq!(
+        bench.session.connected(bench.now, &mut bench.out),
+        Step::Done
+    );
+    let kept = &bench.out.sent[0];
+    let wire = bench.session.unmasked_logon();
+    assert_eq!(kept.len(), wire.len());
+    assert!(!kept.windows(7).any(|bytes| bytes == b"hunter2"));
+    assert!(wire.windows(7).any(|bytes| bytes == b"hunter2"));
+    assert!(!format!("{:?}", bench.session).contains("hunter2"));
+}
