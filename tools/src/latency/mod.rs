@@ -66,7 +66,7 @@ const GLANCE: Duration = Duration::from_millis(200);
 ///
 /// Floor: two threads on the same two cores exchange as many bytes over raw non-blocking loopback sockets
 /// with TCP_NODELAY, both spinning on recv, nothing parsed, nothing stored. Floor and engine are measured
-/// in turn, in blocks of at most 10000 exchanges, 20 blocks of each or more if there are messages enough.
+/// in turn, in blocks of at most 2000 exchanges, 20 blocks of each or more if there are messages enough.
 /// Up to 100 exchanges at the start of a block are not counted, because the caches still hold the other
 /// kind. The floor follows the same schedule as the orders. With --connect it runs in this process and
 /// says nothing about the network in between.
