@@ -183,7 +183,7 @@ impl<'a> Client<'a> {
         let mut probe = Probe::connect(ready.floor, ticker, block_max)?;
         self.floor_block(
             &mut probe,
-            self.plan.warm_up,
+            self.plan.floor_warm_up(),
             Load::Closed,
             &mut floor_trips,
         )?;
