@@ -309,11 +309,11 @@ fn ctrl_c_logs_out_and_tells_what_happened() {
 
 #[test]
 fn a_second_ctrl_c_quits_at_once() {
-    let exchange = Exchange::start(&[]);
+    let mut exchange = Exchange::start(&[]);
     // Logged on and then deaf: the Logout is never answered.
     let _client = Client::logged_on(&exchange, &FIX44);
     exchange.interrupt();
-    std::thread::sleep(Duration::from_millis(300));
+    exchange.heeds();
     let asked = Instant::now();
     exchange.interrupt();
     let finished = exchange.wait();

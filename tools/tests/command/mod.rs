@@ -63,7 +63,7 @@ impl Finished {
 pub struct Exchange {
     child: Child,
     out: BufReader<ChildStdout>,
-    err: ChildStderr,
+    err: BufReader<ChildStderr>,
     pub address: SocketAddr,
 }
 
@@ -76,7 +76,7 @@ impl Exchange {
             .spawn()
             .unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
-        let err = child.stderr.take().unwrap();
+        let err = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
         let address = line
@@ -99,6 +99,13 @@ impl Exchange {
         let kill = format!("kill -INT {}", self.child.id());
         let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
         assert!(status.success());
+    }
+
+    /// Waits until it says on standard error that it was interrupted.
+    pub fn heeds(&mut self) {
+        let mut line = String::new();
+        self.err.read_line(&mut line).unwrap();
+        assert!(line.contains("Ctrl-C again"), "{line}");
     }
 
     /// Waits for the end.
