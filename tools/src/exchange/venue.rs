@@ -68,6 +68,44 @@ struct Asked<'a> {
     price: Decimal,
 }
 
+/// Why a request cannot be looked into.
+enum Unfit {
+    Field(FieldError),
+    /// OrderQty(38) is not above 0.
+    Quantity,
+    /// A limit order without a Price(44).
+    NoPrice,
+}
+
+impl Unfit {
+    fn verdict(&self) -> Verdict {
+        let reject = |reason, ref_tag, text: &str| Verdict::Reject {
+            reason,
+            ref_tag,
+            text: Text::lossy(text.as_bytes()),
+        };
+        match self {
+            Self::Field(error) if error.kind == FieldErrorKind::Missing => {
+                reject(TAG_MISSING, error.tag, "Required tag missing")
+            }
+            Self::Field(error) => reject(
+                FORMAT_INCORRECT,
+                error.tag,
+                "Incorrect data format for value",
+            ),
+            Self::Quantity => reject(
+                VALUE_INCORRECT,
+                tag::ORDER_QTY,
+                "OrderQty(38) must be above 0",
+            ),
+            Self::NoPrice => Verdict::BusinessReject {
+                reason: CONDITIONAL_MISSING,
+                text: Text::lossy(b"A limit order needs Price(44)"),
+            },
+        }
+    }
+}
+
 impl Venue {
     pub fn new(terms: Terms, bulletin: Bulletin, started: Utc) -> Self {
         Self {
@@ -104,7 +142,7 @@ impl Venue {
         let session = inbound.session;
         let asked = match self.read_order(&inbound.message) {
             Ok(asked) => asked,
-            Err(verdict) => return verdict,
+            Err(unfit) => return unfit.verdict(),
         };
         let Some(rules) = self.rules_of(session) else {
             return unavailable("no version is known for this session");
@@ -159,32 +197,21 @@ impl Venue {
         Verdict::Accept
     }
 
-    fn read_order<'a>(&self, order: &Message<'a>) -> Result<Asked<'a>, Verdict> {
+    fn read_order<'a>(&self, order: &Message<'a>) -> Result<Asked<'a>, Unfit> {
         let asked = Asked {
             cl_ord_id: required(order, tag::CL_ORD_ID)?,
             side: required(order, tag::SIDE)?,
             symbol: required(order, tag::SYMBOL)?,
-            quantity: order
-                .decimal(tag::ORDER_QTY)
-                .map_err(|error| wrong(&error))?,
+            quantity: order.decimal(tag::ORDER_QTY).map_err(Unfit::Field)?,
             price: match (order.get(tag::ORD_TYPE), order.get(tag::PRICE)) {
                 (Some(b"1"), _) => self.terms.market_price,
-                (Some(b"2"), None) => {
-                    return Err(Verdict::BusinessReject {
-                        reason: CONDITIONAL_MISSING,
-                        text: Text::lossy(b"A limit order needs Price(44)"),
-                    });
-                }
+                (Some(b"2"), None) => return Err(Unfit::NoPrice),
                 (_, None) => self.terms.market_price,
-                (_, Some(_)) => order.decimal(tag::PRICE).map_err(|error| wrong(&error))?,
+                (_, Some(_)) => order.decimal(tag::PRICE).map_err(Unfit::Field)?,
             },
         };
-        if asked.quantity.is_zero() || asked.quantity.mantissa() < 0 {
-            return Err(reject(
-                VALUE_INCORRECT,
-                tag::ORDER_QTY,
-                "OrderQty(38) must be above 0",
-            ));
+        if asked.quantity.mantissa() <= 0 {
+            return Err(Unfit::Quantity);
         }
         Ok(asked)
     }
@@ -195,7 +222,7 @@ impl Venue {
             .and_then(|new| Ok((new, required(&inbound.message, tag::ORIG_CL_ORD_ID)?)));
         let (cl_ord_id, original) = match ids {
             Ok(ids) => ids,
-            Err(verdict) => return verdict,
+            Err(unfit) => return unfit.verdict(),
         };
         let Some(rules) = self.rules_of(session) else {
             return unavailable("no version is known for this session");
@@ -356,27 +383,8 @@ fn send(
     .map(drop)
 }
 
-fn required<'a>(message: &Message<'a>, tag: Tag) -> Result<&'a [u8], Verdict> {
-    message.bytes(tag).map_err(|error| wrong(&error))
-}
-
-fn wrong(error: &FieldError) -> Verdict {
-    match error.kind {
-        FieldErrorKind::Missing => reject(TAG_MISSING, error.tag, "Required tag missing"),
-        _ => reject(
-            FORMAT_INCORRECT,
-            error.tag,
-            "Incorrect data format for value",
-        ),
-    }
-}
-
-fn reject(reason: u16, ref_tag: Tag, text: &str) -> Verdict {
-    Verdict::Reject {
-        reason,
-        ref_tag,
-        text: Text::lossy(text.as_bytes()),
-    }
+fn required<'a>(message: &Message<'a>, tag: Tag) -> Result<&'a [u8], Unfit> {
+    message.bytes(tag).map_err(Unfit::Field)
 }
 
 fn unavailable(text: &str) -> Verdict {

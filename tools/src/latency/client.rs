@@ -98,7 +98,6 @@ struct Blotter {
     logged_on: usize,
     logging_out: bool,
     clean_ends: usize,
-    connecting: Option<String>,
     trouble: Option<String>,
 }
 
@@ -147,7 +146,6 @@ impl<'a> Client<'a> {
                 logged_on: 0,
                 logging_out: false,
                 clean_ends: 0,
-                connecting: None,
                 trouble: None,
             },
             sessions,
@@ -164,9 +162,8 @@ impl<'a> Client<'a> {
         while self.app.logged_on < self.sessions.len() {
             self.poll_once()?;
             if self.clock.now().mono >= end {
-                let trouble = self.app.connecting.take();
-                let trouble = trouble.unwrap_or_else(|| "no answer to the Logon".to_owned());
-                bail!("the sessions did not log on within 10 s: {trouble}");
+                let missing = self.sessions.len() - self.app.logged_on;
+                bail!("{missing} sessions got no answer to their Logon within 10 s");
             }
         }
         Ok(())
@@ -186,7 +183,7 @@ impl<'a> Client<'a> {
         let mut probe = Probe::connect(ready.floor, ticker, block_max)?;
         self.floor_block(
             &mut probe,
-            self.plan.warm_up,
+            self.plan.floor_warm_up(),
             Load::Closed,
             &mut floor_trips,
         )?;
@@ -454,9 +451,9 @@ impl Application for Blotter {
     fn on_event(&mut self, event: &Event<'_>) {
         match event {
             Event::ConnectFailed { address, kind, .. } => {
-                self.connecting = Some(format!("cannot connect to {address}: {kind}"));
+                self.note(format!("cannot connect to {address}: {kind}"));
             }
-            Event::LogonFailed { cause, .. } => self.connecting = Some(cause.to_string()),
+            Event::LogonFailed { cause, .. } => self.note(format!("cannot log on: {cause}")),
             _ => {}
         }
     }

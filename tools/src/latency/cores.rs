@@ -3,11 +3,15 @@
 use std::fs;
 use std::path::Path;
 use std::str::FromStr;
+use std::thread;
 
 use anyhow::bail;
 use core_affinity::CoreId;
 
 use super::course::Pause;
+
+/// The bits of a set of cores; `core_affinity` panics beyond.
+const CORES_MAX: usize = 1024;
 
 /// The cores of the client's thread and of the venue's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +44,10 @@ impl Cores {
     /// two that share no physical core if there are, and high numbers, because interrupts tend to go
     /// to the low ones.
     pub fn choose(asked: Option<Pair>) -> anyhow::Result<Self> {
-        let allowed = allowed();
         if let Some(Pair(client, venue)) = asked {
             for core in [client, venue] {
-                if !allowed.contains(&core) {
-                    let list: Vec<_> = allowed.iter().map(usize::to_string).collect();
+                if !can_pin(core) {
+                    let list: Vec<_> = allowed().iter().map(usize::to_string).collect();
                     bail!(
                         "--cores: core {core} is not one this process may use, expected two of {}",
                         list.join(", ")
@@ -53,14 +56,15 @@ impl Cores {
             }
             return Ok(Self { client, venue });
         }
+        // Isolated cores are not among those a process is given, but may be asked for.
         let isolated: Vec<_> = isolated()
             .into_iter()
-            .filter(|core| allowed.contains(core))
+            .filter(|&core| can_pin(core))
             .collect();
         let candidates = if isolated.len() >= 2 {
             isolated
         } else {
-            allowed
+            allowed()
         };
         let Some(&venue) = candidates.last() else {
             bail!("the cores this process may use cannot be found out, give two with --cores A,B");
@@ -117,11 +121,18 @@ fn siblings_of(core: usize) -> Vec<usize> {
 }
 
 fn pin(core: usize) -> anyhow::Result<()> {
-    if core_affinity::set_for_current(CoreId { id: core }) {
+    if core < CORES_MAX && core_affinity::set_for_current(CoreId { id: core }) {
         Ok(())
     } else {
         bail!("a thread cannot be pinned to core {core}, choose two cores with --cores A,B")
     }
+}
+
+/// Whether a thread may be pinned to `core`: tried on one that has nothing else to do.
+fn can_pin(core: usize) -> bool {
+    thread::spawn(move || pin(core).is_ok())
+        .join()
+        .unwrap_or(false)
 }
 
 /// A list of cores as the kernel writes it; empty if it says nothing.

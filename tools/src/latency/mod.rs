@@ -61,11 +61,12 @@ const GLANCE: Duration = Duration::from_millis(200);
 ///
 /// Round trip: from right before an order is built to the callback for its report. With --rate it is
 /// counted from the moment the order was due, so an engine that stalls pays for every order that had to
-/// wait (no coordinated omission).
+/// wait (no coordinated omission). In a closed loop, what an engine still does between a report and the
+/// next order is in nobody's round trip.
 ///
 /// Floor: two threads on the same two cores exchange as many bytes over raw non-blocking loopback sockets
 /// with TCP_NODELAY, both spinning on recv, nothing parsed, nothing stored. Floor and engine are measured
-/// in turn, in blocks of at most 10000 exchanges, 20 blocks of each or more if there are messages enough.
+/// in turn, in blocks of at most 2000 exchanges, 20 blocks of each or more if there are messages enough.
 /// Up to 100 exchanges at the start of a block are not counted, because the caches still hold the other
 /// kind. The floor follows the same schedule as the orders. With --connect it runs in this process and
 /// says nothing about the network in between.
@@ -87,11 +88,11 @@ pub struct Arguments {
     version: &'static Rules,
 
     /// SenderCompID(49) of the client; several sessions get a number behind it
-    #[arg(long, value_name = "COMPID", default_value = "CLIENT")]
+    #[arg(long, value_name = "COMPID", default_value = "CLIENT", value_parser = comp_id)]
     sender: String,
 
     /// TargetCompID(56) of the client
-    #[arg(long, value_name = "COMPID", default_value = "VENUE")]
+    #[arg(long, value_name = "COMPID", default_value = "VENUE", value_parser = comp_id)]
     target: String,
 
     /// Sessions on the client's engine; orders go to one after the other
@@ -192,6 +193,16 @@ fn plan(arguments: Arguments) -> anyhow::Result<Plan> {
         cores: Cores::choose(arguments.cores)?,
         durability: arguments.durability,
     })
+}
+
+/// A CompID as given; room is left for the number of a session.
+fn comp_id(text: &str) -> Result<String, &'static str> {
+    let is_sound = (1..=60).contains(&text.len()) && text.bytes().all(|b| (0x20..0x7f).contains(&b));
+    if is_sound {
+        Ok(text.to_owned())
+    } else {
+        Err("expected 1 to 60 printable ASCII characters")
+    }
 }
 
 fn resolve(text: &str) -> anyhow::Result<SocketAddr> {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::cores::Cores;
-use super::schedule::{Blocks, Load};
+use super::schedule::{BLOCK_MAX, Blocks, Load};
 
 /// A run.
 pub struct Plan {
@@ -39,9 +39,15 @@ impl Plan {
         })
     }
 
+    /// Exchanges of the floor that are not measured. Less code, less to warm up; and the sessions are
+    /// not looked after meanwhile.
+    pub fn floor_warm_up(&self) -> usize {
+        self.warm_up.min(BLOCK_MAX)
+    }
+
     /// Exchanges in all, for the progress bar.
     pub fn exchanges(&self) -> u64 {
-        (2 * self.warm_up + self.blocks.exchanges()) as u64
+        (self.warm_up + self.floor_warm_up() + self.blocks.exchanges()) as u64
     }
 
     /// Lines for people, each with its name in front.

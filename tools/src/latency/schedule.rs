@@ -38,7 +38,8 @@ pub struct Blocks {
 
 /// At least this many blocks of each kind, if there are messages enough.
 const BLOCKS_MIN: usize = 20;
-const BLOCK_MAX: usize = 10_000;
+/// Exchanges of one kind in a row. Short enough that even where an exchange takes milliseconds no heartbeat is missed meanwhile.
+pub const BLOCK_MAX: usize = 2_000;
 const BLOCK_MIN: usize = 100;
 const LEAD_IN_MAX: usize = 100;
 
