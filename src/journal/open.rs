@@ -585,7 +585,7 @@ fn io_error(path: &Path, action: &'static str, error: io::Error) -> OpenError {
 mod tests {
     use super::super::{Ruling, Work};
     use super::*;
-    use crate::session::Class;
+    use crate::session::{Class, Outbox as _};
 
     #[test]
     fn a_journal_that_was_left_full_has_room_for_a_logon_when_it_is_opened() {
