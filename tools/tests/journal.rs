@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use command::{Exchange, pinfix, run};
+use command::{Exchange, interrupt, pinfix, run};
 use tempfile::TempDir;
 
 /// The journals of both sides of a short run: the directory that holds them, and the client's.
@@ -180,11 +180,12 @@ fn a_journal_can_be_read_while_an_exchange_writes_to_it() {
         "--connect",
         &address,
         "--messages",
-        "100000",
+        "100000000",
         "--warm-up",
         "1",
     ])
     .stdout(Stdio::null())
+    .stderr(Stdio::null())
     .spawn()
     .unwrap();
     let end = Instant::now() + Duration::from_secs(10);
@@ -202,8 +203,9 @@ fn a_journal_can_be_read_while_an_exchange_writes_to_it() {
             run(&["journal", "stat", text(base.path())]).ok();
         }
     }
-    client.kill().unwrap();
-    client.wait().unwrap();
+    // It removes its own journals then.
+    interrupt(&client);
+    assert_eq!(client.wait().unwrap().code(), Some(130));
 }
 
 #[test]

@@ -5,11 +5,11 @@ mod command;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use command::{Exchange, Finished, pinfix, run};
+use command::{Exchange, Finished, interrupt, pinfix, run};
 use serde_json::Value;
 
 /// Two runs at once would take each other's cores.
@@ -183,14 +183,7 @@ fn ctrl_c_ends_a_run_and_its_temporary_journals() {
         std::thread::sleep(Duration::from_millis(20));
     }
     std::thread::sleep(Duration::from_millis(300));
-    let kill = format!("kill -INT {}", child.id());
-    assert!(
-        Command::new("sh")
-            .args(["-c", &kill])
-            .status()
-            .unwrap()
-            .success()
-    );
+    interrupt(&child);
     let finished = Finished::from(child.wait_with_output().unwrap());
     assert_eq!(finished.code, Some(130), "{finished:?}");
     assert_eq!(count(directory.path()), 0);

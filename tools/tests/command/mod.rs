@@ -59,6 +59,13 @@ impl Finished {
     }
 }
 
+/// As Ctrl-C does.
+pub fn interrupt(child: &Child) {
+    let kill = format!("kill -INT {}", child.id());
+    let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
+    assert!(status.success());
+}
+
 /// A running `pinfix exchange`; killed when it is dropped.
 pub struct Exchange {
     child: Child,
@@ -94,11 +101,8 @@ impl Exchange {
         }
     }
 
-    /// As Ctrl-C does.
     pub fn interrupt(&self) {
-        let kill = format!("kill -INT {}", self.child.id());
-        let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
-        assert!(status.success());
+        interrupt(&self.child);
     }
 
     /// Waits until it says on standard error that it was interrupted.
