@@ -817,3 +817,45 @@ fn the_status_page_is_written_before_a_command_is_answered() {
         }
     }
 }
+
+/// What the old connection still brings in that cycle is not for the session any more.
+#[test]
+fn a_logout_or_a_disconnect_in_the_cycle_in_which_the_answer_to_the_logon_arrives() {
+    for of_logout in [true, false] {
+        let mut pair = Pair::new();
+        let start = Instant::now();
+        while pair.state() != ConnectionState::LogonSent {
+            pair.poll_client();
+            assert!(start.elapsed() < Duration::from_secs(20));
+        }
+        while pair.venue_app.logons == 0 {
+            let now = pair.now();
+            pair.venue.poll(now, &mut pair.venue_app);
+        }
+        // The answer waits in the client's socket now.
+        let ticket = if of_logout {
+            pair.logout(Of::Client, LONG)
+        } else {
+            pair.disconnect(Of::Client)
+        };
+        pair.poll_client();
+        let completion = pair.client_control.poll().unwrap();
+        assert_eq!(
+            (completion.ticket, completion.outcome),
+            (ticket, Outcome::Done)
+        );
+        assert_eq!(
+            (pair.state(), pair.held()),
+            (ConnectionState::Down, of_logout)
+        );
+        assert_eq!(pair.client_app.logons, 0);
+        assert_eq!(pair.client_app.failed, [Cause::Disconnected]);
+
+        let ticket = pair.logon(Of::Client, LONG);
+        assert_eq!(pair.outcome(Of::Client, ticket), Outcome::Done);
+        pair.until("both sides", Pair::both_up);
+        pair.pass(Duration::from_secs(1));
+        assert_eq!(pair.client_app.logons, 1);
+        pair.assert_agreed();
+    }
+}
