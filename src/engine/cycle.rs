@@ -264,7 +264,9 @@ impl Engine {
         app: &mut A,
     ) -> (usize, bool) {
         let link = self.links[index].id;
-        if self.links[index].owner == Owner::Nobody {
+        // A connection that was ended in this cycle is taken back at its end. What still arrives on
+        // it must not reach the session, which is ready for the next connection already.
+        if self.links[index].owner == Owner::Nobody || self.is_released(link) {
             return (0, false);
         }
         let room = self.buffers[index].room();
