@@ -13,6 +13,7 @@
 //! scenario ID TITLE            begins one; what follows belongs to it
 //! versions 4.2 4.4 5.0SP2      those it holds for; default: all three
 //! roles acceptor initiator     what the engine is; default: both
+//! pieces N                     also run with reads of 2, 3, ... N bytes
 //! set KEY VALUE                a setting: heartbeat 5, window off, parked_max 4, ...
 //!
 //! given up [in=N] [out=N]      logged on, by a real exchange, with these next numbers; what the
@@ -25,6 +26,7 @@
 //!                              34 counts by itself. | in a value is SOH, "58=two words"
 //! & LINE                       LINE in the same segment as the line before
 //! raw TEXT                     bytes; | is SOH; {8} {9} {10} {52} are filled in
+//! raw-many N TEXT              the same bytes N times
 //! repeat N > FIELDS            the same frame N times, numbers counting
 //! peer-number N                the number of the peer's next frame
 //! connect / refuse             the peer connects or takes the engine's connection / refuses it
@@ -130,11 +132,13 @@ fn trials(scenario: &Scenario, coverage: &Arc<Coverage>) -> Vec<Trial> {
             );
             let (scenario, coverage) = (Arc::clone(&scenario), Arc::clone(coverage));
             trials.push(Trial::test(name, move || {
-                for delivery in [
+                let fixed = [
                     Delivery::AsWritten,
                     Delivery::ByteByByte,
                     Delivery::OneSegment,
-                ] {
+                ];
+                let pieces = (2..=scenario.pieces).map(Delivery::Pieces);
+                for delivery in fixed.into_iter().chain(pieces) {
                     run(&scenario, rules, role, delivery, &coverage).map_err(Failed::from)?;
                 }
                 Ok(())

@@ -41,6 +41,8 @@ pub enum Delivery {
     ByteByByte,
     /// Lines that follow each other in one segment (X5-02).
     OneSegment,
+    /// In one segment, read in pieces of this many bytes (X5-03).
+    Pieces(usize),
 }
 
 /// What the scenarios have provoked, over all of them.
@@ -188,9 +190,12 @@ impl<'a> Run<'a> {
 
     fn lines(&mut self, lines: &[Line]) -> Result<(), Failed> {
         self.wire.set_now(self.now.mono.0);
-        if self.delivery == Delivery::ByteByByte {
-            self.wire.set_read_max(1);
+        match self.delivery {
+            Delivery::ByteByByte => self.wire.set_read_max(1),
+            Delivery::Pieces(bytes) => self.wire.set_read_max(bytes),
+            Delivery::AsWritten | Delivery::OneSegment => {}
         }
+        let in_one_segment = matches!(self.delivery, Delivery::OneSegment | Delivery::Pieces(_));
         let mut after_expectation = false;
         for (at, line) in lines.iter().enumerate() {
             let failed = |why| (line.number, format!("{why}\n  in the line: {}", line.text));
@@ -202,7 +207,7 @@ impl<'a> Run<'a> {
                     let together = lines.get(at + 1).is_some_and(|next| match &next.step {
                         Step::Do { joined: true, .. } => true,
                         Step::Do { action: next, .. } => {
-                            self.delivery == Delivery::OneSegment && is_sent(action) && is_sent(next)
+                            in_one_segment && is_sent(action) && is_sent(next)
                         }
                         Step::Expect(_) => false,
                     });
@@ -425,6 +430,13 @@ impl<'a> Run<'a> {
             Action::Raw(raw) => {
                 let bytes = frame::fill(raw, &self.filling());
                 self.inject(&bytes)?;
+            }
+            Action::RawMany(times, raw) => {
+                self.note(&format!("> {times} times: {}", printed(raw)));
+                let end = self.peer()?.end;
+                for _ in 0..*times {
+                    self.wire.send(end, raw);
+                }
             }
             Action::Repeat { times, fields } => {
                 for _ in 0..*times {

@@ -18,6 +18,8 @@ pub struct Scenario {
     pub versions: Vec<&'static Rules>,
     pub roles: Vec<Role>,
     pub settings: Vec<(usize, String, String)>,
+    /// Also run with reads of every length up to this.
+    pub pieces: usize,
     pub lines: Vec<Line>,
 }
 
@@ -49,6 +51,7 @@ pub enum Action {
     Logon(Vec<Field>),
     Frame(Vec<Field>),
     Raw(Vec<u8>),
+    RawMany(u64, Vec<u8>),
     Repeat {
         times: u64,
         fields: Vec<Field>,
@@ -206,6 +209,7 @@ fn read_line(
             versions: vec![&FIX42, &FIX44, &FIX50SP2],
             roles: vec![Role::Acceptor, Role::Initiator],
             settings: Vec::new(),
+            pieces: 0,
             lines: Vec::new(),
         });
         return Ok(());
@@ -225,6 +229,9 @@ fn read_line(
                 .split_whitespace()
                 .map(role)
                 .collect::<Result<_, _>>()?
+        }
+        "pieces" => {
+            scenario.pieces = rest.parse().map_err(|_| format!("{rest:?} is no number"))?;
         }
         "set" => {
             let (key, value) = split_word(rest);
@@ -277,6 +284,10 @@ fn action(word: &str, rest: &str) -> Result<Option<Action>, String> {
         "logon" => Action::Logon(fields(rest)?),
         ">" => Action::Frame(fields(rest)?),
         "raw" => Action::Raw(soh(rest)),
+        "raw-many" => {
+            let (times, rest) = split_word(rest);
+            Action::RawMany(number(times)?, soh(rest))
+        }
         "repeat" => {
             let (times, rest) = split_word(rest);
             Action::Repeat {
