@@ -432,6 +432,71 @@ fn a_seed_replays_bit_for_bit() {
     }
 }
 
+/// Both sides miss thousands of messages and ask each other for them over sockets that hold a few:
+/// neither waits for the other for ever (rule 20).
+#[test]
+fn both_recover_thousands_of_messages_through_small_sockets() {
+    for_seeds(3, |seed| {
+        let mut rng = Rng(seed);
+        let rules = ALL[seed as usize % ALL.len()];
+        let mut now = start_of_time();
+        let wire = Wire::of_engines();
+        wire.set_now(now.mono.0);
+        let venue = SessionConfig::acceptor(rules, "VENUE", "CLIENT");
+        let client = SessionConfig::initiator(rules, "CLIENT", "VENUE", address());
+        let mut sides = [Side::new(venue, &wire, now), Side::new(client, &wire, now)];
+        let capacity = 300 + rng.below(4000) as usize;
+        let mut small = 0;
+        let mut turn = |sides: &mut [Side; 2], now: &mut Now| {
+            pass(now, Duration::from_millis(1));
+            wire.set_now(now.mono.0);
+            sides.iter_mut().for_each(|side| side.poll(*now));
+            for conn in wire.standing() {
+                if conn < small {
+                    continue;
+                }
+                for side in 0..2 {
+                    wire.set_capacity(End { conn, side }, capacity);
+                }
+                small = conn + 1;
+            }
+        };
+        while !sides.iter().all(Side::is_up) {
+            turn(&mut sides, &mut now);
+        }
+        for side in 0..2 {
+            wire.set_capacity(End { conn: 0, side }, 0);
+        }
+        for side in &mut sides {
+            for _ in 0..4000 {
+                side.send(now, "lost on the way");
+            }
+            assert_eq!(side.sent, 4000);
+        }
+        wire.sever(0);
+        let end = now.mono + Duration::from_secs(60);
+        while (sides[0].numbers().0, sides[1].numbers().0)
+            != (sides[1].numbers().1, sides[0].numbers().1)
+            || !sides.iter().all(Side::is_up)
+        {
+            turn(&mut sides, &mut now);
+            assert!(
+                now.mono < end,
+                "no agreement: {:?} {:?}",
+                sides[0].numbers(),
+                sides[1].numbers()
+            );
+        }
+        check(&sides[0], &sides[1]);
+        check(&sides[1], &sides[0]);
+        for side in &sides {
+            let tally = side.engine.as_ref().unwrap().tally(side.session).unwrap();
+            assert!(tally.resend_requests_out <= 8, "{tally:?}");
+            assert_eq!(tally.faults, 0, "{tally:?}");
+        }
+    });
+}
+
 // A hostile peer.
 
 /// Where the session of the hostile peer stands when it begins.
