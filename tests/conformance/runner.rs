@@ -1020,6 +1020,8 @@ fn set(
         }
         "target_sub_id" => settings.id.target_sub_id = Some(value.into()),
         "reconnect" => config.reconnect = value.split(',').map(span).collect::<Result<_, _>>()?,
+        "record_inbound" if value == "off" => config.journal.record_inbound = false,
+        "retention_bytes" => config.journal.retention.bytes = Some(number()? as u64),
         "unsent_limit" => config.journal.unsent_limit_bytes = number()?,
         "max_message_bytes" => engine.max_message_bytes = number()?,
         "max_fields" => engine.max_fields = number()?,
