@@ -46,7 +46,8 @@
 //!
 //! < FIELDS                     the next frame the engine sent: TAG=VALUE, TAG~PART, TAG=* (any), !TAG
 //! frames N | *                 N frames, or some, whatever they are
-//! silent [10s]                 nothing was sent or told [and nothing is while time passes]
+//! silent [10s]                 nothing was sent or told [and nothing is, nor does the engine connect,
+//!                              while time passes]
 //! ok                           the session is up: a TestRequest in sequence is answered
 //! open / closed / ended / gone the connection; ended: half-closed by the engine; closed: and the
 //!                              peer closes too; gone: the engine has let go of it

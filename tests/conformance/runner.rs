@@ -769,9 +769,14 @@ impl<'a> Run<'a> {
                     .ok_or("nothing was sent".into())
             }
             Expectation::Silent(span) => {
+                let dials = self.wire.dials();
                 self.nothing_left()?;
                 self.pass(*span)?;
-                self.nothing_left()
+                self.nothing_left()?;
+                match self.wire.dials() - dials {
+                    0 => Ok(()),
+                    more => Err(format!("the engine connected {more} times")),
+                }
             }
             Expectation::Ok => self.expect_ok(),
             Expectation::Open => {

@@ -82,6 +82,8 @@ struct State {
     conns: Vec<[Inbox; 2]>,
     /// Connections asked for that the test answers.
     dialled: VecDeque<Dial>,
+    /// How many connections engines have asked for.
+    dials: usize,
     /// The test answers what engines dial where no engine listens; otherwise that is refused.
     test_answers: bool,
     weather: Option<Weather>,
@@ -210,6 +212,11 @@ impl Wire {
             }
         }
         None
+    }
+
+    /// How many connections engines have asked for.
+    pub fn dials(&self) -> usize {
+        self.0.borrow().dials
     }
 
     pub fn accept(&self, dial: Dial) -> End {
@@ -523,6 +530,7 @@ impl Network for Port {
         let mut state = self.wire.0.borrow_mut();
         let now = state.now_ns;
         let listener = state.listener(address);
+        state.dials += 1;
         let link = match listener {
             Some((host, listener)) => {
                 let end = state.connection();
