@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -310,6 +311,16 @@ impl Ours {
         let ticket = give(&mut running.controller, running.session)
             .map_err(|e| Failure::new(format!("command not taken: {e}")))?;
         Ok(running.controller.wait(ticket, COMMAND_WAIT))
+    }
+
+    /// The directory of our journal.
+    pub fn journal(&self) -> Result<PathBuf, Failure> {
+        let found =
+            fs::read_dir(&self.setup.journals).and_then(|mut entries| entries.next().transpose());
+        match found {
+            Ok(Some(entry)) => Ok(entry.path()),
+            none => Err(self.failure(&format!("no journal: {none:?}"))),
+        }
     }
 
     /// A failure of the trial with what our side saw.

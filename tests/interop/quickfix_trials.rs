@@ -1,11 +1,14 @@
 //! The stories told with QuickFIX as the peer, each for any version and role.
 
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use pinfix::admin::Outcome;
 use pinfix::counters::ConnectionState;
+use pinfix::journal::{Entry, Item, Kind, Reader};
 use pinfix::session::{Cause, Text};
+use pinfix::wire::fix::{FieldIndex, msg_type, tag};
 
 use super::ours::{Act, Drive, End};
 use super::peer::{Failure, Role, Validation};
@@ -470,8 +473,32 @@ pub fn silence(plan: Plan) -> Result<(), Failure> {
         rig.agree(Faults::None)?;
         let seen = rig.ours.seen().ends.clone();
         rig.expect(seen.is_empty(), &format!("connections ended by {seen:?}"))?;
-        rig.peer.stop(STEP_WAIT)
+        rig.peer.stop(STEP_WAIT)?;
+        let answers = answered_test_requests(&rig.ours.journal()?)?;
+        rig.expect(answers == 1, &format!("we answered {answers} TestRequests"))
     })
+}
+
+/// How many Heartbeats we sent with the TestReqID(112) that QuickFIX uses, by our journal.
+fn answered_test_requests(journal: &Path) -> Result<u64, Failure> {
+    let wrong = |e| Failure::new(format!("{}: {e}", journal.display()));
+    let mut reader = Reader::open(journal).map_err(wrong)?;
+    let mut index = FieldIndex::default();
+    let mut answers = 0;
+    while let Some(item) = reader.read().map_err(wrong)? {
+        if let Item::Record(Entry {
+            kind: Kind::Admin,
+            frame,
+            ..
+        }) = item
+            && let Ok(message) = index.read(frame)
+            && message.msg_type() == msg_type::HEARTBEAT
+            && message.get(tag::TEST_REQ_ID) == Some(b"TEST")
+        {
+            answers += 1;
+        }
+    }
+    Ok(answers)
 }
 
 /// Orders both ways up to number `last` of each side.

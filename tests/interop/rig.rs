@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
+use pinfix::journal;
 use pinfix::session::Fault;
 
-use super::ours::{Drive, Ours, Setup};
+use super::ours::{Drive, End, Ours, Setup};
 use super::peer::{Failure, Peer, QuickFix, Role, Validation, Version};
 
 /// How we are called, and how the peer is.
@@ -115,7 +116,10 @@ impl Rig {
         story: impl FnOnce(&mut Self) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let mut rig = Self::start(plan)?;
-        story(&mut rig).map_err(|failure| rig.explain(&failure))
+        story(&mut rig)
+            .and_then(|()| rig.ours.halt(End::Dropped))
+            .and_then(|()| rig.our_journal_is_sound())
+            .map_err(|failure| rig.explain(&failure))
     }
 
     fn start(plan: Plan) -> Result<Self, Failure> {
@@ -271,6 +275,13 @@ impl Rig {
                 )));
             }
             thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn our_journal_is_sound(&self) -> Result<(), Failure> {
+        match journal::verify(&self.ours.journal()?) {
+            Ok(totals) if totals.is_sound() => Ok(()),
+            outcome => Err(self.ours.failure(&format!("our journal: {outcome:?}"))),
         }
     }
 
