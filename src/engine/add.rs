@@ -61,6 +61,7 @@ pub(super) fn session(
         connection,
         route,
         hold: false,
+        connect_at_once: false,
         pending: Vec::with_capacity(desk.receivers.len() * COMMANDS_MAX),
         listed: false,
         traffic: Traffic::default(),

@@ -441,10 +441,7 @@ impl Engine {
         match self.links[index].owner {
             Owner::Session(slot) => {
                 let slot = slot as usize;
-                let entry = &mut self.desk.slots[slot];
-                let step = entry
-                    .session
-                    .receive(now, &message, Origin::Wire, &mut entry.journal);
+                let step = self.desk.receive(now, slot, &message);
                 self.desk.follow(now, slot, step, Some(&message), app)
             }
             Owner::Stranger { peer, listener, .. } => {
@@ -482,15 +479,7 @@ impl Engine {
                         }
                         entry.traffic.bytes_in += len as u64;
                         entry.traffic.last_in = now;
-                        let step = if entry.hold || self.desk.stopping {
-                            entry
-                                .session
-                                .turn_away(now, Fault::OnHold, &mut entry.journal)
-                        } else {
-                            entry
-                                .session
-                                .receive(now, &message, Origin::Wire, &mut entry.journal)
-                        };
+                        let step = self.desk.receive(now, slot, &message);
                         self.desk.follow(now, slot, step, Some(&message), app)
                     }
                     Err(Unwelcome::Fault(fault)) => {

@@ -14,8 +14,8 @@ use super::outbound::Outbound;
 use super::slot::{Connection, Goal, Pending, Slot, handle};
 use crate::admin::{Command, CommandReceiver, Operation, Outcome};
 use crate::counters::{Stage, StatusPage};
-use crate::session::fix::{Phase, Replayed, Role, Step};
-use crate::session::{Cause, Text};
+use crate::session::fix::{Origin, Phase, Replayed, Role, Step};
+use crate::session::{Cause, Fault, Text};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -88,6 +88,20 @@ impl Desk {
             // Reserved for every session.
             self.touched.push(handle(slot).0);
         }
+    }
+
+    /// Hands a message from the wire to its session, unless it is a Logon that may not come in now.
+    pub(super) fn receive(&mut self, now: Now, slot: usize, message: &Message<'_>) -> Step {
+        let Slot {
+            session,
+            journal,
+            hold,
+            ..
+        } = &mut self.slots[slot];
+        if session.phase() == Phase::Down && (*hold || self.stopping) {
+            return session.turn_away(now, Fault::OnHold, journal);
+        }
+        session.receive(now, message, Origin::Wire, journal)
     }
 
     /// Does what a session asks for after it was given something, until it asks for nothing.
@@ -227,9 +241,12 @@ impl Desk {
             Cause::ConnectionLost | Cause::Disconnected | Cause::ConnectFailed(_) | Cause::NoRoom(_)
         );
         self.released.push(Released { link, in_order });
+        let at_once = std::mem::take(&mut entry.connect_at_once);
         entry.connection = match &mut entry.route {
-            Some(route) if !self.stopping => Connection::RetryAt(now.mono + route.next_pause()),
-            _ => Connection::None,
+            Some(_) if self.stopping => Connection::None,
+            Some(_) if at_once => Connection::RetryAt(now.mono),
+            Some(route) => Connection::RetryAt(now.mono + route.next_pause()),
+            None => Connection::None,
         };
         entry.traffic.last_cause = cause.code();
         entry.traffic.disconnected = now;
@@ -435,7 +452,13 @@ impl Desk {
                 }
                 Ok(Goal::LoggedOn)
             }
-            _ => Ok(Goal::LoggedOn),
+            (_, Connection::Connecting { .. }) => Ok(Goal::LoggedOn),
+            // On its way out: the next connection is made as soon as this one has ended.
+            (Phase::LogoutSent | Phase::Closing, _) => {
+                entry.connect_at_once = true;
+                Ok(Goal::LoggedOn)
+            }
+            (Phase::Down | Phase::LogonSent, _) => Ok(Goal::LoggedOn),
         }
     }
 
@@ -448,6 +471,7 @@ impl Desk {
     ) -> Result<Goal, Outcome> {
         let entry = &mut self.slots[slot];
         entry.hold = true;
+        entry.connect_at_once = false;
         match entry.connection {
             Connection::None | Connection::RetryAt(_) => {
                 return Err(Outcome::NoOp("not logged on; the session is on hold now"));

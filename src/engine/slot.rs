@@ -22,6 +22,9 @@ pub(super) struct Slot {
     pub(super) route: Option<Route>,
     /// An operator holds the session: it does not connect, and it refuses Logons.
     pub(super) hold: bool,
+    /// An operator asked for a logon while a connection was ending: the next one does not wait for
+    /// the back-off.
+    pub(super) connect_at_once: bool,
     /// Commands that wait for the session to get somewhere. Reserved for as many as all controllers
     /// together may have under way.
     pub(super) pending: Vec<Pending>,

@@ -266,7 +266,9 @@ impl Session {
             Err(full) => return Step::Retry(full),
         };
         let done = match (self.phase(), kind) {
-            (Phase::Down, Kind::Logon) => self.vet_logon(now, message, &head, out),
+            (Phase::Down, Kind::Logon) if self.settings.role == Role::Acceptor => {
+                self.vet_logon(now, message, &head, out)
+            }
             (Phase::Down, _) => self.fault(now, Fault::FirstMessageNotLogon, message, out),
             (Phase::LogonSent, Kind::Logon) => self.logon_answered(now, message, &head, out),
             (Phase::LogonSent, Kind::Logout) => Ok(self.logon_refused(message, out)),
