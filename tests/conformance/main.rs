@@ -49,6 +49,7 @@
 //! silent [10s]                 nothing was sent or told [and nothing is, nor does the engine connect,
 //!                              while time passes]
 //! ok                           the session is up: a TestRequest in sequence is answered
+//! dialled                      the engine has asked for a connection that is not answered yet
 //! open / closed / ended / gone the connection; ended: half-closed by the engine; closed: and the
 //!                              peer closes too; gone: the engine has let go of it
 //! app logon | logout CAUSE | TYPE [poss-dup] [poss-resend] FIELDS | reject FIELDS | refused WHY

@@ -779,6 +779,9 @@ impl<'a> Run<'a> {
                 }
             }
             Expectation::Ok => self.expect_ok(),
+            Expectation::Dialled => (self.wire.is_dialled())
+                .then_some(())
+                .ok_or("the engine does not connect".into()),
             Expectation::Open => {
                 let end = self.peer()?.end;
                 (!self.wire.is_ended(end))

@@ -119,6 +119,7 @@ pub enum Expectation {
     SomeFrames,
     Silent(Duration),
     Ok,
+    Dialled,
     Open,
     Closed,
     Ended,
@@ -348,6 +349,7 @@ fn expectation(word: &str, rest: &str) -> Result<Expectation, String> {
             span(rest)?
         }),
         "ok" => Expectation::Ok,
+        "dialled" => Expectation::Dialled,
         "open" => Expectation::Open,
         "closed" => Expectation::Closed,
         "ended" => Expectation::Ended,

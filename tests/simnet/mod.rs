@@ -219,6 +219,15 @@ impl Wire {
         self.0.borrow().dials
     }
 
+    /// Whether an engine waits for the answer to a connection it asked for.
+    pub fn is_dialled(&self) -> bool {
+        let state = self.0.borrow();
+        state.dialled.iter().any(|dial| {
+            let link = &state.hosts[dial.host].links[dial.link.index as usize];
+            link.taken && link.generation == dial.link.generation
+        })
+    }
+
     pub fn accept(&self, dial: Dial) -> End {
         let mut state = self.0.borrow_mut();
         let end = state.connection();
