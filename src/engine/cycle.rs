@@ -547,6 +547,7 @@ impl Engine {
             work += self.go_on_with_parked(now, slot, app);
             if self.desk.settle(now, slot, &mut self.index, app) {
                 self.desk.touch(slot);
+                work += 1;
             }
         }
         self.desk.touched.drain(..touched);

@@ -353,7 +353,14 @@ impl Desk {
         rearm(&mut self.wheel, slot, entry.deadline());
         // Frames that are not on the device yet are shown later, without an event of the network.
         let not_durable = entry.journal.unsent_len() > 0 && entry.journal.unsent().is_none();
-        replayed != Replayed::Finished || flushed == Flushed::More || not_durable
+        let replay_goes_on = match replayed {
+            Replayed::Finished => false,
+            Replayed::More => true,
+            // With bytes unsent the socket says when there is room again; without, the journal waits
+            // for its next segment.
+            Replayed::Waiting => entry.journal.unsent_len() == 0,
+        };
+        replay_goes_on || flushed == Flushed::More || not_durable
     }
 
     /// Answers the commands of a session that have come to their end.

@@ -36,7 +36,7 @@ fn wait_until(mut done: impl FnMut() -> bool) {
 }
 
 #[test]
-fn segments_grow_by_four_and_every_number_stays_readable() {
+fn segments_grow_twofold_and_every_number_stays_readable() {
     let dir = Scratch::new("grow");
     let keeper = Keeper::inline();
     let (mut journal, _) = open(dir.config(), &keeper);
@@ -49,7 +49,7 @@ fn segments_grow_by_four_and_every_number_stays_readable() {
     let sizes: Vec<_> = (1..=3)
         .map(|n| std::fs::metadata(dir.segment(n)).unwrap().len())
         .collect();
-    assert_eq!(sizes, [16 * 1024, 64 * 1024, 64 * 1024]);
+    assert_eq!(sizes, [16 * 1024, 32 * 1024, 64 * 1024]);
     assert!(journal.stat().segments > 4);
     for reopen in [false, true] {
         if reopen {
@@ -341,7 +341,7 @@ fn a_segment_that_is_missing_is_reported_and_its_numbers_are_absent() {
         .filter(|&seq| journal.stored(seq) == Stored::Absent)
         .collect();
     assert!(
-        absent.len() > 50 && absent.windows(2).all(|pair| pair[0] + 1 == pair[1]),
+        absent.len() > 20 && absent.windows(2).all(|pair| pair[0] + 1 == pair[1]),
         "{absent:?}"
     );
     for seq in (1..=200).filter(|seq| !absent.contains(seq)) {

@@ -370,8 +370,11 @@ impl Session {
                 )
             }
             (_, Place::Expected) => {
+                // A gap fill is the peer's own message, with no original: refusing one for the lack
+                // of OrigSendingTime(122) would leave a gap that the peer cannot close.
+                let copy = dup && kind != Kind::SequenceReset;
                 let sound = header
-                    .and_then(|()| if dup { head.check_poss_dup() } else { Ok(()) })
+                    .and_then(|()| if copy { head.check_poss_dup() } else { Ok(()) })
                     .and_then(|()| content::check_body(message, kind));
                 match sound {
                     Ok(()) => self.expected(now, message, head, kind, out),

@@ -14,8 +14,6 @@ pub struct Rules {
     pub open_end_seq_no: u64,
     /// The highest SessionRejectReason(373) the version knows; a Reject for a higher one omits 373.
     pub last_reject_reason: u16,
-    /// Whether a Logon or Logout may carry SessionStatus(1409).
-    pub session_status: bool,
 }
 
 /// FIX.4.2.
@@ -25,7 +23,6 @@ pub const FIX42: Rules = Rules {
     default_appl_ver_id: None,
     open_end_seq_no: 0,
     last_reject_reason: 11,
-    session_status: false,
 };
 
 /// FIX.4.4.
@@ -35,7 +32,6 @@ pub const FIX44: Rules = Rules {
     default_appl_ver_id: None,
     open_end_seq_no: 0,
     last_reject_reason: 99,
-    session_status: false,
 };
 
 /// FIX.5.0 SP2 over FIXT.1.1.
@@ -45,7 +41,6 @@ pub const FIX50SP2: Rules = Rules {
     default_appl_ver_id: Some("9"),
     open_end_seq_no: 0,
     last_reject_reason: 99,
-    session_status: true,
 };
 
 /// Every version there is.
