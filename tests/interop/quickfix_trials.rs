@@ -493,7 +493,11 @@ pub fn silence(plan: Plan) -> Result<(), Failure> {
         rig.expect(seen.is_empty(), &format!("connections ended by {seen:?}"))?;
         rig.peer.stop(STEP_WAIT)?;
         let answers = answered_test_requests(&rig.ours.journal()?)?;
-        rig.expect(answers == 1, &format!("we answered {answers} TestRequests"))
+        // QuickFIX may ask when it wakes up as well.
+        rig.expect(
+            (1..=2).contains(&answers),
+            &format!("we answered {answers} TestRequests"),
+        )
     })
 }
 
