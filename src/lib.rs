@@ -51,3 +51,8 @@ pub mod session;
 pub mod time;
 pub mod wheel;
 pub mod wire;
+
+/// The examples of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

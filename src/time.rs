@@ -242,6 +242,43 @@ impl Default for TimestampWriter {
     }
 }
 
+/// Reads UTCTimestamps that mostly follow each other closely: within one second only the fraction is
+/// parsed again.
+#[derive(Clone, Debug)]
+pub struct TimestampReader {
+    /// The text up to the second that was read last; no valid text before.
+    text: [u8; SECONDS_LEN],
+    at: u64,
+}
+
+impl TimestampReader {
+    /// A reader that has read nothing yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            text: [0; SECONDS_LEN],
+            at: 0,
+        }
+    }
+
+    /// As [`Utc::parse_fix`].
+    #[inline]
+    pub fn read(&mut self, text: &[u8]) -> Option<Utc> {
+        let (to_second, fraction) = text.split_first_chunk::<SECONDS_LEN>()?;
+        if *to_second != self.text {
+            self.at = Utc::parse_fix(to_second)?.0;
+            self.text = *to_second;
+        }
+        self.at.checked_add(parse_fraction(fraction)?).map(Utc)
+    }
+}
+
+impl Default for TimestampReader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// The text of one UTCTimestamp, without allocation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FixTimestamp {
@@ -385,6 +422,26 @@ mod tests {
             assert_eq!(parse(text), Some(seconds * NANOS_PER_SECOND), "{text}");
             let written = Utc(seconds * NANOS_PER_SECOND).to_fix(TimestampPrecision::Seconds);
             assert_eq!(written.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_reader_reads_what_the_parser_reads() {
+        let mut reader = TimestampReader::new();
+        for text in [
+            "20120904-22:13:57.789",
+            "20120904-22:13:57.790",
+            "20120904-22:13:57",
+            "20120904-22:13:57.",
+            "20120904-22:13:58.000000001",
+            "20120904-22:13:61.5",
+            "20120904-22:13:58.5",
+            "25540721-23:34:33.999",
+            "",
+        ] {
+            let text = text.as_bytes();
+            assert_eq!(reader.read(text), Utc::parse_fix(text));
+            assert_eq!(reader.read(text), Utc::parse_fix(text), "the second time");
         }
     }
 

@@ -32,7 +32,8 @@ use super::seqlock::Word;
 pub enum Stage {
     /// From the return of the socket read to the call of the application.
     ReadToCallback = 0,
-    /// From the return of the application to the return of the socket write.
+    /// From the call that sends a message to its frame being in the journal, ready for the socket. The
+    /// socket write itself is not part of it.
     CallbackToWrite = 1,
     /// One whole cycle of the engine in which there was something to do.
     Cycle = 2,

@@ -61,11 +61,15 @@ pub(super) fn session(
         connection,
         route,
         hold: false,
+        connect_at_once: false,
         pending: Vec::with_capacity(desk.receivers.len() * COMMANDS_MAX),
         listed: false,
         traffic: Traffic::default(),
     });
-    desk.touched.reserve(desk.slots.len());
+    // Twice: while the list is worked through, every session may be put on it again, and a session may
+    // lose a connection, make one and lose that in one cycle.
+    desk.touched.reserve(2 * desk.slots.len());
+    desk.released.reserve(2 * desk.slots.len());
     if desk.wheel.capacity() < desk.slots.len() {
         desk.wheel.grow(desk.slots.len().next_power_of_two());
     }

@@ -6,6 +6,8 @@
 //! again every millisecond, so that a step of the system clock is followed within that time.
 #![allow(unsafe_code)]
 
+use std::sync::OnceLock;
+
 use crate::time::{Mono, Now, Utc};
 
 /// How often the offset between the two clocks is measured again.
@@ -78,8 +80,11 @@ impl Ticker {
     /// A ticker, calibrated where that is needed.
     #[must_use]
     pub fn new() -> Self {
+        // One calibration per process: an engine that is made later does not wait again, and all
+        // tickers agree exactly.
+        static CALIBRATED: OnceLock<Option<Counter>> = OnceLock::new();
         Self {
-            counter: calibrate(),
+            counter: *CALIBRATED.get_or_init(calibrate),
         }
     }
 

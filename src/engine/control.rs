@@ -109,6 +109,12 @@ impl Controller {
         self.sender.poll()
     }
 
+    /// Whether the engine is gone, so that nothing will be completed any more.
+    #[must_use]
+    pub fn is_engine_gone(&self) -> bool {
+        self.sender.is_engine_gone()
+    }
+
     /// Waits up to `limit` for the completion of `ticket`; completions of other commands that come
     /// before it are lost to the caller, so use it with one command under way. Not to be called on
     /// the engine's own thread.

@@ -218,8 +218,8 @@ impl Engine {
             self.buffers.push(super::link::Buffer::for_messages_up_to(
                 self.config.max_message_bytes,
             ));
-            self.readable.reserve(self.links.len());
-            self.desk.released.reserve(self.links.len());
+            // Twice: while the list is worked through, every connection may be put on it again.
+            self.readable.reserve(2 * self.links.len());
             if self.link_timers.capacity() < self.links.len() {
                 self.link_timers.grow(self.links.len().next_power_of_two());
             }
@@ -264,7 +264,9 @@ impl Engine {
         app: &mut A,
     ) -> (usize, bool) {
         let link = self.links[index].id;
-        if self.links[index].owner == Owner::Nobody {
+        // A connection that was ended in this cycle is taken back at its end. What still arrives on
+        // it must not reach the session, which is ready for the next connection already.
+        if self.links[index].owner == Owner::Nobody || self.is_released(link) {
             return (0, false);
         }
         let room = self.buffers[index].room();
@@ -292,6 +294,20 @@ impl Engine {
         }
         let mut messages = 0;
         while messages < READ_BATCH && self.links[index].id == link {
+            if let Owner::Session(slot) = self.links[index].owner {
+                // What waited and is due comes before what is read next, however the network cut the
+                // bytes.
+                let slot = slot as usize;
+                if self.desk.slots[slot].session.is_waiting() {
+                    messages += self.go_on_with_parked(now, slot, app);
+                    if self.is_released(link) {
+                        return (messages, false);
+                    }
+                    if messages >= READ_BATCH {
+                        break;
+                    }
+                }
+            }
             match self.take_one(now, index, app) {
                 Taken::Message => messages += 1,
                 Taken::Nothing => break,
@@ -306,7 +322,7 @@ impl Engine {
             return (messages + 1, false);
         }
         // After a full read or a full batch there may be more; an empty read says there is none.
-        (messages, fresh > 0 || closed || messages == READ_BATCH)
+        (messages, fresh > 0 || closed || messages >= READ_BATCH)
     }
 
     fn is_released(&self, link: LinkId) -> bool {
@@ -425,10 +441,7 @@ impl Engine {
         match self.links[index].owner {
             Owner::Session(slot) => {
                 let slot = slot as usize;
-                let entry = &mut self.desk.slots[slot];
-                let step = entry
-                    .session
-                    .receive(now, &message, Origin::Wire, &mut entry.journal);
+                let step = self.desk.receive(now, slot, &message);
                 self.desk.follow(now, slot, step, Some(&message), app)
             }
             Owner::Stranger { peer, listener, .. } => {
@@ -466,15 +479,7 @@ impl Engine {
                         }
                         entry.traffic.bytes_in += len as u64;
                         entry.traffic.last_in = now;
-                        let step = if entry.hold || self.desk.stopping {
-                            entry
-                                .session
-                                .turn_away(now, Fault::OnHold, &mut entry.journal)
-                        } else {
-                            entry
-                                .session
-                                .receive(now, &message, Origin::Wire, &mut entry.journal)
-                        };
+                        let step = self.desk.receive(now, slot, &message);
                         self.desk.follow(now, slot, step, Some(&message), app)
                     }
                     Err(Unwelcome::Fault(fault)) => {

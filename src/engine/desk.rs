@@ -14,8 +14,8 @@ use super::outbound::Outbound;
 use super::slot::{Connection, Goal, Pending, Slot, handle};
 use crate::admin::{Command, CommandReceiver, Operation, Outcome};
 use crate::counters::{Stage, StatusPage};
-use crate::session::fix::{Phase, Replayed, Role, Step};
-use crate::session::{Cause, Text};
+use crate::session::fix::{Origin, Phase, Replayed, Role, Step};
+use crate::session::{Cause, Fault, Text};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -39,6 +39,15 @@ pub(super) enum Handled {
     Done,
     /// There is no room to keep it: to be offered again.
     Later,
+}
+
+/// How a visit to a socket ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flushed {
+    /// There was nothing more to send, or the socket takes nothing now and says when it does.
+    Rest,
+    /// The visit was long enough: no event of the network will bring us back.
+    More,
 }
 
 pub(super) struct Desk {
@@ -81,6 +90,20 @@ impl Desk {
         }
     }
 
+    /// Hands a message from the wire to its session, unless it is a Logon that may not come in now.
+    pub(super) fn receive(&mut self, now: Now, slot: usize, message: &Message<'_>) -> Step {
+        let Slot {
+            session,
+            journal,
+            hold,
+            ..
+        } = &mut self.slots[slot];
+        if session.phase() == Phase::Down && (*hold || self.stopping) {
+            return session.turn_away(now, Fault::OnHold, journal);
+        }
+        session.receive(now, message, Origin::Wire, journal)
+    }
+
     /// Does what a session asks for after it was given something, until it asks for nothing.
     pub(super) fn follow<A: Application + ?Sized>(
         &mut self,
@@ -109,7 +132,7 @@ impl Desk {
                     if let Some(route) = &mut entry.route {
                         route.attempts = 0;
                     }
-                    self.flush(now, slot);
+                    let _: Flushed = self.flush(now, slot);
                     app.on_logon(session, &mut Outbound::new(now, self));
                     Step::Done
                 }
@@ -140,7 +163,7 @@ impl Desk {
                     Step::Done
                 }
                 (Step::Done | Step::Authenticate | Step::Deliver(_) | Step::PeerRejected, _) => {
-                    self.flush(now, slot);
+                    let _: Flushed = self.flush(now, slot);
                     return Handled::Done;
                 }
             };
@@ -149,12 +172,14 @@ impl Desk {
 
     /// Hands committed bytes to the socket, oldest first. A broken connection is noticed by the next
     /// receive.
-    pub(super) fn flush(&mut self, now: Now, slot: usize) {
+    pub(super) fn flush(&mut self, now: Now, slot: usize) -> Flushed {
         let entry = &mut self.slots[slot];
-        let Some(link) = entry.link() else { return };
+        let Some(link) = entry.link() else {
+            return Flushed::Rest;
+        };
         for _ in 0..EGRESS_BATCH {
             let Some(unsent) = entry.journal.unsent() else {
-                return;
+                return Flushed::Rest;
             };
             let bytes = if unsent.masked {
                 // The record holds asterisks in place of secrets, at equal length.
@@ -173,13 +198,14 @@ impl Desk {
                     entry.traffic.bytes_out += sent as u64;
                     entry.traffic.last_out = now;
                     if sent < length {
-                        return;
+                        return Flushed::Rest;
                     }
                     entry.traffic.frames_out += 1;
                 }
-                Err(_) => return,
+                Err(_) => return Flushed::Rest,
             }
         }
+        Flushed::More
     }
 
     /// Lets a connection end once everything committed is on the wire.
@@ -215,14 +241,23 @@ impl Desk {
             Cause::ConnectionLost | Cause::Disconnected | Cause::ConnectFailed(_) | Cause::NoRoom(_)
         );
         self.released.push(Released { link, in_order });
+        let at_once = std::mem::take(&mut entry.connect_at_once);
         entry.connection = match &mut entry.route {
-            Some(route) if !self.stopping => Connection::RetryAt(now.mono + route.next_pause()),
-            _ => Connection::None,
+            Some(_) if self.stopping => Connection::None,
+            Some(_) if at_once => Connection::RetryAt(now.mono),
+            Some(route) => Connection::RetryAt(now.mono + route.next_pause()),
+            None => Connection::None,
         };
         entry.traffic.last_cause = cause.code();
         entry.traffic.disconnected = now;
         entry.journal.drop_unsent();
         let was_up = entry.session.disconnected();
+        // Noted now: it may connect again before commands are answered.
+        for pending in &mut entry.pending {
+            if pending.goal == Goal::Closed {
+                pending.goal = Goal::Ended(Outcome::Done);
+            }
+        }
         self.touch(slot);
         let session = handle(slot);
         if was_up {
@@ -309,15 +344,16 @@ impl Desk {
         } = &mut self.slots[slot];
         let replayed = session.replay(now, RESEND_STEP_MAX, index, journal);
         journal.poll();
-        self.flush(now, slot);
+        let flushed = self.flush(now, slot);
         self.connection_due(now, slot, app);
+        // Shown before it is answered, so that whoever has the answer finds the page up to date.
+        self.page.publish_session(slot, &self.slots[slot].status());
         self.complete(now, slot);
         let entry = &mut self.slots[slot];
         rearm(&mut self.wheel, slot, entry.deadline());
-        self.page.publish_session(slot, &entry.status());
         // Frames that are not on the device yet are shown later, without an event of the network.
         let not_durable = entry.journal.unsent_len() > 0 && entry.journal.unsent().is_none();
-        replayed != Replayed::Finished || not_durable
+        replayed != Replayed::Finished || flushed == Flushed::More || not_durable
     }
 
     /// Answers the commands of a session that have come to their end.
@@ -358,25 +394,24 @@ impl Desk {
         app: &mut A,
     ) {
         let slot = command.session as usize;
-        let outcome = if slot < self.slots.len() {
-            self.operate(now, slot, command.operation, app)
-        } else {
-            Err(Outcome::UnknownSession)
-        };
-        match outcome {
-            Err(outcome) => self.receivers[controller].complete(command.ticket, outcome),
-            Ok(goal) => {
-                let deadline = now.mono + command.within;
-                let pending = Pending {
-                    controller,
-                    ticket: command.ticket,
-                    goal,
-                    deadline,
-                };
-                self.slots[slot].pending.push(pending);
-                self.touch(slot);
-            }
+        if slot >= self.slots.len() {
+            self.receivers[controller].complete(command.ticket, Outcome::UnknownSession);
+            return;
         }
+        let goal = self.operate(now, slot, command.operation, app);
+        let mut pending = Pending {
+            controller,
+            ticket: command.ticket,
+            goal: goal.unwrap_or_else(Goal::Ended),
+            deadline: now.mono + command.within,
+        };
+        // Looked at once now: a later command of this cycle may move the session on.
+        let entry = &mut self.slots[slot];
+        if let Some(outcome) = entry.outcome_of(&pending, now) {
+            pending.goal = Goal::Ended(outcome);
+        }
+        entry.pending.push(pending);
+        self.touch(slot);
     }
 
     /// Sets an operation in motion. Answers what to wait for, or the outcome if there is nothing to
@@ -417,7 +452,13 @@ impl Desk {
                 }
                 Ok(Goal::LoggedOn)
             }
-            _ => Ok(Goal::LoggedOn),
+            (_, Connection::Connecting { .. }) => Ok(Goal::LoggedOn),
+            // On its way out: the next connection is made as soon as this one has ended.
+            (Phase::LogoutSent | Phase::Closing, _) => {
+                entry.connect_at_once = true;
+                Ok(Goal::LoggedOn)
+            }
+            (Phase::Down | Phase::LogonSent, _) => Ok(Goal::LoggedOn),
         }
     }
 
@@ -430,6 +471,7 @@ impl Desk {
     ) -> Result<Goal, Outcome> {
         let entry = &mut self.slots[slot];
         entry.hold = true;
+        entry.connect_at_once = false;
         match entry.connection {
             Connection::None | Connection::RetryAt(_) => {
                 return Err(Outcome::NoOp("not logged on; the session is on hold now"));
@@ -447,11 +489,12 @@ impl Desk {
     /// cycle.
     pub(super) fn grant_wishes<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
         let wishes = self.wishes.len();
-        for _ in 0..wishes {
-            let (slot, operation) = self.wishes.remove(0);
+        for at in 0..wishes {
+            let (slot, operation) = self.wishes[at];
             // Nobody waits for the outcome: the session's own callbacks tell what became of it.
             let _ = self.operate(now, slot as usize, operation, app);
         }
+        self.wishes.drain(..wishes);
         wishes
     }
 

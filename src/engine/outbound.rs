@@ -1,7 +1,7 @@
 //! What a callback can do: send on any session, and ask for a logon, a logout or a disconnect.
 
 use super::SessionHandle;
-use super::desk::{Desk, WISHES_MAX};
+use super::desk::{Desk, Flushed, WISHES_MAX};
 use super::slot::Slot;
 use crate::admin::Operation;
 use crate::counters::Stage;
@@ -74,7 +74,7 @@ impl<'a> Outbound<'a> {
             .latency(Stage::CallbackToWrite)
             .record(written);
         self.desk.touch(at);
-        self.desk.flush(self.now, at);
+        let _: Flushed = self.desk.flush(self.now, at);
         Ok(seq)
     }
 

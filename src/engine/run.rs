@@ -95,7 +95,7 @@ impl Engine {
         stop: &Stopper,
     ) -> Result<(), RunError> {
         if let Some(core) = run.core
-            && !core_affinity::set_for_current(core_affinity::CoreId { id: core })
+            && !pin(core)
         {
             return Err(RunError::NoSuchCore(core));
         }
@@ -176,5 +176,42 @@ impl Engine {
             .slots
             .iter()
             .all(|slot| slot.connection == Connection::None)
+    }
+}
+
+/// Whether this thread runs on `core`, and on no other, from now on.
+fn pin(core: usize) -> bool {
+    // A set of cores has a bit for each of so many; the call below panics beyond.
+    let max = usize::try_from(libc::CPU_SETSIZE).unwrap_or_default();
+    core < max && core_affinity::set_for_current(core_affinity::CoreId { id: core })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{EngineConfig, Inbound, Outbound};
+    use crate::session::fix::Verdict;
+
+    struct Deaf;
+
+    impl Application for Deaf {
+        fn on_message(&mut self, _: &Inbound<'_>, _: &mut Outbound<'_>) -> Verdict {
+            Verdict::Accept
+        }
+    }
+
+    #[test]
+    fn a_core_that_does_not_exist_is_refused_however_large_its_number() {
+        let mut engine = Engine::new(EngineConfig::default()).unwrap();
+        let stop = Stopper::default();
+        stop.stop();
+        for core in [1023, 1024, 4000, usize::MAX] {
+            let run = Run {
+                core: Some(core),
+                ..Run::default()
+            };
+            let refused = engine.run(&mut Deaf, run, &stop);
+            assert_eq!(refused, Err(RunError::NoSuchCore(core)));
+        }
     }
 }

@@ -22,6 +22,9 @@ pub(super) struct Slot {
     pub(super) route: Option<Route>,
     /// An operator holds the session: it does not connect, and it refuses Logons.
     pub(super) hold: bool,
+    /// An operator asked for a logon while a connection was ending: the next one does not wait for
+    /// the back-off.
+    pub(super) connect_at_once: bool,
     /// Commands that wait for the session to get somewhere. Reserved for as many as all controllers
     /// together may have under way.
     pub(super) pending: Vec<Pending>,
@@ -85,6 +88,8 @@ pub(super) struct Pending {
 pub(super) enum Goal {
     LoggedOn,
     Closed,
+    /// Nothing any more: it is answered once the status page shows what it did.
+    Ended(Outcome),
 }
 
 /// Counts and times of a session's connection.
@@ -129,6 +134,7 @@ impl Slot {
     /// Whether a pending command has come to its end.
     pub(super) fn outcome_of(&self, pending: &Pending, now: Now) -> Option<Outcome> {
         let reached = match pending.goal {
+            Goal::Ended(outcome) => return Some(outcome),
             Goal::LoggedOn => self.session.phase() == Phase::Up,
             Goal::Closed => {
                 matches!(self.connection, Connection::None | Connection::RetryAt(_))

@@ -17,7 +17,7 @@ use crate::session::{Class, Full, InboundAt, Outbox, REPLAY_GROWTH, Replay, Rese
 use crate::time::Utc;
 
 /// Each segment is this many times the one before, up to the largest allowed.
-const GROWTH: usize = 4;
+const GROWTH: usize = 2;
 /// The next segment is asked for when less than this part of the last one is left.
 const ASK_BELOW: (usize, usize) = (3, 4);
 /// What a secret is overwritten with.

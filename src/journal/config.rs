@@ -65,7 +65,7 @@ pub struct JournalConfig {
     pub location: Location,
     /// Whose journal it is, in words; at most 438 bytes. A journal with another identity is refused.
     pub identity: String,
-    /// Size of the first segment in bytes; each later one is four times the one before. A multiple of
+    /// Size of the first segment in bytes; each later one is twice the one before. A multiple of
     /// 4096 from 16 KiB. Default 256 KiB.
     pub first_segment_bytes: usize,
     /// Largest size of a segment in bytes, up to 1 GiB. Default 64 MiB.

@@ -8,9 +8,9 @@
 //! ```text
 //!   directory of one session                     lock            one process owns it
 //!     0000000001.journal  256 KiB   sealed
-//!     0000000002.journal    1 MiB   sealed
-//!     0000000003.journal    4 MiB   <- records are appended here
-//!     0000000004.journal   16 MiB   prepared: allocated, touched, header blank
+//!     0000000002.journal  512 KiB   sealed
+//!     0000000003.journal    1 MiB   <- records are appended here
+//!     0000000004.journal    2 MiB   prepared: allocated, touched, header blank
 //!
 //!              record  record  record  record  record | claimed room        index
 //!                out     in      out     out     in   |                    <- ...
@@ -59,7 +59,7 @@ use std::sync::atomic::Ordering;
 pub use config::{ConfigError, Durability, JournalConfig, Location, Retention};
 pub use keeper::{Gate, Keeper, Ruling, Work};
 pub use open::OpenError;
-pub use reader::{Entry, Item, Reader, Totals, verify};
+pub use reader::{Entry, Item, Reader, Totals, identity, verify};
 pub use record::{Kind, Reset};
 pub use recover::{Damage, Finding, Recovery};
 
@@ -251,11 +251,7 @@ impl Journal {
         JournalStat {
             series: self.numbers.series,
             segments: self.segments.len(),
-            stored_bytes: self
-                .segments
-                .iter()
-                .map(|segment| segment.size() as u64)
-                .sum(),
+            stored_bytes: self.stored_bytes,
             tail_number: tail.number(),
             tail_bytes: tail.size(),
             tail_left_bytes: tail.left(),

@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::config::{ConfigError, Durability, JournalConfig, Location, SEGMENT_BYTES_MAX};
 use super::directory::{self, LockError};
@@ -24,6 +25,12 @@ use crate::time::Utc;
 
 /// Entries the list of segments has at the start; it grows with a segment, on the keeper.
 const LIST_SLOTS: usize = 8;
+
+/// A journal with less room than this, or than its reserve, may have none for a Logon(A).
+const LOGON_ROOM_BYTES: usize = 4096;
+
+/// How long an open waits for the segment after one that is full.
+const NEXT_SEGMENT_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Why a journal was not opened. Nothing was changed.
 #[derive(Debug)]
@@ -157,6 +164,28 @@ impl Journal {
     }
 }
 
+impl Journal {
+    /// A process that is killed again and again while the next segment is being made uses up the
+    /// reserve of the last one, Logon by Logon. Then the next segment is waited for here, or the session
+    /// could not log on before the keeper has come round to it.
+    fn follow_full_tail(&mut self) {
+        if self.tail().left() >= self.settings.control_reserve_bytes.max(LOGON_ROOM_BYTES) {
+            return;
+        }
+        self.ask_next();
+        let end = Instant::now() + NEXT_SEGMENT_PATIENCE;
+        // A keeper that cannot make it says so, and goes on trying.
+        while self.next.is_none()
+            && self.next_asked
+            && self.port.prepare_errno.load(Ordering::Relaxed) == 0
+            && Instant::now() < end
+        {
+            std::thread::sleep(Duration::from_micros(100));
+            self.take_next();
+        }
+    }
+}
+
 fn assemble(
     config: JournalConfig,
     opened: Opened,
@@ -209,6 +238,7 @@ fn assemble(
     if opened.origin == Origin::Created {
         journal.note_creation();
     }
+    journal.follow_full_tail();
     journal
 }
 
@@ -548,5 +578,46 @@ fn io_error(path: &Path, action: &'static str, error: io::Error) -> OpenError {
         path: path.to_owned(),
         action,
         error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Ruling, Work};
+    use super::*;
+    use crate::session::{Class, Outbox as _};
+
+    #[test]
+    fn a_journal_that_was_left_full_has_room_for_a_logon_when_it_is_opened() {
+        let name = format!("pinfix-open-full-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        let config = JournalConfig {
+            location: Location::Directory(directory.clone()),
+            identity: "full".to_owned(),
+            first_segment_bytes: 16 * 1024,
+            control_reserve_bytes: 4096,
+            ..JournalConfig::default()
+        };
+        {
+            // The next segment never comes, and the reserve is used up.
+            let never = Keeper::start_with(
+                "never",
+                Box::new(|work| match work {
+                    Work::Prepare { .. } => Ruling::Later,
+                    Work::Flush | Work::Retire { .. } => Ruling::Go,
+                }),
+            )
+            .unwrap();
+            let (mut journal, _) = Journal::open(config.clone(), &never, Utc(1)).unwrap();
+            while journal.claim(Class::Control, 500).is_ok() {
+                journal.commit(0..500, true, false, Utc(1));
+            }
+        }
+        let keeper = Keeper::start("keeper").unwrap();
+        let (mut journal, recovery) = Journal::open(config, &keeper, Utc(2)).unwrap();
+        assert!(recovery.is_clean(), "{recovery:?}");
+        assert!(journal.claim(Class::Control, 1024).is_ok());
+        drop(journal);
+        fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -388,6 +388,29 @@ impl Window {
     }
 }
 
+/// Whose journal is in a directory: the identity it was opened with, from the first segment that tells;
+/// `None` if none does.
+///
+/// # Errors
+/// The directory or a file in it cannot be read.
+pub fn identity(directory: &Path) -> io::Result<Option<String>> {
+    for number in directory::segments(directory)? {
+        let mut start = vec![0; SEGMENT_HEADER_BYTES];
+        match File::open(directory::segment_path(directory, number)) {
+            Ok(file) => {
+                let filled = read_at(&file, &mut start, 0)?;
+                if let Ok(header) = SegmentHeader::decode(&start[..filled]) {
+                    return Ok(Some(header.identity));
+                }
+            }
+            // Retired since it was listed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
 /// What is in a journal, all in all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {

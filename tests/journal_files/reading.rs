@@ -1,6 +1,6 @@
 //! Tools read a journal beside a running engine, and whatever a file may contain.
 
-use pinfix::journal::{Finding, Item, Keeper, Kind, Reader, verify};
+use pinfix::journal::{Finding, Item, Keeper, Kind, Reader, identity, verify};
 use pinfix::session::{Outbox, ResetCause};
 use proptest::prelude::*;
 
@@ -16,6 +16,25 @@ fn records(reader: &mut Reader) -> Vec<(Kind, u64, Vec<u8>)> {
         found.push((entry.kind, entry.seq, entry.frame.to_vec()));
     }
     found
+}
+
+#[test]
+fn a_journal_tells_whose_it_is_also_while_it_is_written_and_when_its_first_header_is_lost() {
+    let dir = Scratch::new("identity");
+    assert_eq!(identity(dir.path()).unwrap(), None);
+    let config = dir.config();
+    let name = config.identity.clone();
+    let (mut journal, _) = open(config, &Keeper::inline());
+    assert_eq!(identity(dir.path()).unwrap(), Some(name.clone()));
+    for seq in 1..=300 {
+        send(&mut journal, &frame(seq, 500)).unwrap();
+        drain(&mut journal);
+    }
+    assert!(journal.stat().segments > 1);
+    drop(journal);
+    std::fs::write(dir.path().join("0000000001.journal"), "lost").unwrap();
+    assert_eq!(identity(dir.path()).unwrap(), Some(name));
+    assert!(identity(&dir.path().join("nowhere")).is_err());
 }
 
 #[test]

@@ -1,3 +1,59 @@
-//! The `pinfix` command.
+//! The `pinfix` command: a simulated exchange, a latency harness, and the tools that read journals.
+//!
+//! It uses the public interface of the library only. Exit codes: 0 done, 1 failed or found damage,
+//! 2 wrong arguments, 130 interrupted.
 
-fn main() {}
+mod exchange;
+mod interrupt;
+mod journal;
+mod latency;
+mod report;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "pinfix",
+    version,
+    about = "A FIX engine's tools: simulated exchange, latency harness, journal reader",
+    after_help = EXAMPLES,
+    arg_required_else_help = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pinfix latency                              two engines trade over loopback, with a table
+  pinfix exchange                             a venue on 127.0.0.1:9878 for anybody
+  pinfix latency --connect 127.0.0.1:9878     measure against it, or any other FIX acceptor
+  pinfix journal print DIR --from 14:30:02.123 --to 14:30:02.123
+  pinfix journal verify DIR && pinfix journal stat DIR
+
+`pinfix COMMAND --help` tells everything about a command.";
+
+#[derive(Subcommand)]
+enum Command {
+    Exchange(exchange::Arguments),
+    #[command(disable_version_flag = true)]
+    Latency(latency::Arguments),
+    #[command(subcommand)]
+    Journal(journal::Command),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Exchange(arguments) => exchange::run(arguments),
+        Command::Latency(arguments) => latency::run(arguments),
+        Command::Journal(command) => journal::run(command),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("pinfix: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,6 +1,7 @@
 //! Session-level messages, and the path of every frame into the outbox.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::Kind;
 use super::resend::Copied;
@@ -32,7 +33,8 @@ const MIRRORED: [(Tag, Tag); 6] = [
 /// How many fields a Logon of ours can have.
 const LOGON_FIELDS_MAX: usize = 128;
 
-/// How many secrets a peer's Logon can hold.
+/// How many secrets of a peer's Logon are masked one by one; with more, everything from the last of
+/// these to the end of the last secret is.
 const SECRETS_MAX: usize = 8;
 
 /// What differs between the Logons of one session.
@@ -431,13 +433,53 @@ pub(super) fn keep_inbound<O: Outbox>(
     now: Now,
     out: &mut O,
 ) -> Result<Option<InboundAt>, Full> {
-    let mut secrets = [const { 0..0 }; SECRETS_MAX];
+    let mut spans = [const { 0..0 }; SECRETS_MAX];
+    let secrets = match kind {
+        Kind::Logon => secrets(message, &mut spans),
+        _ => &[],
+    };
+    out.keep_inbound(seq, message.frame(), secrets, needed, now.utc)
+}
+
+/// The parts of a Logon that are not to be recorded.
+fn secrets<'a>(
+    message: &Message<'_>,
+    spans: &'a mut [Range<usize>; SECRETS_MAX],
+) -> &'a [Range<usize>] {
     let mut found = 0;
-    if kind == Kind::Logon {
-        for (place, span) in secrets.iter_mut().zip(message.secrets()) {
-            *place = span;
+    for span in message.secrets() {
+        if found < SECRETS_MAX {
+            spans[found] = span;
             found += 1;
+        } else {
+            spans[SECRETS_MAX - 1].end = span.end;
         }
     }
-    out.keep_inbound(seq, message.frame(), &secrets[..found], needed, now.utc)
+    &spans[..found]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_secret_is_masked_however_many_there_are() {
+        let frame: Vec<u8> = std::iter::once("8=FIX.4.4|9=0|35=A|".to_owned())
+            .chain((0..20).map(|at| format!("554=secret{at}|58=plain|")))
+            .collect::<String>()
+            .bytes()
+            .map(|byte| if byte == b'|' { 1 } else { byte })
+            .collect();
+        let mut index = FieldIndex::with_capacity(64);
+        let message = index.read(&frame).unwrap();
+        let mut spans = [const { 0..0 }; SECRETS_MAX];
+        let masked = secrets(&message, &mut spans);
+        assert_eq!(masked.len(), SECRETS_MAX);
+        let mut kept = frame.clone();
+        for span in masked {
+            kept[span.clone()].fill(b'*');
+        }
+        let kept = String::from_utf8(kept).unwrap();
+        assert!(!kept.contains("secret"), "{kept}");
+    }
 }

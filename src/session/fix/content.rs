@@ -5,10 +5,13 @@
 use std::cmp::Ordering;
 
 use super::Session;
+use super::head::{Field, Head, optional, required};
 use crate::session::Fault;
 use crate::time::{Now, Utc};
-use crate::wire::fix::tag::{self, Tag};
-use crate::wire::fix::{FieldErrorKind, Message, msg_type};
+use crate::wire::fix::{Message, msg_type, tag};
+
+/// The largest NewSeqNo(36) that is followed: there must be room to count up from it.
+const NEW_SEQ_NO_MAX: u64 = i64::MAX as u64;
 
 /// The kinds of message the session layer tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,66 +65,9 @@ pub(super) fn is_gap_fill(message: &Message<'_>) -> bool {
     message.boolean(tag::GAP_FILL_FLAG) == Ok(true)
 }
 
-/// The header fields every message needs: present, with a value, readable.
-pub(super) fn check_header(message: &Message<'_>) -> Result<(), Fault> {
-    if message.bad_tag().is_some() {
-        return Err(Fault::InvalidTag);
-    }
-    for tag in [tag::SENDER_COMP_ID, tag::TARGET_COMP_ID] {
-        match message.get(tag) {
-            None => return Err(Fault::Missing { tag }),
-            Some([]) => return Err(Fault::Empty { tag }),
-            Some(_) => {}
-        }
-    }
-    required(
-        tag::SENDING_TIME,
-        message
-            .utc(tag::SENDING_TIME)
-            .map(drop)
-            .map_err(|error| error.kind),
-    )?;
-    optional(
-        tag::POSS_DUP_FLAG,
-        message
-            .boolean(tag::POSS_DUP_FLAG)
-            .map(drop)
-            .map_err(|error| error.kind),
-    )?;
-    optional(
-        tag::POSS_RESEND,
-        message
-            .boolean(tag::POSS_RESEND)
-            .map(drop)
-            .map_err(|error| error.kind),
-    )?;
-    optional(
-        tag::ORIG_SENDING_TIME,
-        message
-            .utc(tag::ORIG_SENDING_TIME)
-            .map(drop)
-            .map_err(|error| error.kind),
-    )?;
-    match message.first_empty() {
-        Some(tag) => Err(Fault::Empty { tag }),
-        None => Ok(()),
-    }
-}
-
-/// A message with PossDupFlag(43)=Y carries the time of the original, which is not the later one.
-pub(super) fn check_poss_dup(message: &Message<'_>) -> Result<(), Fault> {
-    let Ok(original) = message.utc(tag::ORIG_SENDING_TIME) else {
-        return Err(Fault::NoOrigSendingTime);
-    };
-    match message.utc(tag::SENDING_TIME) {
-        Ok(sent) if original > sent => Err(Fault::OrigSendingTime),
-        _ => Ok(()),
-    }
-}
-
 /// The body fields of a session-level message.
 pub(super) fn check_body(message: &Message<'_>, kind: Kind) -> Result<(), Fault> {
-    let number = |tag| required(tag, message.uint(tag).map(drop).map_err(|error| error.kind));
+    let number = |tag| required(tag, message.uint(tag).map_err(|error| error.kind));
     match kind {
         Kind::TestRequest => match message.get(tag::TEST_REQ_ID) {
             Some(_) => Ok(()),
@@ -134,9 +80,14 @@ pub(super) fn check_body(message: &Message<'_>, kind: Kind) -> Result<(), Fault>
         Kind::SequenceReset => {
             let flag = message
                 .boolean(tag::GAP_FILL_FLAG)
-                .map(drop)
                 .map_err(|error| error.kind);
-            optional(tag::GAP_FILL_FLAG, flag).and_then(|()| number(tag::NEW_SEQ_NO))
+            optional(tag::GAP_FILL_FLAG, flag)?;
+            match message.uint(tag::NEW_SEQ_NO) {
+                Ok(next) if next > NEW_SEQ_NO_MAX => Err(Fault::Value {
+                    tag: tag::NEW_SEQ_NO,
+                }),
+                _ => number(tag::NEW_SEQ_NO),
+            }
         }
         Kind::Heartbeat | Kind::Logon | Kind::Logout | Kind::Application => Ok(()),
     }
@@ -144,50 +95,30 @@ pub(super) fn check_body(message: &Message<'_>, kind: Kind) -> Result<(), Fault>
 
 impl Session {
     /// SendingTime(52) against our clock.
-    pub(super) fn check_time(&self, now: Now, sent: Utc) -> Result<(), Fault> {
-        match self.settings.sending_time_window {
-            Some(window) if sent.distance(now.utc) > window => Err(Fault::SendingTime),
+    pub(super) fn check_time(&self, now: Now, sent: Field<Utc>) -> Result<(), Fault> {
+        match (self.settings.sending_time_window, sent) {
+            (Some(window), Ok(sent)) if sent.distance(now.utc) > window => Err(Fault::SendingTime),
             _ => Ok(()),
         }
     }
 
     /// SendingTime(52) and the CompIDs: what must be right on every message of a connection. The
     /// header itself has been found sound.
-    pub(super) fn check_sender(&self, now: Now, message: &Message<'_>) -> Result<(), Fault> {
-        if let Ok(sent) = message.utc(tag::SENDING_TIME) {
-            self.check_time(now, sent)?;
-        }
+    pub(super) fn check_sender(&self, now: Now, head: &Head<'_>) -> Result<(), Fault> {
+        self.check_time(now, head.sent)?;
         let id = &self.settings.id;
-        let mirrored = [
-            (tag::SENDER_COMP_ID, Some(&id.target_comp_id)),
-            (tag::TARGET_COMP_ID, Some(&id.sender_comp_id)),
-            (tag::SENDER_SUB_ID, id.target_sub_id.as_ref()),
-            (tag::TARGET_SUB_ID, id.sender_sub_id.as_ref()),
-            (tag::SENDER_LOCATION_ID, id.target_location_id.as_ref()),
-            (tag::TARGET_LOCATION_ID, id.sender_location_id.as_ref()),
-        ];
-        for (tag, expected) in mirrored {
-            if let Some(expected) = expected
-                && message.get(tag) != Some(expected.as_bytes())
-            {
-                return Err(Fault::CompId { tag });
-            }
-        }
-        Ok(())
-    }
-}
-
-fn required(tag: Tag, read: Result<(), FieldErrorKind>) -> Result<(), Fault> {
-    read.map_err(|kind| match kind {
-        FieldErrorKind::Missing => Fault::Missing { tag },
-        FieldErrorKind::Empty => Fault::Empty { tag },
-        FieldErrorKind::Format => Fault::Format { tag },
-    })
-}
-
-fn optional(tag: Tag, read: Result<(), FieldErrorKind>) -> Result<(), Fault> {
-    match read {
-        Err(FieldErrorKind::Missing) => Ok(()),
-        read => required(tag, read),
+        // What the peer sends is what we send, mirrored.
+        head.check_ids(
+            [
+                Some(id.target_comp_id.as_str()),
+                id.target_sub_id.as_deref(),
+                id.target_location_id.as_deref(),
+            ],
+            [
+                Some(id.sender_comp_id.as_str()),
+                id.sender_sub_id.as_deref(),
+                id.sender_location_id.as_deref(),
+            ],
+        )
     }
 }

@@ -22,6 +22,8 @@ const DEAD_AFTER_TENTHS: u32 = 24;
 pub(super) struct Pulse {
     /// HeartBtInt(108); zero switches all of this off.
     heartbeat: Duration,
+    test_after: Duration,
+    dead_after: Duration,
     heard: Mono,
     spoke: Mono,
     /// The last TestRequest, until the Heartbeat that answers it.
@@ -48,8 +50,11 @@ enum Due {
 
 impl Pulse {
     pub(super) fn new(heartbeat_s: u32, now: Mono) -> Self {
+        let heartbeat = Duration::from_secs(heartbeat_s.into());
         Self {
-            heartbeat: Duration::from_secs(heartbeat_s.into()),
+            heartbeat,
+            test_after: heartbeat * TEST_REQUEST_AFTER_TENTHS / 10,
+            dead_after: heartbeat * DEAD_AFTER_TENTHS / 10,
             heard: now,
             spoke: now,
             probe: None,
@@ -100,11 +105,11 @@ impl Pulse {
     }
 
     fn test_at(&self) -> Mono {
-        self.heard + self.heartbeat * TEST_REQUEST_AFTER_TENTHS / 10
+        self.heard + self.test_after
     }
 
     fn dead_at(&self) -> Mono {
-        self.heard + self.heartbeat * DEAD_AFTER_TENTHS / 10
+        self.heard + self.dead_after
     }
 
     /// The end is checked before the TestRequest, and that before the Heartbeat: no Heartbeat is

@@ -3,7 +3,7 @@
 //! Nothing in the store changes before the peer is known to be welcome.
 
 use super::compose::LogonTerms;
-use super::content;
+use super::head::Head;
 use super::liveness::Pulse;
 use super::parked::Waiting;
 use super::resend::Repeats;
@@ -48,9 +48,10 @@ impl Session {
         &mut self,
         now: Now,
         message: &Message<'_>,
+        head: &Head<'_>,
         out: &mut O,
     ) -> Result<Step, Full> {
-        match self.check_logon(now, message) {
+        match self.check_logon(now, message, head) {
             Ok(_) => Ok(Step::Authenticate),
             Err(fault) => self.fault(now, fault, message, out),
         }
@@ -88,7 +89,8 @@ impl Session {
         out: &mut O,
     ) -> Result<Step, Full> {
         // The checks passed a moment ago, on this message.
-        let Ok(logon) = self.check_logon(now, message) else {
+        let head = Head::of(message, &mut self.times);
+        let Ok(logon) = self.check_logon(now, message, &head) else {
             return self.fault(now, Fault::FirstMessageNotLogon, message, out);
         };
         if logon.reset {
@@ -132,6 +134,7 @@ impl Session {
         &mut self,
         now: Now,
         message: &Message<'_>,
+        head: &Head<'_>,
         out: &mut O,
     ) -> Result<Step, Full> {
         let State::LogonSent(LogonSent { seq: ours, .. }) = self.state else {
@@ -141,8 +144,8 @@ impl Session {
             return self.fault(now, Fault::BeginString, message, out);
         }
         let checked = self
-            .check_logon(now, message)
-            .and_then(|logon| self.check_sender(now, message).map(|()| logon));
+            .check_logon(now, message, head)
+            .and_then(|logon| self.check_sender(now, head).map(|()| logon));
         let logon = match checked {
             Ok(logon) => logon,
             Err(fault) => return self.fault(now, fault, message, out),
@@ -183,9 +186,10 @@ impl Session {
         &mut self,
         now: Now,
         message: &Message<'_>,
+        head: &Head<'_>,
         out: &mut O,
     ) -> Result<Step, Full> {
-        let logon = match self.check_logon(now, message) {
+        let logon = match self.check_logon(now, message, head) {
             Ok(logon) if logon.reset => logon,
             _ => return self.fault(now, Fault::LogonWhileLoggedOn, message, out),
         };
@@ -226,11 +230,9 @@ impl Session {
     }
 
     /// What a Logon must have whoever sends it.
-    fn check_logon(&self, now: Now, message: &Message<'_>) -> Result<Logon, Fault> {
-        let seq = number(message, tag::MSG_SEQ_NUM)?;
-        let sent = message
-            .utc(tag::SENDING_TIME)
-            .map_err(|error| bad(tag::SENDING_TIME, error.kind))?;
+    fn check_logon(&self, now: Now, message: &Message<'_>, head: &Head<'_>) -> Result<Logon, Fault> {
+        let seq = head.seq.map_err(|kind| bad(tag::MSG_SEQ_NUM, kind))?;
+        head.sent.map_err(|kind| bad(tag::SENDING_TIME, kind))?;
         if number(message, tag::ENCRYPT_METHOD)? != 0 {
             return Err(Fault::EncryptMethod);
         }
@@ -256,8 +258,8 @@ impl Session {
             Err(error) if error.kind == FieldErrorKind::Missing => false,
             Err(error) => return Err(bad(tag::RESET_SEQ_NUM_FLAG, error.kind)),
         };
-        self.check_time(now, sent)?;
-        content::check_header(message).map_err(|fault| Fault::BadLogonField {
+        self.check_time(now, head.sent)?;
+        head.check().map_err(|fault| Fault::BadLogonField {
             tag: fault.ref_tag().unwrap_or_default(),
             defect: Defect::Invalid,
         })?;

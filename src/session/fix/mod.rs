@@ -11,6 +11,7 @@
 
 mod compose;
 mod content;
+mod head;
 mod liveness;
 mod logon;
 mod logout;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use self::compose::Pen;
 use self::content::{Kind, Place};
+use self::head::Head;
 use self::liveness::Pulse;
 use self::parked::{Parked, Waiting};
 pub use self::resend::Replayed;
@@ -35,7 +37,7 @@ use self::sequence::Recovery;
 pub use self::settings::{AtLogon, LogonField, Role, Settings, SettingsError};
 pub use self::tally::Tally;
 use crate::session::{Cause, Fault, Full, InboundAt, Outbox, Refusal, Text};
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, TimestampReader};
 use crate::wire::fix::{FrameWriter, Message, tag};
 
 /// What the caller must do after it handed something to a session.
@@ -129,6 +131,7 @@ pub enum Unparked {
 pub struct Session {
     settings: Settings,
     pen: Pen,
+    times: TimestampReader,
     state: State,
     /// Empty unless a gap is open.
     parked: Parked,
@@ -198,6 +201,7 @@ impl Session {
         settings.check()?;
         Ok(Self {
             pen: Pen::new(&settings)?,
+            times: TimestampReader::new(),
             parked: Parked::with_capacity(settings.parked_max),
             settings,
             state: State::Down,
@@ -255,17 +259,21 @@ impl Session {
         out: &mut O,
     ) -> Step {
         let kind = Kind::of(message);
-        let kept = match self.keep(now, message, origin, kind, out) {
+        let head = Head::of(message, &mut self.times);
+        let seq = head.seq.unwrap_or_default();
+        let kept = match self.keep(now, message, origin, kind, seq, out) {
             Ok(kept) => kept,
             Err(full) => return Step::Retry(full),
         };
         let done = match (self.phase(), kind) {
-            (Phase::Down, Kind::Logon) => self.vet_logon(now, message, out),
-            (Phase::Down, _) => Ok(Step::Close(Cause::Fault(Fault::FirstMessageNotLogon))),
-            (Phase::LogonSent, Kind::Logon) => self.logon_answered(now, message, out),
+            (Phase::Down, Kind::Logon) if self.settings.role == Role::Acceptor => {
+                self.vet_logon(now, message, &head, out)
+            }
+            (Phase::Down, _) => self.fault(now, Fault::FirstMessageNotLogon, message, out),
+            (Phase::LogonSent, Kind::Logon) => self.logon_answered(now, message, &head, out),
             (Phase::LogonSent, Kind::Logout) => Ok(self.logon_refused(message, out)),
-            (Phase::LogonSent, _) => Ok(self.close(Cause::Fault(Fault::NotALogonAnswer))),
-            (Phase::Up | Phase::LogoutSent, _) => self.in_session(now, message, kind, kept, out),
+            (Phase::LogonSent, _) => self.fault(now, Fault::NotALogonAnswer, message, out),
+            (Phase::Up | Phase::LogoutSent, _) => self.in_session(now, message, &head, kind, kept, out),
             (Phase::Closing, _) => Ok(Step::Done),
         };
         done.unwrap_or_else(|full| self.no_room(full))
@@ -276,11 +284,12 @@ impl Session {
         &mut self,
         now: Now,
         message: &Message<'_>,
+        head: &Head<'_>,
         kind: Kind,
         kept: Kept,
         out: &mut O,
     ) -> Result<Step, Full> {
-        let Ok(seq) = message.uint(tag::MSG_SEQ_NUM) else {
+        let Ok(seq) = head.seq else {
             return self.fault(now, Fault::NoMsgSeqNum, message, out);
         };
         if let State::LogoutSent(LogoutSent {
@@ -303,21 +312,23 @@ impl Session {
                 self.fault(now, Fault::BeginString, message, out)
             };
         }
-        let header = content::check_header(message);
+        let header = head.check();
         if header.is_ok() && kept.origin == Origin::Wire {
             // What waited behind a gap was compared with the clock and the CompIDs on arrival.
-            if let Err(fault) = self.check_sender(now, message) {
+            if let Err(fault) = self.check_sender(now, head) {
                 return self.fault(now, fault, message, out);
             }
         }
         let place = Place::of(seq, out.next_in());
-        let dup = header.is_ok() && message.boolean(tag::POSS_DUP_FLAG) == Ok(true);
+        let dup = head.is_poss_dup();
         match (kind, place) {
             (Kind::SequenceReset, _) if !content::is_gap_fill(message) => match header {
                 Ok(()) => self.reset_received(now, message, out),
                 Err(fault) => self.fault(now, fault, message, out),
             },
-            (Kind::Logon, _) => self.logon_while_up(now, message, out),
+            // A copy of a Logon that was dealt with is no wish to start anew.
+            (Kind::Logon, Place::Low) if dup => Ok(Step::Done),
+            (Kind::Logon, _) => self.logon_while_up(now, message, head, out),
             (Kind::Logout, Place::Low) if dup => Ok(Step::Done),
             (Kind::Logout, _) => self.logout_received(now, message, place, out),
             (Kind::ResendRequest, Place::High) if header.is_ok() => {
@@ -343,7 +354,9 @@ impl Session {
                 _ => self.gap_unparked(now, seq, out),
             },
             (Kind::SequenceReset, Place::Low) if dup => Ok(Step::Done),
-            (_, Place::Low) if dup => self.duplicate(now, message, out),
+            // It was dealt with when it came first; what is wrong with the copy changes nothing.
+            (_, Place::Low) if dup && header.is_err() => Ok(Step::Done),
+            (_, Place::Low) if dup => self.duplicate(now, message, head, out),
             (_, Place::Low) => {
                 let expected = out.next_in();
                 self.fault(
@@ -358,16 +371,10 @@ impl Session {
             }
             (_, Place::Expected) => {
                 let sound = header
-                    .and_then(|()| {
-                        if dup {
-                            content::check_poss_dup(message)
-                        } else {
-                            Ok(())
-                        }
-                    })
+                    .and_then(|()| if dup { head.check_poss_dup() } else { Ok(()) })
                     .and_then(|()| content::check_body(message, kind));
                 match sound {
-                    Ok(()) => self.expected(now, message, kind, out),
+                    Ok(()) => self.expected(now, message, head, kind, out),
                     Err(fault) => self.fault(now, fault, message, out),
                 }
             }
@@ -379,14 +386,14 @@ impl Session {
         &mut self,
         now: Now,
         message: &Message<'_>,
+        head: &Head<'_>,
         kind: Kind,
         out: &mut O,
     ) -> Result<Step, Full> {
         let seq = out.next_in();
         match kind {
             Kind::Application => {
-                let poss_dup = message.boolean(tag::POSS_DUP_FLAG) == Ok(true);
-                let poss_resend = message.boolean(tag::POSS_RESEND) == Ok(true);
+                let (poss_dup, poss_resend) = (head.is_poss_dup(), head.is_poss_resend());
                 self.tally.application_in += 1;
                 // Counted by `delivered`: at least once across a crash.
                 return Ok(Step::Deliver(Delivery {
@@ -451,6 +458,9 @@ impl Session {
         };
         match answered {
             Ok(()) => {
+                if verdict != Verdict::Accept {
+                    self.spoke(now);
+                }
                 self.count(out);
                 Step::Done
             }
@@ -474,6 +484,7 @@ impl Session {
 
     /// Ends the session over a frame that was sound but beyond a limit.
     pub fn beyond_limit<O: Outbox>(&mut self, now: Now, fault: Fault, out: &mut O) -> Step {
+        self.tally.note(fault);
         match self.phase() {
             Phase::Up => self
                 .end_with(now, fault, out)
@@ -532,12 +543,12 @@ impl Session {
         message: &Message<'_>,
         origin: Origin,
         kind: Kind,
+        seq: u64,
         out: &mut O,
     ) -> Result<Kept, Full> {
         if origin == Origin::Parked {
             return Ok(Kept { origin, at: None });
         }
-        let seq = message.uint(tag::MSG_SEQ_NUM).unwrap_or_default();
         // Only a message that waits behind a gap must be kept; the rest is the outbox's choice.
         let may_wait = matches!(self.state, State::Up(_)) && seq > out.next_in();
         let at = compose::keep_inbound(message, kind, seq, may_wait, now, out)?;
@@ -572,6 +583,7 @@ impl Session {
                     self.tally.rejects_out += 1;
                     self.pen
                         .reject(now, message, reason, fault.ref_tag(), fault.text(), out)?;
+                    self.spoke(now);
                 }
                 self.count_if_expected(message, out);
                 match fault.disposition() {
@@ -582,6 +594,13 @@ impl Session {
             Logout => self.expel(now, fault, out),
             LogoutAndClose => self.end_with(now, fault, out),
             Close => Ok(self.close(Cause::Fault(fault))),
+        }
+    }
+
+    /// Something was sent: the next Heartbeat is due one interval from now.
+    fn spoke(&mut self, now: Now) {
+        if let State::Up(up) = &mut self.state {
+            up.pulse.spoke(now.mono);
         }
     }
 
@@ -604,10 +623,14 @@ impl Session {
     /// There is no room for a session-level message although room is reserved for them: the peer
     /// does not read, or the journal cannot grow.
     fn no_room(&mut self, full: Full) -> Step {
-        self.close(match full {
-            Full::Unsent => Cause::Fault(Fault::SlowConsumer),
+        let cause = match full {
+            Full::Unsent => {
+                self.tally.note(Fault::SlowConsumer);
+                Cause::Fault(Fault::SlowConsumer)
+            }
             Full::Segment | Full::Storage | Full::TooLong => Cause::NoRoom(full),
-        })
+        };
+        self.close(cause)
     }
 }
 

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::content::{self, Kind, Place};
+use super::head::Head;
 use super::parked::Waiting;
 use super::{Session, State, Step, Unparked};
 use crate::session::{Fault, Full, Outbox, ResetCause};
@@ -126,6 +127,12 @@ impl Session {
         self.ask(now, end, repeats, out).map(|()| Step::Done)
     }
 
+    /// Whether messages wait behind a gap.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.parked.first().is_some()
+    }
+
     /// Goes on with what waits, after the expected number has moved. To be called until it answers
     /// [`Unparked::Nothing`].
     pub fn next_parked<O: Outbox>(&mut self, now: Now, out: &mut O) -> Unparked {
@@ -165,9 +172,10 @@ impl Session {
         &mut self,
         now: Now,
         message: &Message<'_>,
+        head: &Head<'_>,
         out: &mut O,
     ) -> Result<Step, Full> {
-        match content::check_poss_dup(message) {
+        match head.check_poss_dup() {
             Ok(()) => Ok(Step::Done),
             Err(Fault::OrigSendingTime) => self.fault(now, Fault::OrigSendingTimeStale, message, out),
             Err(fault) => self.fault(now, fault, message, out),

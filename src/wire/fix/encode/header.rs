@@ -86,7 +86,7 @@ impl HeaderTemplate {
 }
 
 /// Header fields of one message, beside those of the template. A field of the template with the same
-/// tag is replaced. Borrowed values, no allocation; errors surface at [`FrameWriter::finish`].
+/// tag is replaced. Borrowed values, no allocation; errors surface at [`FrameWriter::finish`](super::FrameWriter::finish).
 #[derive(Clone, Debug)]
 pub struct HeaderFields<'a> {
     entries: [HeaderField<'a>; HEADER_FIELDS_MAX],

@@ -1,0 +1,175 @@
+//! The application under the engine: notes what it is told, says what the scenario wants said.
+
+use std::collections::VecDeque;
+
+use pinfix::engine::{Application, Event, Inbound, Outbound, SessionHandle};
+use pinfix::session::fix::{Admission, Verdict};
+use pinfix::session::{Cause, Text};
+use pinfix::wire::fix::{Message, msg_type, tag};
+
+use super::script::{Answer, Order};
+
+/// Something the application, the operator or the embedder was told.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub words: String,
+    pub fields: Vec<(u32, Vec<u8>)>,
+}
+
+impl Told {
+    pub fn new(words: String) -> Self {
+        Self {
+            words,
+            fields: Vec::new(),
+        }
+    }
+
+    fn with(words: String, message: &Message<'_>) -> Self {
+        Self {
+            words,
+            fields: message
+                .fields()
+                .map(|(tag, value)| (tag, value.to_vec()))
+                .collect(),
+        }
+    }
+}
+
+pub struct App {
+    pub told: VecDeque<Told>,
+    /// Faults seen in causes and events.
+    pub faults: Vec<&'static str>,
+    pub answer: Answer,
+    pub refuse: Option<String>,
+    pub password: Option<String>,
+    pub callback: Option<Order>,
+}
+
+impl App {
+    pub fn new() -> Self {
+        Self {
+            told: VecDeque::new(),
+            faults: Vec::new(),
+            answer: Answer::Accept,
+            refuse: None,
+            password: None,
+            callback: None,
+        }
+    }
+
+    fn cause(&mut self, what: &str, cause: &Cause) {
+        let (name, text) = match cause {
+            Cause::Fault(fault) => {
+                self.faults.push(fault.name());
+                (fault.name().to_owned(), None)
+            }
+            Cause::PeerLogout(text) => ("PeerLogout".to_owned(), Some(*text)),
+            Cause::LogonRefused(text) => ("LogonRefused".to_owned(), Some(*text)),
+            Cause::LogonDenied(text) => ("LogonDenied".to_owned(), Some(*text)),
+            Cause::NoRoom(full) => (format!("NoRoom {full:?}"), None),
+            Cause::ConnectFailed(kind) => (format!("ConnectFailed {kind:?}"), None),
+            plain => (format!("{plain:?}"), None),
+        };
+        let mut told = Told::new(format!("{what} {name}"));
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            told.fields.push((tag::TEXT, text.as_bytes().to_vec()));
+        }
+        self.told.push_back(told);
+    }
+}
+
+impl Application for App {
+    fn on_logon_request(&mut self, _: SessionHandle, logon: &Message<'_>) -> Admission {
+        let wrong = self
+            .password
+            .as_ref()
+            .is_some_and(|password| logon.get(tag::PASSWORD) != Some(password.as_bytes()));
+        match &self.refuse {
+            Some(text) => Admission::Refuse(Text::new(text).unwrap()),
+            None if wrong => Admission::Refuse(Text::new("Invalid username or password").unwrap()),
+            None => Admission::Admit,
+        }
+    }
+
+    fn on_logon(&mut self, _: SessionHandle, _: &mut Outbound<'_>) {
+        self.told.push_back(Told::new("app logon".into()));
+    }
+
+    fn on_message(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict {
+        let message = &inbound.message;
+        let mut words = format!("app {}", String::from_utf8_lossy(message.msg_type()));
+        if inbound.delivery.poss_dup {
+            words.push_str(" poss-dup");
+        }
+        if inbound.delivery.poss_resend {
+            words.push_str(" poss-resend");
+        }
+        assert_eq!(message.uint(tag::MSG_SEQ_NUM), Ok(inbound.delivery.seq));
+        self.told.push_back(Told::with(words, message));
+        let asked = match self.callback.take() {
+            Some(Order::Logon) => out.logon(inbound.session),
+            Some(Order::Logout(reason)) => out.logout(inbound.session, Text::new(&reason).unwrap()),
+            Some(Order::Disconnect) => out.disconnect(inbound.session),
+            None => Ok(()),
+        };
+        asked.unwrap();
+        match &self.answer {
+            Answer::Accept => Verdict::Accept,
+            Answer::Reject {
+                reason,
+                ref_tag,
+                text,
+            } => Verdict::Reject {
+                reason: *reason,
+                ref_tag: *ref_tag,
+                text: Text::new(text).unwrap(),
+            },
+            Answer::Business { reason, text } => Verdict::BusinessReject {
+                reason: *reason,
+                text: Text::new(text).unwrap(),
+            },
+            Answer::Report => {
+                let id = message.get(tag::CL_ORD_ID).unwrap_or(b"NONE");
+                let sent = out.send(inbound.session, msg_type::EXECUTION_REPORT, |report| {
+                    report.bytes(tag::CL_ORD_ID, id);
+                });
+                if let Err(refusal) = sent {
+                    self.told
+                        .push_back(Told::new(format!("app refused {refusal:?}")));
+                }
+                Verdict::Accept
+            }
+        }
+    }
+
+    fn on_reject(&mut self, _: SessionHandle, reject: &Message<'_>, _: &mut Outbound<'_>) {
+        self.told.push_back(Told::with("app reject".into(), reject));
+    }
+
+    fn on_logout(&mut self, _: SessionHandle, cause: &Cause, _: &mut Outbound<'_>) {
+        self.cause("app logout", cause);
+    }
+
+    fn on_event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::ConnectFailed { kind, .. } => {
+                self.told
+                    .push_back(Told::new(format!("event connect-failed {kind:?}")));
+            }
+            Event::TurnedAway { fault, .. } => {
+                self.faults.push(fault.name());
+                self.told
+                    .push_back(Told::new(format!("event turned-away {}", fault.name())));
+            }
+            Event::LogonFailed { cause, .. } => self.cause("event logon-failed", cause),
+            Event::SessionAdded { id, .. } => {
+                self.told
+                    .push_back(Told::new(format!("event session-added {id}")));
+            }
+            Event::SessionNotAdded { error, .. } => {
+                self.told
+                    .push_back(Told::new(format!("event session-not-added {error}")));
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The conformance suite: every rule of the session protocol as a scenario that a person can read.
+//!
+//! A scenario is written once, in `scenarios/RULE.scn`, and run for every version and role it names,
+//! by the real engine in virtual time, three times each: as written, one byte per read, and with
+//! neighbouring lines in one segment. The suite also fails if a `Fault`, an operation or an outcome
+//! of a command is provoked by no scenario.
+//!
+//! # The format
+//!
+//! One line, one thing; blank lines and lines with `#` are for the reader.
+//!
+//! ```text
+//! scenario ID TITLE            begins one; what follows belongs to it
+//! versions 4.2 4.4 5.0SP2      those it holds for; default: all three
+//! roles acceptor initiator     what the engine is; default: both
+//! pieces N                     also run with reads of 2, 3, ... N bytes
+//! set KEY VALUE                a setting: heartbeat 5, window off, parked_max 4, ...
+//!
+//! given up [in=N] [out=N]      logged on, by a real exchange, with these next numbers; what the
+//!                              engine sent from 2 on are orders with 11=G2, 11=G3, ...
+//! given connected              TCP stands; an initiator's Logon has been read
+//! given down [in=N] [out=N]    not connected
+//! > FIELDS                     the peer sends a frame; 8 9 34 49 52 56 10 are filled in unless
+//!                              given, and 98 108 1137 on a Logon. -TAG leaves one out, +pd adds 43=Y
+//!                              and 122. 52 and 122 take now, now-5s; 9 and 10 take +N and -N.
+//!                              34 counts by itself. | in a value is SOH, "58=two words"
+//! & LINE                       LINE in the same segment as the line before
+//! raw TEXT                     bytes; | is SOH; {8} {9} {10} {52} are filled in
+//! raw-many N TEXT              the same bytes N times
+//! repeat N > FIELDS            the same frame N times, numbers counting
+//! peer-number N                the number of the peer's next frame
+//! connect / refuse             the peer connects or takes the engine's connection / refuses it
+//! logon [FIELDS]               connects and exchanges Logons, numbers as they are
+//! on N                         goes on with connection N, counting from 1
+//! finish / close / sever       the peer half-closes / closes / the connection breaks
+//! full / drain                 the socket towards the peer takes nothing / takes again
+//! wait 3s                      time passes        clock -1s    the wall clock is set
+//! send TYPE FIELDS             the application sends          send-many N BYTES
+//! verdict accept | report | reject REASON TAG TEXT | business REASON TEXT    to messages from now on
+//! admission refuse TEXT        to Logons from now on
+//! operator logon | logout TEXT | disconnect [within 5s]
+//! operator-of-unknown ...      the same for a session the engine does not have
+//! callback ...                 the same, asked for inside the next delivery
+//! restart                      the process is killed and started again on the same journal
+//! stop-engine / drop-engine
+//!
+//! < FIELDS                     the next frame the engine sent: TAG=VALUE, TAG~PART, TAG=* (any), !TAG
+//! frames N | *                 N frames, or some, whatever they are
+//! silent [10s]                 nothing was sent or told [and nothing is, nor does the engine connect,
+//!                              while time passes]
+//! ok                           the session is up: a TestRequest in sequence is answered
+//! dialled                      the engine has asked for a connection that is not answered yet
+//! open / closed / ended / gone the connection; ended: half-closed by the engine; closed: and the
+//!                              peer closes too; gone: the engine has let go of it
+//! app logon | logout CAUSE | TYPE [poss-dup] [poss-resend] FIELDS | reject FIELDS | refused WHY
+//! event turned-away FAULT | logon-failed CAUSE | connect-failed KIND
+//! events N WORDS               the same N times
+//! completed OUTCOME            a command of the operator
+//! in N / out N                 NextNumIn and NextNumOut
+//! fault NAME                   the last fault counted          count NAME N
+//! ```
+//!
+//! Expectations are strict: a frame or an event that no line expects fails the scenario at the next
+//! thing done, or at its end. Every frame of the engine is also checked for 8, 9, 10, 49, 56, 52, the
+//! order of its numbers, and, if it is sent again, for being what was sent first.
+
+#![allow(clippy::unwrap_used)]
+
+mod app;
+mod frame;
+mod runner;
+mod script;
+#[path = "../simnet/mod.rs"]
+#[allow(dead_code)] // shared with the simulation, which uses other parts
+mod simnet;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use pinfix::session::Fault;
+
+use self::runner::{Coverage, Delivery, run};
+use self::script::Scenario;
+
+/// What a command can be and come to.
+const OPERATIONS: [&str; 3] = ["Logon", "Logout", "Disconnect"];
+const OUTCOMES: [&str; 6] = [
+    "Done",
+    "NoOp",
+    "UnknownSession",
+    "Refused",
+    "TimedOut",
+    "EngineStopped",
+];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/scenarios");
+    let scenarios = match script::read_all(&directory) {
+        Ok(scenarios) => scenarios,
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let coverage = Arc::new(Coverage::default());
+    let trials = scenarios
+        .iter()
+        .flat_map(|scenario| trials(scenario, &coverage))
+        .collect();
+    let all = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.list;
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if conclusion.has_failed() {
+        return ExitCode::from(101);
+    }
+    if !all {
+        return ExitCode::SUCCESS;
+    }
+    summary(&scenarios);
+    check(&coverage)
+}
+
+fn trials(scenario: &Scenario, coverage: &Arc<Coverage>) -> Vec<Trial> {
+    let scenario = Arc::new(scenario.clone());
+    let mut trials = Vec::new();
+    for &rules in &scenario.versions {
+        for &role in &scenario.roles {
+            let name = format!(
+                "{} {} {role:?} - {}",
+                scenario.id, rules.name, scenario.title
+            );
+            let (scenario, coverage) = (Arc::clone(&scenario), Arc::clone(coverage));
+            trials.push(Trial::test(name, move || {
+                let fixed = [
+                    Delivery::AsWritten,
+                    Delivery::ByteByByte,
+                    Delivery::OneSegment,
+                ];
+                let pieces = (2..=scenario.pieces).map(Delivery::Pieces);
+                for delivery in fixed.into_iter().chain(pieces) {
+                    run(&scenario, rules, role, delivery, &coverage).map_err(Failed::from)?;
+                }
+                Ok(())
+            }));
+        }
+    }
+    trials
+}
+
+/// Scenarios by section, version and role.
+fn summary(scenarios: &[Scenario]) {
+    let mut sections: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+    let mut columns: Vec<String> = Vec::new();
+    for scenario in scenarios {
+        let section = scenario.id.split('-').next().unwrap_or_default().to_owned();
+        let row = sections.entry(section).or_default();
+        *row.entry("scenarios".into()).or_default() += 1;
+        for rules in &scenario.versions {
+            for role in &scenario.roles {
+                let column = format!(
+                    "{} {:.4}",
+                    rules.name.trim_start_matches("FIX."),
+                    format!("{role:?}")
+                );
+                if !columns.contains(&column) {
+                    columns.push(column.clone());
+                }
+                *row.entry(column).or_default() += 1;
+            }
+        }
+    }
+    columns.sort();
+    columns.insert(0, "scenarios".into());
+    let line = |name: &str, cells: &dyn Fn(&String) -> usize| {
+        let cells: Vec<_> = columns
+            .iter()
+            .map(|column| format!("{:>12}", cells(column)))
+            .collect();
+        println!("{name:<8}{}", cells.concat());
+    };
+    let heads: Vec<_> = columns
+        .iter()
+        .map(|column| format!("{column:>12}"))
+        .collect();
+    println!("{:<8}{}", "section", heads.concat());
+    for (section, row) in &sections {
+        line(section, &|column| {
+            row.get(column).copied().unwrap_or_default()
+        });
+    }
+    line("all", &|column| {
+        sections.values().filter_map(|row| row.get(column)).sum()
+    });
+}
+
+/// Everything a peer can do wrong and everything an operator can ask for has a scenario.
+fn check(coverage: &Coverage) -> ExitCode {
+    let missing = |what: &str, names: &[&str], seen: &std::collections::BTreeSet<&'static str>| {
+        let missing: Vec<_> = names.iter().filter(|name| !seen.contains(*name)).collect();
+        if !missing.is_empty() {
+            eprintln!("{what} without a scenario: {missing:?}");
+        }
+        missing.is_empty()
+    };
+    let faults = missing("faults", Fault::NAMES, &coverage.faults.lock().unwrap());
+    let operations = missing(
+        "operations",
+        &OPERATIONS,
+        &coverage.operations.lock().unwrap(),
+    );
+    let outcomes = missing("outcomes", &OUTCOMES, &coverage.outcomes.lock().unwrap());
+    if faults && operations && outcomes {
+        println!("every fault, operation and outcome is provoked by a scenario");
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

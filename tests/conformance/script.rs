@@ -1,0 +1,543 @@
+//! Reads scenario files. The format is described at the top of `main.rs`.
+//!
+//! A line that cannot be read is an error that names the file, the line and what would be right: a
+//! scenario that silently does nothing would be worse than none.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pinfix::session::fix::Role;
+use pinfix::session::fix::rules::{FIX42, FIX44, FIX50SP2, Rules};
+
+/// One scenario as written, before it is expanded to versions and roles.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub file: PathBuf,
+    pub id: String,
+    pub title: String,
+    pub versions: Vec<&'static Rules>,
+    pub roles: Vec<Role>,
+    pub settings: Vec<(usize, String, String)>,
+    /// Also run with reads of every length up to this.
+    pub pieces: usize,
+    pub lines: Vec<Line>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub number: usize,
+    pub text: String,
+    pub step: Step,
+}
+
+/// What a line says.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Something is done: to the engine, by its application or its operator, or by time.
+    Do { joined: bool, action: Action },
+    /// Something must have happened.
+    Expect(Expectation),
+}
+
+#[derive(Clone, Debug)]
+pub enum Action {
+    Given {
+        start: Start,
+        next_in: u64,
+        next_out: u64,
+    },
+    Connect,
+    Refuse,
+    Logon(Vec<Field>),
+    Frame(Vec<Field>),
+    Raw(Vec<u8>),
+    RawMany(u64, Vec<u8>),
+    Repeat {
+        times: u64,
+        fields: Vec<Field>,
+    },
+    On(usize),
+    Finish,
+    Close,
+    Sever,
+    Full,
+    Drain,
+    Wait(Duration),
+    Clock(i64),
+    Send(Vec<u8>, Vec<Field>),
+    SendMany(u64, usize),
+    Verdict(Answer),
+    Admission(String),
+    Operator {
+        order: Order,
+        unknown: bool,
+        within: Duration,
+    },
+    Callback(Order),
+    Restart,
+    DropEngine,
+    StopEngine,
+    Number(u64),
+}
+
+#[derive(Clone, Debug)]
+pub enum Order {
+    Logon,
+    Logout(String),
+    Disconnect,
+}
+
+/// What the application says to messages from now on.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Accept,
+    Reject {
+        reason: u16,
+        ref_tag: u32,
+        text: String,
+    },
+    Business {
+        reason: u16,
+        text: String,
+    },
+    /// Sends an ExecutionReport(8) with the same ClOrdID(11).
+    Report,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    Down,
+    Connected,
+    Up,
+}
+
+#[derive(Clone, Debug)]
+pub enum Expectation {
+    Frame(Vec<Field>),
+    /// So many frames, whatever they are.
+    Frames(u64),
+    SomeFrames,
+    Silent(Duration),
+    Ok,
+    Dialled,
+    Open,
+    Closed,
+    Ended,
+    Gone,
+    Event {
+        words: String,
+        fields: Vec<Field>,
+    },
+    Events(u64, String),
+    In(u64),
+    Out(u64),
+    Fault(String),
+    Count(String, u64),
+}
+
+/// `tag=value`, `tag~part`, `!tag` or `-tag`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    pub tag: String,
+    pub what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    Is(Vec<u8>),
+    Contains(Vec<u8>),
+    Absent,
+    Present,
+}
+
+/// Every scenario below `directory`.
+pub fn read_all(directory: &Path) -> Result<Vec<Scenario>, String> {
+    let listing =
+        std::fs::read_dir(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let mut files: Vec<_> = listing
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "scn"))
+        .collect();
+    files.sort();
+    let mut all: Vec<Scenario> = Vec::new();
+    for file in files {
+        for scenario in read(&file)? {
+            if let Some(other) = all.iter().find(|other| other.id == scenario.id) {
+                return Err(format!(
+                    "{}: scenario {} is in {} already",
+                    file.display(),
+                    scenario.id,
+                    other.file.display()
+                ));
+            }
+            all.push(scenario);
+        }
+    }
+    Ok(all)
+}
+
+fn read(file: &Path) -> Result<Vec<Scenario>, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let mut scenarios: Vec<Scenario> = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let number = at + 1;
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        read_line(file, number, line, &mut scenarios)
+            .map_err(|why| format!("{}:{number}: {why}: {line}", file.display()))?;
+    }
+    Ok(scenarios)
+}
+
+fn read_line(
+    file: &Path,
+    number: usize,
+    line: &str,
+    scenarios: &mut Vec<Scenario>,
+) -> Result<(), String> {
+    let (word, rest) = split_word(line);
+    if word == "scenario" {
+        let (id, title) = split_word(rest);
+        if title.is_empty() {
+            return Err("a scenario has an id and a title".into());
+        }
+        scenarios.push(Scenario {
+            file: file.to_owned(),
+            id: id.into(),
+            title: title.into(),
+            versions: vec![&FIX42, &FIX44, &FIX50SP2],
+            roles: vec![Role::Acceptor, Role::Initiator],
+            settings: Vec::new(),
+            pieces: 0,
+            lines: Vec::new(),
+        });
+        return Ok(());
+    }
+    let scenario = scenarios
+        .last_mut()
+        .ok_or("expected a scenario line first")?;
+    match word {
+        "versions" => {
+            scenario.versions = rest
+                .split_whitespace()
+                .map(version)
+                .collect::<Result<_, _>>()?
+        }
+        "roles" => {
+            scenario.roles = rest
+                .split_whitespace()
+                .map(role)
+                .collect::<Result<_, _>>()?
+        }
+        "pieces" => {
+            scenario.pieces = rest.parse().map_err(|_| format!("{rest:?} is no number"))?;
+        }
+        "set" => {
+            let (key, value) = split_word(rest);
+            scenario.settings.push((number, key.into(), value.into()));
+        }
+        _ => scenario.lines.push(Line {
+            number,
+            text: line.into(),
+            step: step(word, rest)?,
+        }),
+    }
+    Ok(())
+}
+
+fn version(name: &str) -> Result<&'static Rules, String> {
+    Rules::named(&format!("FIX.{name}"))
+        .ok_or_else(|| format!("no version {name}, expected 4.2, 4.4, 5.0SP2"))
+}
+
+fn role(name: &str) -> Result<Role, String> {
+    match name {
+        "acceptor" => Ok(Role::Acceptor),
+        "initiator" => Ok(Role::Initiator),
+        _ => Err(format!("no role {name}, expected acceptor, initiator")),
+    }
+}
+
+fn step(word: &str, rest: &str) -> Result<Step, String> {
+    if word == "&" {
+        let (word, rest) = split_word(rest);
+        return Ok(Step::Do {
+            joined: true,
+            action: action(word, rest)?.ok_or("only what is sent can be joined to the line before")?,
+        });
+    }
+    if let Some(action) = action(word, rest)? {
+        return Ok(Step::Do {
+            joined: false,
+            action,
+        });
+    }
+    expectation(word, rest).map(Step::Expect)
+}
+
+fn action(word: &str, rest: &str) -> Result<Option<Action>, String> {
+    Ok(Some(match word {
+        "given" => given(rest)?,
+        "connect" => Action::Connect,
+        "refuse" => Action::Refuse,
+        "logon" => Action::Logon(fields(rest)?),
+        ">" => Action::Frame(fields(rest)?),
+        "raw" => Action::Raw(soh(rest)),
+        "raw-many" => {
+            let (times, rest) = split_word(rest);
+            Action::RawMany(number(times)?, soh(rest))
+        }
+        "repeat" => {
+            let (times, rest) = split_word(rest);
+            Action::Repeat {
+                times: number(times)?,
+                fields: fields(rest.strip_prefix('>').ok_or("expected repeat N > FIELDS")?)?,
+            }
+        }
+        "on" => Action::On(number(rest)? as usize),
+        "finish" => Action::Finish,
+        "close" => Action::Close,
+        "sever" => Action::Sever,
+        "full" => Action::Full,
+        "drain" => Action::Drain,
+        "wait" => Action::Wait(span(rest)?),
+        "clock" => Action::Clock(signed_span(rest)?),
+        "send" => {
+            let (kind, rest) = split_word(rest);
+            Action::Send(kind.into(), fields(rest)?)
+        }
+        "send-many" => {
+            let (times, bytes) = split_word(rest);
+            Action::SendMany(number(times)?, number(bytes)? as usize)
+        }
+        "verdict" => Action::Verdict(answer(rest)?),
+        "admission" => Action::Admission(
+            rest.strip_prefix("refuse ")
+                .ok_or("expected refuse TEXT")?
+                .into(),
+        ),
+        "operator" | "operator-of-unknown" => {
+            let (rest, within) = match rest.split_once(" within ") {
+                Some((rest, within)) => (rest, span(within)?),
+                None => (rest, Duration::from_secs(60)),
+            };
+            Action::Operator {
+                order: order(rest)?,
+                unknown: word == "operator-of-unknown",
+                within,
+            }
+        }
+        "callback" => Action::Callback(order(rest)?),
+        "restart" => Action::Restart,
+        "drop-engine" => Action::DropEngine,
+        "stop-engine" => Action::StopEngine,
+        "peer-number" => Action::Number(number(rest)?),
+        _ => return Ok(None),
+    }))
+}
+
+fn expectation(word: &str, rest: &str) -> Result<Expectation, String> {
+    Ok(match word {
+        "<" => Expectation::Frame(fields(rest)?),
+        "frames" if rest == "*" => Expectation::SomeFrames,
+        "frames" => Expectation::Frames(number(rest)?),
+        "silent" => Expectation::Silent(if rest.is_empty() {
+            Duration::ZERO
+        } else {
+            span(rest)?
+        }),
+        "ok" => Expectation::Ok,
+        "dialled" => Expectation::Dialled,
+        "open" => Expectation::Open,
+        "closed" => Expectation::Closed,
+        "ended" => Expectation::Ended,
+        "gone" => Expectation::Gone,
+        "app" | "event" | "completed" => {
+            let words: Vec<_> = tokens(rest)?;
+            let (fields, words): (Vec<_>, Vec<_>) = words.into_iter().partition(|token| {
+                token.contains('=') || token.contains('~') || token.starts_with('!')
+            });
+            Expectation::Event {
+                words: format!("{word} {}", words.join(" ")),
+                fields: fields
+                    .iter()
+                    .map(|token| field(token))
+                    .collect::<Result<_, _>>()?,
+            }
+        }
+        "events" => {
+            let (times, words) = split_word(rest);
+            Expectation::Events(number(times)?, words.into())
+        }
+        "in" => Expectation::In(number(rest)?),
+        "out" => Expectation::Out(number(rest)?),
+        "fault" => Expectation::Fault(rest.into()),
+        "count" => {
+            let (name, value) = split_word(rest);
+            Expectation::Count(name.into(), number(value)?)
+        }
+        _ => return Err("no such line".into()),
+    })
+}
+
+fn given(rest: &str) -> Result<Action, String> {
+    let (word, rest) = split_word(rest);
+    let start = match word {
+        "down" => Start::Down,
+        "connected" => Start::Connected,
+        "up" => Start::Up,
+        _ => return Err("expected given down, given connected or given up".into()),
+    };
+    let (mut next_in, mut next_out) = (2, 2);
+    for token in rest.split_whitespace() {
+        match token.split_once('=') {
+            Some(("in", value)) => next_in = number(value)?,
+            Some(("out", value)) => next_out = number(value)?,
+            _ => return Err("expected in=N or out=N".into()),
+        }
+    }
+    Ok(Action::Given {
+        start,
+        next_in,
+        next_out,
+    })
+}
+
+fn order(rest: &str) -> Result<Order, String> {
+    let (word, rest) = split_word(rest);
+    match word {
+        "logon" => Ok(Order::Logon),
+        "logout" => Ok(Order::Logout(rest.into())),
+        "disconnect" => Ok(Order::Disconnect),
+        _ => Err("expected logon, logout TEXT or disconnect".into()),
+    }
+}
+
+fn answer(rest: &str) -> Result<Answer, String> {
+    let (word, rest) = split_word(rest);
+    match word {
+        "accept" => Ok(Answer::Accept),
+        "report" => Ok(Answer::Report),
+        "reject" => {
+            let (reason, rest) = split_word(rest);
+            let (ref_tag, text) = split_word(rest);
+            Ok(Answer::Reject {
+                reason: number(reason)? as u16,
+                ref_tag: number(ref_tag)? as u32,
+                text: text.into(),
+            })
+        }
+        "business" => {
+            let (reason, text) = split_word(rest);
+            Ok(Answer::Business {
+                reason: number(reason)? as u16,
+                text: text.into(),
+            })
+        }
+        _ => Err("expected accept, report, reject REASON TAG TEXT or business REASON TEXT".into()),
+    }
+}
+
+fn split_word(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    match text.split_once(char::is_whitespace) {
+        Some((word, rest)) => (word, rest.trim()),
+        None => (text, ""),
+    }
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| format!("{text:?} is no number"))
+}
+
+/// `3s`, `2.5s`, `100ms`.
+fn span(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let wrong = || format!("{text:?} is no time, expected for example 3s, 2.5s or 100ms");
+    let (value, unit) = match text.strip_suffix("ms") {
+        Some(value) => (value, 0.001),
+        None => (text.strip_suffix('s').ok_or_else(wrong)?, 1.0),
+    };
+    let value: f64 = value.parse().map_err(|_| wrong())?;
+    Ok(Duration::from_millis((value * unit * 1000.0).round() as u64))
+}
+
+/// A signed span in nanoseconds.
+pub fn signed_span(text: &str) -> Result<i64, String> {
+    let (sign, rest) = match text.as_bytes().first() {
+        Some(b'-') => (-1, &text[1..]),
+        Some(b'+') => (1, &text[1..]),
+        _ => return Err(format!("{text:?}: expected + or - and a time")),
+    };
+    Ok(sign * span(rest)?.as_nanos() as i64)
+}
+
+fn soh(text: &str) -> Vec<u8> {
+    text.bytes()
+        .map(|byte| if byte == b'|' { 1 } else { byte })
+        .collect()
+}
+
+/// Splits at blanks outside of double quotes; a lone `|` between fields is for the eye.
+fn tokens(text: &str) -> Result<Vec<String>, String> {
+    let mut all = Vec::new();
+    let mut token = String::new();
+    let mut quoted = false;
+    for c in text.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            c if c.is_whitespace() && !quoted => {
+                if !token.is_empty() {
+                    all.push(std::mem::take(&mut token));
+                }
+            }
+            c => token.push(c),
+        }
+    }
+    if quoted {
+        return Err("a quote is not closed".into());
+    }
+    if !token.is_empty() {
+        all.push(token);
+    }
+    all.retain(|token| token != "|");
+    Ok(all)
+}
+
+fn fields(text: &str) -> Result<Vec<Field>, String> {
+    tokens(text)?.iter().map(|token| field(token)).collect()
+}
+
+fn field(token: &str) -> Result<Field, String> {
+    let made = |tag: &str, what| {
+        Ok(Field {
+            tag: tag.into(),
+            what,
+        })
+    };
+    if token == "+pd" {
+        return made("+pd", What::Present);
+    }
+    if let Some(tag) = token.strip_prefix('!').or_else(|| token.strip_prefix('-'))
+        && !tag.contains('=')
+    {
+        return made(tag, What::Absent);
+    }
+    match token.find(['=', '~']) {
+        Some(at) if token.as_bytes()[at] == b'=' => {
+            let value = soh(&token[at + 1..]);
+            match value.as_slice() {
+                b"*" => made(&token[..at], What::Present),
+                _ => made(&token[..at], What::Is(value)),
+            }
+        }
+        Some(at) => made(&token[..at], What::Contains(soh(&token[at + 1..]))),
+        None => Err(format!(
+            "{token:?} is no field, expected tag=value, tag~part, !tag or +pd"
+        )),
+    }
+}

@@ -1,0 +1,770 @@
+//! The engine neither allocates nor frees on its own thread once it is running.
+//!
+//! Two engines on one thread, connected over loopback, with journals on disk and the journal thread
+//! of production. A counting allocator is armed only while the engine works: in `Engine::poll` and in
+//! `Outbound::send`. Each test warms one path up, measures it, prints how much work that was, and
+//! fails with the stack of the first call to the allocator.
+//!
+//! What is not covered: TLS, and a connection beyond the largest number there has been at one time.
+#![allow(unsafe_code)]
+#![allow(clippy::unwrap_used)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::backtrace::Backtrace;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use pinfix::admin::Outcome;
+use pinfix::engine::net::{LinkId, ListenerId, Network, Ready};
+use pinfix::engine::{
+    Application, Clock, Controller, Engine, EngineConfig, Event, Inbound, OsNetwork, Outbound,
+    SessionConfig, SessionHandle,
+};
+use pinfix::journal::{JournalConfig, Keeper, Retention};
+use pinfix::session::fix::rules::FIX44;
+use pinfix::session::fix::{Tally, Verdict};
+use pinfix::session::{Cause, Refusal, Text};
+use pinfix::time::Now;
+use pinfix::wire::fix::{msg_type, tag};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The system's allocator, counting on threads that are armed.
+struct Counting;
+
+thread_local! {
+    // The counters have no destructor, so the allocator may use them at any time in a thread's life;
+    // the stack is touched only while armed.
+    static ARMED: Cell<bool> = const { Cell::new(false) };
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static FREES: Cell<u64> = const { Cell::new(0) };
+    static FIRST: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+fn count(counter: &'static std::thread::LocalKey<Cell<u64>>) {
+    if !ARMED.replace(false) {
+        return;
+    }
+    counter.set(counter.get() + 1);
+    if FIRST.with_borrow(Option::is_none) {
+        FIRST.set(Some(Backtrace::force_capture().to_string()));
+    }
+    ARMED.set(true);
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; counting is done around it, and disarms
+// itself while it allocates.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(&ALLOCATIONS);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(&ALLOCATIONS);
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, len: usize) -> *mut u8 {
+        count(&ALLOCATIONS);
+        // SAFETY: the caller keeps the contract of `realloc`.
+        unsafe { System.realloc(at, layout, len) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        count(&FREES);
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+fn armed<R>(work: impl FnOnce() -> R) -> R {
+    ARMED.set(true);
+    let done = work();
+    ARMED.set(false);
+    done
+}
+
+/// Loses what is sent while the switch is on: the sender believes it sent, so a gap opens.
+struct Lossy {
+    inner: OsNetwork,
+    losing: Arc<AtomicBool>,
+}
+
+impl Network for Lossy {
+    fn listen(&mut self, address: SocketAddr) -> io::Result<(ListenerId, SocketAddr)> {
+        self.inner.listen(address)
+    }
+    fn connect(&mut self, address: SocketAddr) -> io::Result<LinkId> {
+        self.inner.connect(address)
+    }
+    fn poll(&mut self, wait: Duration, ready: &mut Vec<Ready>) -> io::Result<()> {
+        self.inner.poll(wait, ready)
+    }
+    fn receive(&mut self, link: LinkId, room: &mut [u8]) -> io::Result<usize> {
+        self.inner.receive(link, room)
+    }
+    fn send(&mut self, link: LinkId, bytes: &[u8]) -> io::Result<usize> {
+        if self.losing.load(Ordering::Relaxed) {
+            return Ok(bytes.len());
+        }
+        self.inner.send(link, bytes)
+    }
+    fn finish(&mut self, link: LinkId) -> io::Result<()> {
+        self.inner.finish(link)
+    }
+    fn close(&mut self, link: LinkId) {
+        self.inner.close(link);
+    }
+}
+
+/// Counts, and answers orders. Allocates nothing itself.
+struct Side {
+    replies: bool,
+    received: u64,
+    answered: u64,
+    logons: u64,
+    logouts: u64,
+}
+
+impl Side {
+    fn answer(&mut self, session: SessionHandle, out: &mut Outbound<'_>) {
+        // One that finds no room, because the next segment is still being made, is tried again later.
+        while self.replies && self.answered < self.received {
+            let id = self.answered + 1;
+            match out.send(session, msg_type::EXECUTION_REPORT, |report| {
+                report
+                    .uint(tag::CL_ORD_ID, id)
+                    .str(tag::ORDER_ID, "X")
+                    .char(tag::EXEC_TYPE, b'0');
+            }) {
+                Ok(_) => self.answered = id,
+                Err(Refusal::Full(_) | Refusal::NotLoggedOn | Refusal::LoggingOut) => return,
+                Err(refusal) => panic!("{refusal}"),
+            }
+        }
+    }
+}
+
+impl Application for Side {
+    fn on_logon(&mut self, _: SessionHandle, _: &mut Outbound<'_>) {
+        self.logons += 1;
+    }
+
+    fn on_message(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict {
+        assert_eq!(inbound.message.uint(tag::CL_ORD_ID), Ok(self.received + 1));
+        self.received += 1;
+        self.answer(inbound.session, out);
+        Verdict::Accept
+    }
+
+    fn on_logout(&mut self, _: SessionHandle, _: &Cause, _: &mut Outbound<'_>) {
+        self.logouts += 1;
+    }
+}
+
+struct End {
+    engine: Engine,
+    app: Side,
+    session: SessionHandle,
+    losing: Arc<AtomicBool>,
+}
+
+impl End {
+    fn tally(&self) -> &Tally {
+        self.engine.tally(self.session).unwrap()
+    }
+}
+
+/// A client and a venue, their clock, and the directory of their journals.
+struct Pair {
+    client: End,
+    venue: End,
+    clock: Clock,
+    /// How far virtual time is ahead of the clock.
+    ahead: Duration,
+    sent: u64,
+    polls: u64,
+    directory: PathBuf,
+}
+
+impl Pair {
+    fn new(name: &str, journal: &JournalConfig) -> Self {
+        let directory =
+            std::env::temp_dir().join(format!("pinfix-quiet-{}-{name}", std::process::id()));
+        let mut clock = Clock::new();
+        let now = clock.now();
+        let end = |replies| {
+            let losing = Arc::new(AtomicBool::new(false));
+            let network = Lossy {
+                inner: OsNetwork::new().unwrap(),
+                losing: Arc::clone(&losing),
+            };
+            let keeper = Keeper::start("keeper").unwrap();
+            let engine = Engine::with(EngineConfig::default(), Box::new(network), keeper).unwrap();
+            let app = Side {
+                replies,
+                received: 0,
+                answered: 0,
+                logons: 0,
+                logouts: 0,
+            };
+            (engine, app, losing)
+        };
+        let (mut engine, app, losing) = end(true);
+        let address = engine.listen("127.0.0.1:0".parse().unwrap(), None).unwrap();
+        let mut config = SessionConfig::acceptor(&FIX44, "VENUE", "CLIENT");
+        config.journal = journal.clone();
+        let config = config.journal_below(&directory);
+        let (session, _) = engine.add_session(config, now).unwrap();
+        let venue = End {
+            engine,
+            app,
+            session,
+            losing,
+        };
+        let (mut engine, app, losing) = end(false);
+        let mut config = SessionConfig::initiator(&FIX44, "CLIENT", "VENUE", address);
+        config.journal = journal.clone();
+        config.reconnect = vec![Duration::from_millis(10)];
+        let config = config.journal_below(&directory);
+        let (session, _) = engine.add_session(config, now).unwrap();
+        let client = End {
+            engine,
+            app,
+            session,
+            losing,
+        };
+        Self {
+            client,
+            venue,
+            clock,
+            ahead: Duration::ZERO,
+            sent: 0,
+            polls: 0,
+            directory,
+        }
+    }
+
+    /// Logged on, with some messages exchanged.
+    fn warm(name: &str, journal: &JournalConfig) -> Self {
+        let mut pair = Self::new(name, journal);
+        pair.until_logged_on(1);
+        pair.trade(200);
+        pair.quiesce();
+        pair
+    }
+
+    fn now(&mut self) -> Now {
+        let now = self.clock.now();
+        Now {
+            mono: now.mono + self.ahead,
+            utc: now.utc + self.ahead,
+        }
+    }
+
+    fn poll_client(&mut self) -> usize {
+        let now = self.now();
+        self.polls += 1;
+        armed(|| self.client.engine.poll(now, &mut self.client.app))
+    }
+
+    fn poll_venue(&mut self) -> usize {
+        let now = self.now();
+        self.polls += 1;
+        let work = armed(|| self.venue.engine.poll(now, &mut self.venue.app));
+        if self.venue.app.answered < self.venue.app.received {
+            let End {
+                engine,
+                app,
+                session,
+                ..
+            } = &mut self.venue;
+            armed(|| app.answer(*session, &mut engine.outbound(now)));
+        }
+        work
+    }
+
+    fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        let start = Instant::now();
+        while !done(self) {
+            if self.poll_client() + self.poll_venue() == 0 {
+                std::thread::yield_now();
+            }
+            assert!(
+                start.elapsed() < Duration::from_secs(30),
+                "waited in vain for {what}"
+            );
+        }
+    }
+
+    fn until_logged_on(&mut self, times: u64) {
+        self.until("logon", |pair| {
+            pair.client.app.logons == times && pair.venue.app.logons == times
+        });
+    }
+
+    /// Until neither engine has had anything to do for a while.
+    fn quiesce(&mut self) {
+        let mut idle = 0;
+        while idle < 100 {
+            idle = if self.poll_client() + self.poll_venue() == 0 {
+                idle + 1
+            } else {
+                0
+            };
+        }
+    }
+
+    /// One order; false if there is no room for it now.
+    fn order(&mut self) -> bool {
+        let now = self.now();
+        let id = self.sent + 1;
+        let End {
+            engine, session, ..
+        } = &mut self.client;
+        let sent = armed(|| {
+            engine
+                .outbound(now)
+                .send(*session, msg_type::NEW_ORDER_SINGLE, |order| {
+                    order
+                        .uint(tag::CL_ORD_ID, id)
+                        .str(tag::SYMBOL, "ESZ6")
+                        .char(tag::SIDE, b'1')
+                        .uint(tag::ORDER_QTY, 5)
+                        .utc(
+                            tag::TRANSACT_TIME,
+                            now.utc,
+                            pinfix::time::TimestampPrecision::Millis,
+                        );
+                })
+        });
+        match sent {
+            Ok(_) => self.sent = id,
+            Err(Refusal::Full(_)) => {}
+            Err(refusal) => panic!("{refusal}"),
+        }
+        sent.is_ok()
+    }
+
+    /// `count` orders, each answered, at most 16 under way.
+    fn trade(&mut self, count: u64) {
+        let goal = self.sent + count;
+        let start = Instant::now();
+        while self.client.app.received < goal {
+            while self.sent < goal && self.sent < self.client.app.received + 16 && self.order() {}
+            self.poll_client();
+            self.poll_venue();
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "the trade stalled"
+            );
+        }
+    }
+
+    fn advance(&mut self, span: Duration) {
+        self.ahead += span;
+    }
+
+    /// The measurement begins: what was counted in the warm-up is forgotten.
+    fn measure(&mut self) {
+        ALLOCATIONS.set(0);
+        FREES.set(0);
+        FIRST.set(None);
+        self.polls = 0;
+    }
+
+    /// The measurement ends.
+    fn assert_quiet(&self, what: &str) {
+        let (allocations, frees) = (ALLOCATIONS.get(), FREES.get());
+        println!(
+            "{what}: {} polls, {allocations} allocations, {frees} frees",
+            self.polls
+        );
+        if allocations + frees > 0 {
+            panic!(
+                "{what}: {allocations} allocations and {frees} frees on the engine's thread; the first:\n{}",
+                FIRST.take().unwrap_or_default()
+            );
+        }
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Segments large enough that none ends during a test.
+fn one_segment() -> JournalConfig {
+    JournalConfig {
+        first_segment_bytes: 16 * 1024 * 1024,
+        ..JournalConfig::default()
+    }
+}
+
+#[test]
+fn the_allocator_counts() {
+    armed(|| drop(std::hint::black_box(Box::new(1))));
+    assert_eq!((ALLOCATIONS.get(), FREES.get()), (1, 1));
+    drop(std::hint::black_box(Box::new(1)));
+    assert_eq!((ALLOCATIONS.get(), FREES.get()), (1, 1));
+    assert!(FIRST.take().is_some());
+}
+
+#[test]
+fn receive_callback_and_send() {
+    let mut pair = Pair::warm("turn", &one_segment());
+    pair.measure();
+    pair.trade(10_000);
+    assert_eq!(pair.venue.app.received, 10_200);
+    pair.assert_quiet("10,000 orders there, 10,000 reports back");
+}
+
+#[test]
+fn heartbeats_and_test_requests() {
+    let mut pair = Pair::warm("heartbeats", &one_segment());
+    let before = (*pair.client.tally(), *pair.venue.tally());
+    pair.measure();
+    for _ in 0..3600 {
+        pair.advance(Duration::from_secs(1));
+        pair.poll_client();
+        pair.poll_venue();
+    }
+    // Nobody serves the venue for a while, so the client becomes suspicious.
+    for _ in 0..20 {
+        for _ in 0..40 {
+            pair.advance(Duration::from_secs(1));
+            pair.poll_client();
+        }
+        pair.quiesce();
+    }
+    let (client, venue) = (*pair.client.tally(), *pair.venue.tally());
+    let heartbeats = venue.messages_in - before.1.messages_in;
+    assert!(heartbeats > 120, "{heartbeats} messages");
+    assert_eq!(client.test_requests_out - before.0.test_requests_out, 20);
+    assert_eq!((pair.client.app.logouts, pair.venue.app.logouts), (0, 0));
+    pair.assert_quiet("an hour of heartbeats, 20 TestRequests");
+}
+
+/// Orders that are lost, then some that arrive above the gap and wait for it to close.
+fn gap(pair: &mut Pair, lost: u64, above: u64) {
+    pair.client.losing.store(true, Ordering::Relaxed);
+    for _ in 0..lost {
+        assert!(pair.order());
+    }
+    pair.client.losing.store(false, Ordering::Relaxed);
+    for _ in 0..above {
+        assert!(pair.order());
+    }
+    let goal = pair.sent;
+    pair.until("the recovery", |pair| {
+        pair.venue.app.received == goal && pair.client.app.received == goal
+    });
+}
+
+#[test]
+fn a_resend_of_1000_messages() {
+    let mut pair = Pair::warm("resend", &one_segment());
+    gap(&mut pair, 1, 1);
+    let before = *pair.client.tally();
+    pair.measure();
+    gap(&mut pair, 1000, 1);
+    let after = *pair.client.tally();
+    assert!(after.resent - before.resent >= 1000);
+    assert_eq!(after.resend_requests_in - before.resend_requests_in, 1);
+    pair.assert_quiet("1,000 messages sent again");
+}
+
+#[test]
+fn messages_that_wait_behind_a_gap() {
+    let mut pair = Pair::warm("parked", &one_segment());
+    gap(&mut pair, 1, 1);
+    let before = *pair.client.tally();
+    pair.measure();
+    for _ in 0..10 {
+        gap(&mut pair, 100, 500);
+    }
+    let requests = pair.client.tally().resend_requests_in - before.resend_requests_in;
+    assert_eq!(requests, 10);
+    assert_eq!(pair.venue.tally().parked_dropped, 0);
+    pair.assert_quiet("10 gaps of 100 with 500 messages above each");
+}
+
+#[test]
+fn more_waits_behind_a_gap_than_fits() {
+    let mut pair = Pair::warm("overflow", &one_segment());
+    pair.measure();
+    gap(&mut pair, 50, 1500);
+    assert!(pair.venue.tally().parked_dropped > 0);
+    pair.assert_quiet("a gap with more messages above it than are kept");
+}
+
+#[test]
+fn going_on_to_the_next_segments_and_deleting_old_ones() {
+    let journal = JournalConfig {
+        first_segment_bytes: 64 * 1024,
+        max_segment_bytes: 256 * 1024,
+        retention: Retention {
+            bytes: Some(1024 * 1024),
+            age: None,
+        },
+        ..JournalConfig::default()
+    };
+    let mut pair = Pair::warm("segments", &journal);
+    pair.measure();
+    pair.trade(10_000);
+    let status = pair.client.engine.status_reader();
+    let entry = status.session(0).unwrap().unwrap();
+    println!("{} segments are left", entry.status.journal_segments);
+    let mut names: Vec<_> = std::fs::read_dir(
+        std::fs::read_dir(&pair.directory)
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path(),
+    )
+    .unwrap()
+    .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+    .filter(|name| name.ends_with(".journal"))
+    .collect();
+    names.sort();
+    let first: u32 = names[0].trim_end_matches(".journal").parse().unwrap();
+    assert!(first > 8, "the first segment left is {first}");
+    pair.assert_quiet("10,000 orders over many segments");
+}
+
+#[test]
+fn a_list_of_segments_that_grows() {
+    let journal = JournalConfig {
+        first_segment_bytes: 16 * 1024,
+        max_segment_bytes: 64 * 1024,
+        control_reserve_bytes: 4096,
+        ..JournalConfig::default()
+    };
+    let mut pair = Pair::warm("list", &journal);
+    pair.measure();
+    pair.trade(10_000);
+    let status = pair.client.engine.status_reader();
+    let segments = status.session(0).unwrap().unwrap().status.journal_segments;
+    assert!(segments > 32, "{segments} segments");
+    pair.assert_quiet("10,000 orders over more segments than were ever listed");
+}
+
+#[test]
+fn a_session_that_reconnects() {
+    let mut pair = Pair::warm("reconnect", &one_segment());
+    let reconnect = |pair: &mut Pair| {
+        let now = pair.now();
+        let session = pair.client.session;
+        armed(|| pair.client.engine.outbound(now).disconnect(session)).unwrap();
+        let logons = pair.client.app.logons + 1;
+        pair.until_logged_on(logons);
+        pair.trade(10);
+    };
+    // The first time there are two connections for a moment.
+    reconnect(&mut pair);
+    pair.measure();
+    for _ in 0..20 {
+        reconnect(&mut pair);
+    }
+    assert_eq!(pair.venue.app.logouts, 21);
+    pair.assert_quiet("20 connections cut and logged on again");
+}
+
+#[test]
+fn commands_from_another_thread() {
+    let mut pair = Pair::new("commands", &one_segment());
+    let controllers = [
+        pair.client.engine.controller(),
+        pair.venue.engine.controller(),
+    ];
+    pair.until_logged_on(1);
+    pair.trade(200);
+    let session = pair.client.session;
+    let rounds = move |mut controllers: [Controller; 2], rounds: usize| {
+        for _ in 0..rounds {
+            for controller in &mut controllers {
+                let limit = Duration::from_secs(20);
+                let reason = Text::new("maintenance").unwrap();
+                let ticket = controller.logout(session, reason, limit).unwrap();
+                let outcome = controller.wait(ticket, limit);
+                assert!(
+                    matches!(outcome, Outcome::Done | Outcome::NoOp(_)),
+                    "logout: {outcome:?}"
+                );
+                assert!(controller.status(session).unwrap().held);
+                assert!(!controller.is_logged_on(session).unwrap());
+                let ticket = controller.logon(session, limit).unwrap();
+                assert_eq!(controller.wait(ticket, limit), Outcome::Done);
+                let ticket = controller.disconnect(session, limit).unwrap();
+                assert_eq!(controller.wait(ticket, limit), Outcome::Done);
+            }
+        }
+        controllers
+    };
+    let turn = |pair: &mut Pair, controllers, count| {
+        let operator = std::thread::spawn(move || rounds(controllers, count));
+        let start = Instant::now();
+        while !operator.is_finished() {
+            // Back-off passes quickly, and so does the time an old connection lingers.
+            pair.advance(Duration::from_millis(1));
+            if pair.poll_client() + pair.poll_venue() == 0 {
+                std::thread::yield_now();
+            }
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "the operator waits"
+            );
+        }
+        operator.join().unwrap()
+    };
+    let controllers = turn(&mut pair, controllers, 1);
+    pair.measure();
+    turn(&mut pair, controllers, 10);
+    pair.assert_quiet("60 commands of two controllers");
+}
+
+/// Counts what arrives, whoever it comes from.
+#[derive(Default)]
+struct Total {
+    received: u64,
+    logons: u64,
+    connects_failed: u64,
+}
+
+impl Application for Total {
+    fn on_logon(&mut self, _: SessionHandle, _: &mut Outbound<'_>) {
+        self.logons += 1;
+    }
+
+    fn on_message(&mut self, _: &Inbound<'_>, _: &mut Outbound<'_>) -> Verdict {
+        self.received += 1;
+        Verdict::Accept
+    }
+
+    fn on_event(&mut self, event: &Event<'_>) {
+        self.connects_failed += u64::from(matches!(event, Event::ConnectFailed { .. }));
+    }
+}
+
+#[test]
+fn all_sessions_of_an_engine_at_once() {
+    const SESSIONS: u64 = 48;
+    let mut clock = Clock::new();
+    let mut venue = Engine::new(EngineConfig::default()).unwrap();
+    let mut venue_app = Total::default();
+    let address = venue.listen("127.0.0.1:0".parse().unwrap(), None).unwrap();
+    let losing = Arc::new(AtomicBool::new(false));
+    let network = Lossy {
+        inner: OsNetwork::new().unwrap(),
+        losing: Arc::clone(&losing),
+    };
+    let keeper = Keeper::start("keeper").unwrap();
+    let mut client = Engine::with(EngineConfig::default(), Box::new(network), keeper).unwrap();
+    let mut client_app = Total::default();
+    let mut sessions = Vec::new();
+    for number in 0..SESSIONS {
+        // Added while the engines run, so that nothing is left over from a list of new sessions.
+        let name = format!("CLIENT{number}");
+        let now = clock.now();
+        let mut config = SessionConfig::acceptor(&FIX44, "VENUE", &name);
+        config.journal.first_segment_bytes = 1024 * 1024;
+        venue.add_session(config, now).unwrap();
+        let mut config = SessionConfig::initiator(&FIX44, &name, "VENUE", address);
+        config.journal.first_segment_bytes = 1024 * 1024;
+        sessions.push(client.add_session(config, now).unwrap().0);
+        while client_app.logons <= number || venue_app.logons <= number {
+            let now = clock.now();
+            client.poll(now, &mut client_app);
+            venue.poll(now, &mut venue_app);
+        }
+    }
+    for _ in 0..3 {
+        // Every session has to send again, for longer than one cycle, in the same cycles.
+        for lost in [true, false] {
+            losing.store(lost, Ordering::Relaxed);
+            for &session in &sessions {
+                for _ in 0..if lost { 200 } else { 1 } {
+                    let now = clock.now();
+                    let mut out = client.outbound(now);
+                    let sent = out.send(session, msg_type::NEW_ORDER_SINGLE, |order| {
+                        order.uint(tag::CL_ORD_ID, 1);
+                    });
+                    assert!(sent.is_ok());
+                }
+            }
+        }
+        let goal = venue_app.received + SESSIONS * 201;
+        while venue_app.received < goal {
+            let now = clock.now();
+            armed(|| client.poll(now, &mut client_app));
+            armed(|| venue.poll(now, &mut venue_app));
+        }
+    }
+    println!(
+        "{SESSIONS} sessions at once: {} allocations, {} frees",
+        ALLOCATIONS.get(),
+        FREES.get()
+    );
+    assert_eq!(
+        (ALLOCATIONS.get(), FREES.get()),
+        (0, 0),
+        "{}",
+        FIRST.take().unwrap_or_default()
+    );
+}
+
+#[test]
+fn attempts_to_connect_that_fail_all_at_once() {
+    const SESSIONS: u64 = 48;
+    // A port that nobody listens on.
+    let address = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let mut clock = Clock::new();
+    let mut engine = Engine::new(EngineConfig::default()).unwrap();
+    let mut app = Total::default();
+    for number in 0..SESSIONS {
+        let now = clock.now();
+        let mut config = SessionConfig::initiator(&FIX44, &format!("CLIENT{number}"), "VENUE", address);
+        config.reconnect = vec![Duration::from_secs(1)];
+        engine.add_session(config, now).unwrap();
+    }
+    let mut now = clock.now();
+    engine.poll(now, &mut app);
+    ALLOCATIONS.set(0);
+    for attempt in 1..4 {
+        while app.connects_failed < attempt * SESSIONS {
+            if attempt == 1 {
+                // The first time makes an entry for each connection.
+                engine.poll(now, &mut app);
+            } else {
+                armed(|| engine.poll(now, &mut app));
+            }
+        }
+        now.mono = now.mono + Duration::from_secs(2);
+    }
+    println!(
+        "{SESSIONS} attempts at once: {} allocations, {} frees",
+        ALLOCATIONS.get(),
+        FREES.get()
+    );
+    assert_eq!(
+        (ALLOCATIONS.get(), FREES.get()),
+        (0, 0),
+        "{}",
+        FIRST.take().unwrap_or_default()
+    );
+}

@@ -1,0 +1,395 @@
+//! The application of the exchange: what it answers to whom.
+
+use pinfix::engine::{Application, Event, Inbound, Outbound, SessionHandle};
+use pinfix::session::fix::Verdict;
+use pinfix::session::fix::rules::Rules;
+use pinfix::session::{Cause, Refusal, SessionId, Text};
+use pinfix::time::Utc;
+use pinfix::wire::fix::tag::{self, Tag};
+use pinfix::wire::fix::{Decimal, FieldError, FieldErrorKind, Message, Printable, msg_type};
+
+use super::Fills;
+use super::bulletin::Bulletin;
+use super::orders::{Order, Orders};
+use crate::report::{Happening, Report};
+
+/// Room an echoed message may need beyond its own length: our header may be longer than the peer's.
+const ECHO_GROWTH: usize = 512;
+
+/// SessionRejectReason(373): required tag missing.
+const TAG_MISSING: u16 = 1;
+/// SessionRejectReason(373): value is incorrect (out of range) for this tag.
+const VALUE_INCORRECT: u16 = 5;
+/// SessionRejectReason(373): incorrect data format for value.
+const FORMAT_INCORRECT: u16 = 6;
+/// BusinessRejectReason(380): unsupported message type.
+const UNSUPPORTED_TYPE: u16 = 3;
+/// BusinessRejectReason(380): application not available.
+const NOT_AVAILABLE: u16 = 4;
+/// BusinessRejectReason(380): conditionally required field missing.
+const CONDITIONAL_MISSING: u16 = 5;
+/// OrdRejReason(103): order exceeds limit.
+const EXCEEDS_LIMIT: u64 = 3;
+/// OrdRejReason(103): duplicate order.
+const DUPLICATE: u64 = 6;
+
+/// How the venue trades.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// What happens to orders.
+    pub fills: Fills,
+    /// What orders without a Price(44) trade at.
+    pub market_price: Decimal,
+    /// Whether messages without an answer are sent back.
+    pub echo: bool,
+}
+
+/// The exchange.
+pub struct Venue {
+    terms: Terms,
+    orders: Orders,
+    bulletin: Bulletin,
+    /// By number of the session.
+    known: Vec<Known>,
+}
+
+/// A session that is served.
+struct Known {
+    name: String,
+    rules: &'static Rules,
+}
+
+/// What a NewOrderSingle(D) asks for.
+struct Asked<'a> {
+    cl_ord_id: &'a [u8],
+    symbol: &'a [u8],
+    side: &'a [u8],
+    quantity: Decimal,
+    price: Decimal,
+}
+
+/// Why a request cannot be looked into.
+enum Unfit {
+    Field(FieldError),
+    /// OrderQty(38) is not above 0.
+    Quantity,
+    /// A limit order without a Price(44).
+    NoPrice,
+}
+
+impl Unfit {
+    fn verdict(&self) -> Verdict {
+        let reject = |reason, ref_tag, text: &str| Verdict::Reject {
+            reason,
+            ref_tag,
+            text: Text::lossy(text.as_bytes()),
+        };
+        match self {
+            Self::Field(error) if error.kind == FieldErrorKind::Missing => {
+                reject(TAG_MISSING, error.tag, "Required tag missing")
+            }
+            Self::Field(error) => reject(
+                FORMAT_INCORRECT,
+                error.tag,
+                "Incorrect data format for value",
+            ),
+            Self::Quantity => reject(
+                VALUE_INCORRECT,
+                tag::ORDER_QTY,
+                "OrderQty(38) must be above 0",
+            ),
+            Self::NoPrice => Verdict::BusinessReject {
+                reason: CONDITIONAL_MISSING,
+                text: Text::lossy(b"A limit order needs Price(44)"),
+            },
+        }
+    }
+}
+
+impl Venue {
+    pub fn new(terms: Terms, bulletin: Bulletin, started: Utc) -> Self {
+        Self {
+            terms,
+            orders: Orders::new(started),
+            bulletin,
+            known: Vec::new(),
+        }
+    }
+
+    /// Tells people something.
+    pub fn say(&self, text: String) {
+        self.bulletin.say(text);
+    }
+
+    /// Tells the venue of a session. They come in the order of their handles.
+    pub fn serve(&mut self, id: &SessionId, rules: &'static Rules) {
+        self.known.push(Known {
+            name: id.to_string(),
+            rules,
+        });
+    }
+
+    fn rules_of(&self, session: SessionHandle) -> Option<&'static Rules> {
+        Some(self.known.get(session.number())?.rules)
+    }
+
+    fn name(&self, session: SessionHandle) -> &str {
+        let known = self.known.get(session.number());
+        known.map_or("a session", |known| &known.name)
+    }
+
+    fn new_order(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict {
+        let session = inbound.session;
+        let asked = match self.read_order(&inbound.message) {
+            Ok(asked) => asked,
+            Err(unfit) => return unfit.verdict(),
+        };
+        let Some(rules) = self.rules_of(session) else {
+            return unavailable("no version is known for this session");
+        };
+        let mut report = Report {
+            happening: Happening::New,
+            order_id: self.orders.next_id(),
+            exec_id: self.orders.next_id(),
+            cl_ord_id: asked.cl_ord_id,
+            orig_cl_ord_id: None,
+            symbol: asked.symbol,
+            side: asked.side,
+            quantity: asked.quantity,
+            price: asked.price,
+            at: out.now().utc,
+        };
+        if self.orders.is_open(session, asked.cl_ord_id) {
+            report.happening = Happening::Rejected(DUPLICATE, "an open order has this ClOrdID");
+        } else if self.orders.is_full() {
+            report.happening = Happening::Rejected(EXCEEDS_LIMIT, "too many open orders");
+        }
+        if let Err(refusal) = send(out, session, rules, &report) {
+            return self.cannot_answer(session, refusal);
+        }
+        if report.happening != Happening::New {
+            return Verdict::Accept;
+        }
+        if self.terms.fills == Fills::One {
+            report.happening = Happening::Filled;
+            report.exec_id = self.orders.next_id();
+            match send(out, session, rules, &report) {
+                Ok(()) => return Verdict::Accept,
+                Err(refusal) => {
+                    let id = Printable(asked.cl_ord_id);
+                    self.bulletin.say(format!(
+                        "{}: order {id} stays open, its fill could not be sent: {refusal}",
+                        self.name(session)
+                    ));
+                }
+            }
+        }
+        self.orders.add(
+            session,
+            asked.cl_ord_id,
+            Order {
+                id: report.order_id,
+                symbol: asked.symbol.into(),
+                side: asked.side.into(),
+                quantity: asked.quantity,
+            },
+        );
+        Verdict::Accept
+    }
+
+    fn read_order<'a>(&self, order: &Message<'a>) -> Result<Asked<'a>, Unfit> {
+        let asked = Asked {
+            cl_ord_id: required(order, tag::CL_ORD_ID)?,
+            side: required(order, tag::SIDE)?,
+            symbol: required(order, tag::SYMBOL)?,
+            quantity: order.decimal(tag::ORDER_QTY).map_err(Unfit::Field)?,
+            price: match (order.get(tag::ORD_TYPE), order.get(tag::PRICE)) {
+                (Some(b"1"), _) => self.terms.market_price,
+                (Some(b"2"), None) => return Err(Unfit::NoPrice),
+                (_, None) => self.terms.market_price,
+                (_, Some(_)) => order.decimal(tag::PRICE).map_err(Unfit::Field)?,
+            },
+        };
+        if asked.quantity.mantissa() <= 0 {
+            return Err(Unfit::Quantity);
+        }
+        Ok(asked)
+    }
+
+    fn cancel(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict {
+        let session = inbound.session;
+        let ids = required(&inbound.message, tag::CL_ORD_ID)
+            .and_then(|new| Ok((new, required(&inbound.message, tag::ORIG_CL_ORD_ID)?)));
+        let (cl_ord_id, original) = match ids {
+            Ok(ids) => ids,
+            Err(unfit) => return unfit.verdict(),
+        };
+        let Some(rules) = self.rules_of(session) else {
+            return unavailable("no version is known for this session");
+        };
+        let exec_id = self.orders.next_id();
+        let sent = match self.orders.get(session, original) {
+            Some(order) => send(
+                out,
+                session,
+                rules,
+                &Report {
+                    happening: Happening::Canceled,
+                    order_id: order.id,
+                    exec_id,
+                    cl_ord_id,
+                    orig_cl_ord_id: Some(original),
+                    symbol: &order.symbol,
+                    side: &order.side,
+                    quantity: order.quantity,
+                    price: Decimal::ZERO,
+                    at: out.now().utc,
+                },
+            ),
+            None => out
+                .send(session, msg_type::ORDER_CANCEL_REJECT, |body| {
+                    body.str(tag::ORDER_ID, "NONE")
+                        .bytes(tag::CL_ORD_ID, cl_ord_id)
+                        .bytes(tag::ORIG_CL_ORD_ID, original)
+                        // OrdStatus(39) 8, Rejected: what the standard has for an unknown order.
+                        .char(tag::ORD_STATUS, b'8')
+                        // CxlRejResponseTo(434) 1: to a cancel request.
+                        .char(tag::CXL_REJ_RESPONSE_TO, b'1')
+                        // CxlRejReason(102) 1: unknown order.
+                        .char(tag::CXL_REJ_REASON, b'1')
+                        .str(tag::TEXT, "no open order has this OrigClOrdID");
+                })
+                .map(drop),
+        };
+        match sent {
+            Ok(()) => {
+                self.orders.remove(session, original);
+                Verdict::Accept
+            }
+            Err(refusal) => self.cannot_answer(session, refusal),
+        }
+    }
+
+    /// Sends a message back with its body as it came.
+    fn echo(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict {
+        let message = &inbound.message;
+        let room = message.frame().len() + ECHO_GROWTH;
+        let sent = out.send_sized(inbound.session, message.msg_type(), room, |body| {
+            let mut length = None;
+            for (tag, value) in message.fields() {
+                if tag::is_header(tag) || tag::is_trailer(tag) {
+                    continue;
+                }
+                if tag::is_length(tag) {
+                    length = Some(tag);
+                } else if let Some(length_tag) = length.take().filter(|_| tag::is_data(tag)) {
+                    body.data(length_tag, tag, value);
+                } else {
+                    body.bytes(tag, value);
+                }
+            }
+        });
+        match sent {
+            Ok(_) => Verdict::Accept,
+            Err(refusal) => self.cannot_answer(inbound.session, refusal),
+        }
+    }
+
+    /// Tells the peer, and the people, that an answer could not be sent.
+    fn cannot_answer(&self, session: SessionHandle, refusal: Refusal) -> Verdict {
+        self.bulletin.say(format!(
+            "{}: an answer could not be sent: {refusal}",
+            self.name(session)
+        ));
+        unavailable("the answer could not be sent")
+    }
+}
+
+impl Application for Venue {
+    fn on_logon(&mut self, session: SessionHandle, _: &mut Outbound<'_>) {
+        self.bulletin
+            .say(format!("{} logged on", self.name(session)));
+    }
+
+    fn on_message(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict {
+        match inbound.message.msg_type() {
+            msg_type::NEW_ORDER_SINGLE => self.new_order(inbound, out),
+            msg_type::ORDER_CANCEL_REQUEST => self.cancel(inbound, out),
+            // Never answered: two engines would reject each other's rejects for ever.
+            msg_type::BUSINESS_MESSAGE_REJECT => {
+                let text = inbound.message.get(tag::TEXT).unwrap_or_default();
+                self.bulletin.say(format!(
+                    "{} rejected a message of ours: {}",
+                    self.name(inbound.session),
+                    Printable(text)
+                ));
+                Verdict::Accept
+            }
+            _ if self.terms.echo => self.echo(inbound, out),
+            _ => Verdict::BusinessReject {
+                reason: UNSUPPORTED_TYPE,
+                text: Text::lossy(b"Unsupported Message Type"),
+            },
+        }
+    }
+
+    fn on_reject(&mut self, session: SessionHandle, reject: &Message<'_>, _: &mut Outbound<'_>) {
+        let text = reject.get(tag::TEXT).unwrap_or_default();
+        self.bulletin.say(format!(
+            "{} rejected a message of ours: {}",
+            self.name(session),
+            Printable(text)
+        ));
+    }
+
+    fn on_logout(&mut self, session: SessionHandle, cause: &Cause, _: &mut Outbound<'_>) {
+        self.bulletin
+            .say(format!("{} ended: {cause}", self.name(session)));
+    }
+
+    fn on_event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::TurnedAway { peer, fault } => {
+                self.bulletin.say(format!("turned away {peer}: {fault}"));
+            }
+            Event::LogonFailed { session, cause } => {
+                self.bulletin
+                    .say(format!("{} failed to log on: {cause}", self.name(*session)));
+            }
+            Event::SessionNotAdded { peer, error } => {
+                self.bulletin.say(format!("turned away {peer}: {error}"));
+            }
+            Event::SessionAdded { id, .. } => {
+                // The template serves versions that have rules, and no others.
+                if let Some(rules) = Rules::named(&id.begin_string) {
+                    self.serve(id, rules);
+                }
+            }
+            // An exchange connects to nobody.
+            Event::ConnectFailed { .. } => {}
+        }
+    }
+}
+
+fn send(
+    out: &mut Outbound<'_>,
+    session: SessionHandle,
+    rules: &'static Rules,
+    report: &Report<'_>,
+) -> Result<(), Refusal> {
+    out.send(session, msg_type::EXECUTION_REPORT, |body| {
+        report.write(rules, body);
+    })
+    .map(drop)
+}
+
+fn required<'a>(message: &Message<'a>, tag: Tag) -> Result<&'a [u8], Unfit> {
+    message.bytes(tag).map_err(Unfit::Field)
+}
+
+fn unavailable(text: &str) -> Verdict {
+    Verdict::BusinessReject {
+        reason: NOT_AVAILABLE,
+        text: Text::lossy(text.as_bytes()),
+    }
+}

@@ -1,0 +1,84 @@
+//! `pinfix journal print`.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use pinfix::journal::{Entry, Item, Kind, Reader};
+use pinfix::session::ResetCause;
+use pinfix::time::TimestampPrecision;
+use pinfix::wire::fix::Printable;
+
+use super::filter::{Choice, Direction, Filter};
+use super::places;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  pinfix journal print journals/FIX.4.4_VENUE-CLIENT-0a1b2c3d
+  pinfix journal print journals --from 14:30:02.123 --to 14:30:02.123
+  pinfix journal print journals --type D,8 --seq 100..120 --direction out
+  pinfix journal print journals --from 2026-11-23T14:30:00Z | head";
+
+/// Prints what fits the choice, one session after the other.
+pub fn run(directory: &Path, choice: Choice, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let mut filter = Filter::new(choice)?;
+    for (nth, place) in places::find(directory)?.iter().enumerate() {
+        if nth > 0 {
+            writeln!(out)?;
+        }
+        writeln!(out, "# {}", place.identity)?;
+        let cannot_read = || format!("cannot read {}", place.directory.display());
+        let mut reader = Reader::open(&place.directory).with_context(cannot_read)?;
+        while let Some(item) = reader.read().with_context(cannot_read)? {
+            match item {
+                Item::Record(entry) if filter.takes(&entry) => print(&entry, out)?,
+                Item::Record(_) => {}
+                Item::Damage(damage) => writeln!(out, "# unreadable: {damage}")?,
+                Item::Missing(numbers) => writeln!(
+                    out,
+                    "# missing: segments {} to {}",
+                    numbers.start(),
+                    numbers.end()
+                )?,
+                Item::Unusable { file, why } => {
+                    writeln!(out, "# unreadable: {}: {why}", file.display())?;
+                }
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(entry: &Entry<'_>, out: &mut impl Write) -> anyhow::Result<()> {
+    let time = entry.at.to_fix(TimestampPrecision::Nanos);
+    out.write_all(&time)?;
+    let direction = Direction::of(entry.kind).name();
+    if entry.kind == Kind::Reset {
+        write!(out, "  {direction:<6} {:>8}  ", "-")?;
+        match entry.reset() {
+            Some(reset) => writeln!(
+                out,
+                "series {} begins, next out {}, next in {}: {}",
+                reset.series,
+                reset.next_out,
+                reset.next_in,
+                cause(reset.cause)
+            )?,
+            None => writeln!(out, "a series begins, its record cannot be understood")?,
+        }
+        return Ok(());
+    }
+    let message = Printable(entry.frame);
+    writeln!(out, "  {direction:<6} {:>8}  {message}", entry.seq)?;
+    Ok(())
+}
+
+fn cause(cause: ResetCause) -> &'static str {
+    match cause {
+        ResetCause::Created => "the journal is new",
+        ResetCause::ResetSeqNumFlag => "ResetSeqNumFlag(141) in a Logon",
+        ResetCause::ResetOnLogon => "the session starts anew at every logon",
+        ResetCause::Operator => "an operator asked for it",
+    }
+}

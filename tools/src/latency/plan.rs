@@ -1,0 +1,216 @@
+//! What a run is to do, checked before anything starts.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use pinfix::engine::SessionConfig;
+use pinfix::journal;
+use pinfix::session::fix::rules::Rules;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::cores::Cores;
+use super::schedule::{BLOCK_MAX, Blocks, Load};
+
+/// A run.
+pub struct Plan {
+    pub rules: &'static Rules,
+    pub sender: String,
+    pub target: String,
+    pub sessions: usize,
+    pub connect: Option<SocketAddr>,
+    pub load: Load,
+    pub warm_up: usize,
+    pub blocks: Blocks,
+    pub cores: Cores,
+    pub durability: Durability,
+}
+
+impl Plan {
+    /// SenderCompID(49) of each client session.
+    pub fn client_names(&self) -> impl Iterator<Item = String> + '_ {
+        (1..=self.sessions).map(|number| match self.sessions {
+            1 => self.sender.clone(),
+            _ => format!("{}{number}", self.sender),
+        })
+    }
+
+    /// Exchanges of the floor that are not measured. Less code, less to warm up; and the sessions are
+    /// not looked after meanwhile.
+    pub fn floor_warm_up(&self) -> usize {
+        self.warm_up.min(BLOCK_MAX)
+    }
+
+    /// Exchanges in all, for the progress bar.
+    pub fn exchanges(&self) -> u64 {
+        (self.warm_up + self.floor_warm_up() + self.blocks.exchanges()) as u64
+    }
+
+    /// Lines for people, each with its name in front.
+    pub fn lines(&self) -> Vec<(&'static str, String)> {
+        let Self {
+            rules,
+            sender,
+            target,
+            ..
+        } = self;
+        let venue = match self.connect {
+            Some(address) => format!("at {address}"),
+            None => "in this process".to_owned(),
+        };
+        let sessions = match self.sessions {
+            1 => format!("{} {sender}->{target}, venue {venue}", rules.name),
+            count => format!(
+                "{count} of {} {sender}1..{count}->{target}, venue {venue}",
+                rules.name
+            ),
+        };
+        let messages = self.blocks.messages;
+        let orders = match self.load {
+            Load::Closed => format!("{messages}, one in flight"),
+            Load::Open(rate) => {
+                format!("{messages} at {rate} per second, timed from when each was due")
+            }
+        };
+        vec![
+            ("session", sessions),
+            (
+                "orders",
+                format!("{orders}, after {} to warm up", self.warm_up),
+            ),
+        ]
+    }
+
+    pub fn json(&self) -> Value {
+        json!({
+            "version": self.rules.name,
+            "sessions": self.sessions,
+            "connect": self.connect.map(|address| address.to_string()),
+            "loop": match self.load { Load::Closed => "closed", Load::Open(_) => "open" },
+            "rate_per_second": match self.load { Load::Closed => None, Load::Open(rate) => Some(rate) },
+            "warm_up": self.warm_up,
+            "block": self.blocks.size,
+            "block_lead_in": self.blocks.lead_in,
+            "durability": self.durability.to_string(),
+            "debug_build": cfg!(debug_assertions),
+        })
+    }
+}
+
+/// `--durability` as given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Durability(pub journal::Durability);
+
+impl FromStr for Durability {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "expected page-cache, flush-every=10ms or flush-each".to_owned();
+        Ok(Self(match text {
+            "page-cache" => journal::Durability::PageCache,
+            "flush-each" => journal::Durability::FlushEach,
+            _ => {
+                let span = text.strip_prefix("flush-every=").ok_or_else(wrong)?;
+                let (number, unit_ms) = match (span.strip_suffix("ms"), span.strip_suffix('s')) {
+                    (Some(number), _) => (number, 1),
+                    (None, Some(number)) => (number, 1000),
+                    (None, None) => return Err(wrong()),
+                };
+                let number: u64 = number.parse().map_err(|_| wrong())?;
+                let ms = number
+                    .checked_mul(unit_ms)
+                    .filter(|ms| (1..=60_000).contains(ms))
+                    .ok_or("expected an interval from 1ms to 60s")?;
+                journal::Durability::FlushEvery(Duration::from_millis(ms))
+            }
+        }))
+    }
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            journal::Durability::PageCache => f.write_str("page-cache"),
+            journal::Durability::FlushEvery(span) => write!(f, "flush-every={}ms", span.as_millis()),
+            journal::Durability::FlushEach => f.write_str("flush-each"),
+        }
+    }
+}
+
+/// Where the journals of a run are kept.
+pub struct Journals {
+    directory: PathBuf,
+    durability: Durability,
+    /// Removed with everything in it when the run ends.
+    temporary: Option<TempDir>,
+}
+
+impl Journals {
+    pub fn new(directory: Option<PathBuf>, durability: Durability) -> anyhow::Result<Self> {
+        let Some(directory) = directory else {
+            let temporary = tempfile::Builder::new()
+                .prefix("pinfix-latency-")
+                .tempdir()
+                .context("making a temporary directory for the journals")?;
+            return Ok(Self {
+                directory: temporary.path().to_path_buf(),
+                durability,
+                temporary: Some(temporary),
+            });
+        };
+        std::fs::create_dir_all(&directory)
+            .with_context(|| format!("--journal: making directory {}", directory.display()))?;
+        Ok(Self {
+            directory,
+            durability,
+            temporary: None,
+        })
+    }
+
+    /// Gives a session its journal.
+    pub fn apply(&self, config: SessionConfig) -> SessionConfig {
+        let mut config = config.journal_below(&self.directory);
+        config.journal.durability = self.durability.0;
+        config
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub fn is_temporary(&self) -> bool {
+        self.temporary.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durability_is_written_as_it_is_read() {
+        for text in ["page-cache", "flush-every=10ms", "flush-each"] {
+            let durability: Durability = text.parse().expect("accepted");
+            assert_eq!(durability.to_string(), text);
+        }
+        assert_eq!(
+            "flush-every=2s"
+                .parse::<Durability>()
+                .map(|d| d.to_string()),
+            Ok("flush-every=2000ms".to_owned())
+        );
+        for text in [
+            "",
+            "flush-every=",
+            "flush-every=0ms",
+            "flush-every=10",
+            "sync",
+        ] {
+            assert!(text.parse::<Durability>().is_err(), "{text}");
+        }
+    }
+}
