@@ -34,13 +34,14 @@ const STORIES: [(&str, Story); 10] = [
 ];
 
 /// Stories about what is the same in every version, told with FIX.4.4, in these roles of ours.
-const STORIES_OF_ONE_VERSION: [(&str, Story, &[Role]); 4] = [
+const STORIES_OF_ONE_VERSION: [(&str, Story, &[Role]); 5] = [
     // QuickFIX as initiator takes a second to connect again; its burst is over by then.
     (
         "small_waiting_room",
         quickfix::small_waiting_room,
         &[Role::Initiator],
     ),
+    ("many_gaps", quickfix::many_gaps, &ROLES),
     ("long_gap", quickfix::long_gap, &ROLES),
     ("long_resend", quickfix::long_resend, &ROLES),
     ("silence", quickfix::silence, &ROLES),

@@ -120,7 +120,8 @@ pub struct Seen {
     pub sent_last: u64,
     /// Reports still to be sent.
     owed: VecDeque<Owed>,
-    when: Option<(u64, Act)>,
+    /// What is done at which order of the peer.
+    when: Vec<(u64, Act)>,
     silent_until: Option<Instant>,
     events: VecDeque<String>,
 }
@@ -247,7 +248,7 @@ impl Ours {
 
     /// Does `act` in the callback of the peer's order `number`.
     pub fn when_order(&self, number: u64, act: Act) {
-        self.seen().when = Some((number, act));
+        self.seen().when.push((number, act));
     }
 
     /// Leaves the engine alone for a while, so that it says nothing.
@@ -627,9 +628,9 @@ impl Application for App {
                 seen.owed.push_back(owed);
                 // What was owed before goes first, so the reports stay in order.
                 self.send_owed(seen, out, inbound.session);
-                let due = seen.when.take_if(|(number, _)| *number == seen.orders.last);
-                match due {
-                    Some((_, act)) => verdict(seen, act, inbound, out),
+                let last = seen.orders.last;
+                match seen.when.iter().find(|(number, _)| *number == last) {
+                    Some(&(_, act)) => verdict(seen, act, inbound, out),
                     None => Verdict::Accept,
                 }
             }

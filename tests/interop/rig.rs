@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use std::{env, fs, process, thread};
+use std::{fs, io, process, thread};
 
 use pinfix::journal;
 use pinfix::session::Fault;
@@ -31,11 +31,23 @@ pub struct Place(PathBuf);
 impl Place {
     pub fn new() -> Result<Self, Failure> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("pinfix-interop-{}-{number}", process::id()));
-        fs::create_dir_all(&path)
-            .map_err(|e| Failure::new(format!("cannot create {}: {e}", path.display())))?;
-        Ok(Self(path))
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            // Not in the directory for temporary files, which others clean.
+            let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
+                .join(format!("interop-{}-{number}", process::id()));
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self(path)),
+                // Left behind by a process that was killed, and had our number.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => {
+                    return Err(Failure::new(format!(
+                        "cannot create {}: {e}",
+                        path.display()
+                    )));
+                }
+            }
+        }
     }
 
     pub fn path(&self) -> &Path {
