@@ -143,8 +143,8 @@ impl Desk {
                         delivery,
                     };
                     let waited = self.ticker.now().saturating_sub(self.read_at);
-                    self.page.latency(Stage::ReadToCallback).record(waited);
                     let verdict = app.on_message(&inbound, &mut Outbound::new(now, self));
+                    self.page.latency(Stage::ReadToCallback).record(waited);
                     let Slot {
                         session, journal, ..
                     } = &mut self.slots[slot];

@@ -69,12 +69,13 @@ impl<'a> Outbound<'a> {
         };
         let seq = session.send(self.now, msg_type, room, write, journal)?;
         let written = self.desk.ticker.now().saturating_sub(asked_at);
+        // The bytes first, the bookkeeping after.
+        let _: Flushed = self.desk.flush(self.now, at);
         self.desk
             .page
             .latency(Stage::CallbackToWrite)
             .record(written);
         self.desk.touch(at);
-        let _: Flushed = self.desk.flush(self.now, at);
         Ok(seq)
     }
 

@@ -510,7 +510,7 @@ fn end_of_data(frame: &[u8], start: usize, len: u64) -> Option<usize> {
 fn quick_tag(frame: &[u8], start: usize) -> Option<(Tag, usize)> {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const HIGH_BITS: u64 = 0x80 * EACH;
-    let word = u64::from_le_bytes(*frame.get(start..)?.first_chunk()?);
+    let word = word_at(frame, start)?;
     let equals = word ^ (b'=' as u64 * EACH);
     // The lowest bit found is that of the first '='; those above it may be wrong.
     let found = equals.wrapping_sub(EACH) & !equals & HIGH_BITS;
@@ -530,6 +530,17 @@ fn quick_tag(frame: &[u8], start: usize) -> Option<(Tag, usize)> {
     let fours = (pairs.wrapping_mul(1 + (100 << 16)) >> 16) & 0x0000_ffff_0000_ffff;
     let number = fours.wrapping_mul(1 + (10_000 << 32)) >> 32;
     Some((number as Tag, digits as usize))
+}
+
+/// Eight bytes from `start`; at the end of a frame what is left of it, and zeros.
+#[inline]
+fn word_at(frame: &[u8], start: usize) -> Option<u64> {
+    if let Some(word) = frame.get(start..)?.first_chunk() {
+        return Some(u64::from_le_bytes(*word));
+    }
+    let left = frame.len() - start;
+    let last = u64::from_le_bytes(*frame.last_chunk()?);
+    (left > 0).then(|| last >> (64 - 8 * left))
 }
 
 /// A tag at the very end of the frame, of more than seven digits, or wrong.
