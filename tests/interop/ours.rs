@@ -17,10 +17,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use pinfix::admin::Outcome;
-use pinfix::counters::SessionStatus;
+use pinfix::counters::{ReadError, SessionStatus};
 use pinfix::engine::{
     Application, Clock, Controller, Engine, EngineConfig, Event, Idle, Inbound, Outbound, Run,
-    SessionConfig, SessionHandle, Stopper,
+    SessionConfig, SessionHandle, StatusError, Stopper,
 };
 use pinfix::session::fix::rules::{FIX42, FIX44, FIX50SP2, Rules};
 use pinfix::session::fix::{Tally, Verdict};
@@ -39,6 +39,8 @@ const IDLE_SLEEP: Duration = Duration::from_micros(50);
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 /// How long the engine's thread may take to begin or to end.
 const THREAD_WAIT: Duration = Duration::from_secs(10);
+/// How long the status page may be in the middle of a write.
+const STATUS_WAIT: Duration = Duration::from_secs(2);
 /// How long the completion of a command is waited for.
 const COMMAND_WAIT: Duration = Duration::from_secs(15);
 /// Events in the report of a failure.
@@ -282,10 +284,16 @@ impl Ours {
         let Some(running) = &self.running else {
             return Err(self.failure("our engine does not run"));
         };
-        running
-            .controller
-            .status(running.session)
-            .map_err(|e| self.failure(&format!("no status: {e}")))
+        let end = Instant::now() + STATUS_WAIT;
+        loop {
+            match running.controller.status(running.session) {
+                // The engine lost its core in the middle of a write.
+                Err(StatusError::Page(ReadError::Busy)) if Instant::now() < end => {
+                    thread::sleep(LOOK_INTERVAL);
+                }
+                other => return other.map_err(|e| self.failure(&format!("no status: {e}"))),
+            }
+        }
     }
 
     /// Logs out as an operator does, and waits for the completion.
