@@ -9,6 +9,9 @@ use crate::admin::{Busy, CommandSender, Completion, Operation, Outcome, Ticket};
 use crate::counters::{ConnectionState, ReadError, SessionStatus, StatusReader};
 use crate::session::Text;
 
+/// How often a status that is being written is looked at again.
+const BUSY_MAX: usize = 1000;
+
 /// The names of an engine's sessions, in the order of their handles. Never touched by the core once
 /// a session is added.
 #[derive(Debug, Default)]
@@ -144,10 +147,15 @@ impl Controller {
     /// # Errors
     /// There is no such session, or the page cannot be read.
     pub fn status(&self, session: SessionHandle) -> Result<SessionStatus, StatusError> {
-        match self.status.session(session.0 as usize) {
-            Ok(Some(entry)) => Ok(entry.status),
-            Ok(None) => Err(StatusError::UnknownSession),
-            Err(error) => Err(StatusError::Page(error)),
+        for _ in 0..BUSY_MAX {
+            match self.status.session(session.0 as usize) {
+                Ok(Some(entry)) => return Ok(entry.status),
+                Ok(None) => return Err(StatusError::UnknownSession),
+                // The engine lost its time slice in the middle of a write: let it have one.
+                Err(ReadError::Busy) => std::thread::yield_now(),
+                Err(error) => return Err(StatusError::Page(error)),
+            }
         }
+        Err(StatusError::Page(ReadError::Busy))
     }
 }
