@@ -1,16 +1,19 @@
 //! Two engines over the loopback interface: logon, orders both ways in sequence, heartbeats, logout.
 #![allow(clippy::unwrap_used)]
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use pinfix::engine::{
-    Application, Clock, Engine, EngineConfig, Inbound, Outbound, SessionConfig, SessionHandle,
+    Application, Clock, Engine, EngineConfig, Idle, Inbound, Outbound, Run, SessionConfig,
+    SessionHandle, Stopper,
 };
 use pinfix::session::fix::Verdict;
 use pinfix::session::fix::rules::{FIX42, FIX44, FIX50SP2, Rules};
 use pinfix::session::{Cause, Text};
-use pinfix::wire::fix::{msg_type, tag};
+use pinfix::time::TimestampPrecision;
+use pinfix::wire::fix::{FieldIndex, FrameWriter, HeaderTemplate, msg_type, tag};
 
 #[derive(Default)]
 struct Side {
@@ -147,4 +150,45 @@ fn orders_are_answered_and_the_logout_is_clean_in_every_version() {
             Some((103, 103))
         );
     }
+}
+
+#[test]
+fn a_loop_that_slept_stamps_with_the_time_it_woke_at() {
+    let (told, listening) = std::sync::mpsc::channel();
+    let stop = Stopper::default();
+    let stopper = stop.clone();
+    let venue = std::thread::spawn(move || {
+        let mut engine = Engine::new(EngineConfig::default()).unwrap();
+        let address = engine.listen("127.0.0.1:0".parse().unwrap(), None).unwrap();
+        let config = SessionConfig::acceptor(&FIX44, "VENUE", "CLIENT");
+        engine.add_session(config, Clock::new().now()).unwrap();
+        told.send(address).unwrap();
+        let run = Run {
+            core: None,
+            idle: Idle::Block(Duration::from_secs(5)),
+        };
+        engine.run(&mut Side::default(), run, &stopper).unwrap();
+    });
+    let mut socket = TcpStream::connect(listening.recv().unwrap()).unwrap();
+    let mut room = [0; 512];
+    // The venue sleeps in the readiness call by now.
+    std::thread::sleep(Duration::from_millis(700));
+    let header = HeaderTemplate::new(b"FIX.4.4", b"CLIENT", b"VENUE", &[]).unwrap();
+    let sent_at = Clock::new().now().utc;
+    let time = sent_at.to_fix(TimestampPrecision::Millis);
+    let mut logon = FrameWriter::begin(&mut room, &header, msg_type::LOGON, 1, &time);
+    logon
+        .uint(tag::ENCRYPT_METHOD, 0)
+        .uint(tag::HEART_BT_INT, 30);
+    let frame = logon.finish().unwrap();
+    socket.write_all(&room[frame]).unwrap();
+    let len = socket.read(&mut room).unwrap();
+    let mut index = FieldIndex::default();
+    let answer = index.read(&room[..len]).unwrap();
+    let stamped = answer.utc(tag::SENDING_TIME).unwrap();
+    // Both are cut to milliseconds.
+    assert!(stamped + Duration::from_millis(1) >= sent_at, "{answer:?}");
+    drop(socket);
+    stop.stop();
+    venue.join().unwrap();
 }

@@ -56,18 +56,22 @@ impl Engine {
     /// Never blocks. Being called early is harmless; time must not be in the past of an earlier call
     /// for timers to be on time, but nothing breaks if it is.
     pub fn poll<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
-        self.poll_waiting(now, Duration::ZERO, app)
+        self.look_at_network(Duration::ZERO);
+        self.turn(now, app)
     }
 
-    pub(super) fn poll_waiting<A: Application + ?Sized>(
-        &mut self,
-        now: Now,
-        wait: Duration,
-        app: &mut A,
-    ) -> usize {
+    /// Asks the network what is ready, waiting up to `wait` for something. Comes before the clock is
+    /// read, so that a cycle that waited does not work with the time from before.
+    pub(super) fn look_at_network(&mut self, wait: Duration) {
+        // A readiness call that fails leaves nothing ready; the next cycle asks again.
+        let _ = self.desk.net.poll(wait, &mut self.ready);
+    }
+
+    /// The rest of a cycle, after [`Engine::look_at_network`].
+    pub(super) fn turn<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
         let started = self.desk.ticker.now();
         let mut work = self.desk.take_commands(now, app);
-        work += self.look_at_network(now, wait, app);
+        work += self.take_ready(now, app);
         work += self.read_links(now, app);
         work += self.fire_timers(now, app);
         work += self.settle(now, app);
@@ -111,15 +115,9 @@ impl Engine {
         });
     }
 
-    fn look_at_network<A: Application + ?Sized>(
-        &mut self,
-        now: Now,
-        wait: Duration,
-        app: &mut A,
-    ) -> usize {
+    /// What the network found ready.
+    fn take_ready<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
         let mut ready = std::mem::take(&mut self.ready);
-        // A readiness call that fails leaves nothing ready; the next cycle asks again.
-        let _ = self.desk.net.poll(wait, &mut ready);
         let mut work = 0;
         for event in ready.drain(..) {
             work += match event {

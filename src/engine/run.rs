@@ -100,9 +100,11 @@ impl Engine {
             return Err(RunError::NoSuchCore(core));
         }
         let mut clock = Clock::new();
+        let mut now = clock.now();
         while !stop.is_stopping() {
-            let now = clock.now();
-            let work = self.poll_waiting(now, self.idle_wait(now, run.idle), app);
+            self.look_at_network(self.idle_wait(now, run.idle));
+            now = clock.now();
+            let work = self.turn(now, app);
             if work == 0 && run.idle == Idle::Yield {
                 std::thread::yield_now();
             }
