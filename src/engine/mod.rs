@@ -240,3 +240,10 @@ impl Engine {
         Some(self.desk.slot(session)?.session.tally())
     }
 }
+
+/// An engine is made on one thread and may be run on another.
+const _: fn() = || {
+    fn is_send<T: Send>() {}
+    is_send::<Engine>();
+    is_send::<Controller>();
+};

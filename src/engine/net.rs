@@ -43,7 +43,7 @@ pub enum Ready {
 ///
 /// After construction nothing here may allocate, but for a connection beyond the largest number
 /// there has been at one time.
-pub trait Network {
+pub trait Network: Send {
     /// Listens on `address`. Answers the address that was bound, which tells the port if it was 0.
     ///
     /// # Errors

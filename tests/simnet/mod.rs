@@ -7,11 +7,10 @@
 //!
 //! It knows nothing of FIX.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pinfix::engine::net::{LinkId, ListenerId, Network, Ready};
@@ -73,7 +72,7 @@ pub struct Crossing {
 
 /// The network between the ends. Clones are the same network.
 #[derive(Clone, Default)]
-pub struct Wire(Rc<RefCell<State>>);
+pub struct Wire(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -156,13 +155,13 @@ impl Wire {
     /// A network on which the test answers the connections engines ask for; see [`Wire::next_dial`].
     pub fn answered_by_test() -> Self {
         let wire = Self::default();
-        wire.0.borrow_mut().test_answers = true;
+        wire.0.lock().unwrap().test_answers = true;
         wire
     }
 
     /// A port for one engine.
     pub fn port(&self) -> Port {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.0.lock().unwrap();
         state.hosts.push(Host::default());
         Port {
             wire: self.clone(),
@@ -171,29 +170,29 @@ impl Wire {
     }
 
     pub fn set_now(&self, now_ns: u64) {
-        self.0.borrow_mut().now_ns = now_ns;
+        self.0.lock().unwrap().now_ns = now_ns;
     }
 
     pub fn set_weather(&self, weather: Option<Weather>) {
-        self.0.borrow_mut().weather = weather;
+        self.0.lock().unwrap().weather = weather;
     }
 
     /// The most one receive of an engine gets; 0 for no limit.
     pub fn set_read_max(&self, bytes: usize) {
-        self.0.borrow_mut().read_max = bytes;
+        self.0.lock().unwrap().read_max = bytes;
     }
 
     pub fn keep_log(&self) {
-        self.0.borrow_mut().log = Some(Vec::new());
+        self.0.lock().unwrap().log = Some(Vec::new());
     }
 
     pub fn log(&self) -> Vec<Crossing> {
-        self.0.borrow().log.clone().unwrap_or_default()
+        self.0.lock().unwrap().log.clone().unwrap_or_default()
     }
 
     /// The test connects to an engine. `None` if nobody listens there.
     pub fn dial(&self, address: SocketAddr) -> Option<End> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.0.lock().unwrap();
         let (host, listener) = state.listener(address)?;
         let end = state.connection();
         let link = state.adopt(host, Some(end.other()), true);
@@ -203,7 +202,7 @@ impl Wire {
 
     /// The oldest connection an engine asked for that the test has not answered.
     pub fn next_dial(&self) -> Option<Dial> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.0.lock().unwrap();
         while let Some(dial) = state.dialled.pop_front() {
             let link = &state.hosts[dial.host].links[dial.link.index as usize];
             // The engine may have given up meanwhile.
@@ -216,12 +215,12 @@ impl Wire {
 
     /// How many connections engines have asked for.
     pub fn dials(&self) -> usize {
-        self.0.borrow().dials
+        self.0.lock().unwrap().dials
     }
 
     /// Whether an engine waits for the answer to a connection it asked for.
     pub fn is_dialled(&self) -> bool {
-        let state = self.0.borrow();
+        let state = self.0.lock().unwrap();
         state.dialled.iter().any(|dial| {
             let link = &state.hosts[dial.host].links[dial.link.index as usize];
             link.taken && link.generation == dial.link.generation
@@ -229,7 +228,7 @@ impl Wire {
     }
 
     pub fn accept(&self, dial: Dial) -> End {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.0.lock().unwrap();
         let end = state.connection();
         let now = state.now_ns;
         let host = &mut state.hosts[dial.host];
@@ -242,7 +241,7 @@ impl Wire {
     }
 
     pub fn refuse(&self, dial: Dial) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.0.lock().unwrap();
         let now = state.now_ns;
         let outcome = (now, dial.link, Some(ErrorKind::ConnectionRefused));
         state.hosts[dial.host].outcomes.push_back(outcome);
@@ -250,13 +249,13 @@ impl Wire {
 
     /// Sends for the test; never cut, never refused.
     pub fn send(&self, end: End, bytes: &[u8]) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.0.lock().unwrap();
         let _ = state.put(end, bytes, usize::MAX);
     }
 
     /// Everything that has arrived at an end of the test's.
     pub fn receive(&self, end: End) -> Vec<u8> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.0.lock().unwrap();
         let now = state.now_ns;
         let mut all = Vec::new();
         while let Ok(byte_count) = state.take(end, now, usize::MAX, &mut all) {
@@ -269,30 +268,30 @@ impl Wire {
 
     /// Whether the other side has said that nothing more comes, or destroyed the connection.
     pub fn is_ended(&self, end: End) -> bool {
-        let state = self.0.borrow();
+        let state = self.0.lock().unwrap();
         let inbox = &state.conns[end.conn][end.side];
         inbox.reset || inbox.fin.is_some()
     }
 
     /// Whether the other side has let go of the connection altogether.
     pub fn is_gone(&self, end: End) -> bool {
-        let state = self.0.borrow();
+        let state = self.0.lock().unwrap();
         let inbox = &state.conns[end.conn][end.side];
         inbox.reset || state.conns[end.conn][1 - end.side].closed
     }
 
     /// Half-close: nothing more comes from `end`, which goes on receiving.
     pub fn finish(&self, end: End) {
-        self.0.borrow_mut().finish(end);
+        self.0.lock().unwrap().finish(end);
     }
 
     pub fn close(&self, end: End) {
-        self.0.borrow_mut().close(end);
+        self.0.lock().unwrap().close(end);
     }
 
     /// Destroys a connection, with what is under way.
     pub fn sever(&self, conn: usize) {
-        for inbox in &mut self.0.borrow_mut().conns[conn] {
+        for inbox in &mut self.0.lock().unwrap().conns[conn] {
             inbox.pieces.clear();
             inbox.bytes = 0;
             inbox.reset = true;
@@ -301,12 +300,12 @@ impl Wire {
 
     /// How many bytes the socket towards `end` holds; 0 takes nothing.
     pub fn set_capacity(&self, end: End, bytes: usize) {
-        self.0.borrow_mut().conns[end.conn][end.side].capacity = bytes;
+        self.0.lock().unwrap().conns[end.conn][end.side].capacity = bytes;
     }
 
     /// Whether any engine has something to look at now.
     pub fn is_busy(&self) -> bool {
-        let state = self.0.borrow();
+        let state = self.0.lock().unwrap();
         let now = state.now_ns;
         state.hosts.iter().any(|host| {
             !host.accepted.is_empty()
@@ -320,7 +319,7 @@ impl Wire {
 
     /// The connections that stand, by number.
     pub fn standing(&self) -> Vec<usize> {
-        let state = self.0.borrow();
+        let state = self.0.lock().unwrap();
         let stands = |ends: &[Inbox; 2]| ends.iter().all(|inbox| !inbox.reset && !inbox.closed);
         (0..state.conns.len())
             .filter(|conn| stands(&state.conns[*conn]))
@@ -512,7 +511,7 @@ impl Port {
 /// An engine that is dropped takes its connections and listeners with it, as a process does.
 impl Drop for Port {
     fn drop(&mut self) {
-        let mut state = self.wire.0.borrow_mut();
+        let mut state = self.wire.0.lock().unwrap();
         let host = std::mem::take(&mut state.hosts[self.host]);
         for link in host.links {
             if let Some(end) = link.end.filter(|_| link.taken) {
@@ -526,7 +525,7 @@ impl Drop for Port {
 
 impl Network for Port {
     fn listen(&mut self, address: SocketAddr) -> io::Result<(ListenerId, SocketAddr)> {
-        let mut state = self.wire.0.borrow_mut();
+        let mut state = self.wire.0.lock().unwrap();
         if state.listener(address).is_some() {
             return Err(ErrorKind::AddrInUse.into());
         }
@@ -536,7 +535,7 @@ impl Network for Port {
     }
 
     fn connect(&mut self, address: SocketAddr) -> io::Result<LinkId> {
-        let mut state = self.wire.0.borrow_mut();
+        let mut state = self.wire.0.lock().unwrap();
         let now = state.now_ns;
         let listener = state.listener(address);
         state.dials += 1;
@@ -565,7 +564,7 @@ impl Network for Port {
     }
 
     fn poll(&mut self, _: Duration, ready: &mut Vec<Ready>) -> io::Result<()> {
-        let state = &mut *self.wire.0.borrow_mut();
+        let state = &mut *self.wire.0.lock().unwrap();
         let now = state.now_ns;
         let host = &mut state.hosts[self.host];
         while let Some((listener, link)) = host.accepted.pop_front() {
@@ -614,7 +613,7 @@ impl Network for Port {
     }
 
     fn receive(&mut self, link: LinkId, room: &mut [u8]) -> io::Result<usize> {
-        let mut state = self.wire.0.borrow_mut();
+        let mut state = self.wire.0.lock().unwrap();
         let end = Self::end(&state, self.host, link)?;
         let max = match state.read_max {
             0 => room.len(),
@@ -628,7 +627,7 @@ impl Network for Port {
     }
 
     fn send(&mut self, link: LinkId, bytes: &[u8]) -> io::Result<usize> {
-        let mut state = self.wire.0.borrow_mut();
+        let mut state = self.wire.0.lock().unwrap();
         let end = Self::end(&state, self.host, link)?;
         let capacity = state.conns[end.conn][1 - end.side].capacity;
         let sent = state.put(end, bytes, capacity);
@@ -643,14 +642,14 @@ impl Network for Port {
     }
 
     fn finish(&mut self, link: LinkId) -> io::Result<()> {
-        let mut state = self.wire.0.borrow_mut();
+        let mut state = self.wire.0.lock().unwrap();
         let end = Self::end(&state, self.host, link)?;
         state.finish(end);
         Ok(())
     }
 
     fn close(&mut self, link: LinkId) {
-        let mut state = self.wire.0.borrow_mut();
+        let mut state = self.wire.0.lock().unwrap();
         let Some(known) = state.hosts[self.host].links.get_mut(link.index as usize) else {
             return;
         };
