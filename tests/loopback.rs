@@ -152,6 +152,65 @@ fn orders_are_answered_and_the_logout_is_clean_in_every_version() {
     }
 }
 
+/// Sends what it gets on one session to the other.
+struct Router {
+    from: SessionHandle,
+    to: SessionHandle,
+}
+
+impl Application for Router {
+    fn on_message(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict {
+        assert_eq!(inbound.session, self.from);
+        let id = inbound.message.str(tag::CL_ORD_ID).unwrap();
+        let sent = out.send(self.to, inbound.message.msg_type(), |hedge| {
+            hedge.str(tag::CL_ORD_ID, id);
+        });
+        assert_eq!(sent, Ok(2));
+        assert_eq!(
+            inbound.message.str(tag::CL_ORD_ID),
+            Ok(id),
+            "the view is still alive"
+        );
+        Verdict::Accept
+    }
+}
+
+#[test]
+fn a_message_on_one_session_is_answered_on_another_while_it_is_borrowed() {
+    let mut clock = Clock::new();
+    let now = clock.now();
+    let mut venue = Engine::new(EngineConfig::default()).unwrap();
+    let address = venue.listen("127.0.0.1:0".parse().unwrap(), None).unwrap();
+    let mut clients = Engine::new(EngineConfig::default()).unwrap();
+    let mut pair = |name| {
+        let here = SessionConfig::acceptor(&FIX44, "VENUE", name);
+        let there = SessionConfig::initiator(&FIX44, name, "VENUE", address);
+        let (here, _) = venue.add_session(here, now).unwrap();
+        (here, clients.add_session(there, now).unwrap().0)
+    };
+    let ((from, sender), (to, _)) = (pair("SENDER"), pair("HEDGE"));
+    let mut router = Router { from, to };
+    let mut side = Side::default();
+    let mut sent = false;
+    while side.received.is_empty() {
+        let now = clock.now();
+        venue.poll(now, &mut router);
+        clients.poll(now, &mut side);
+        let both = [from, to]
+            .iter()
+            .all(|session| venue.outbound(now).is_logged_on(*session));
+        if both && side.logons == 2 && !sent {
+            let order = |order: &mut FrameWriter<'_>| _ = order.str(tag::CL_ORD_ID, "H1");
+            clients
+                .outbound(now)
+                .send(sender, msg_type::NEW_ORDER_SINGLE, order)
+                .unwrap();
+            sent = true;
+        }
+    }
+    assert_eq!(side.received, ["H1"]);
+}
+
 #[test]
 fn a_loop_that_slept_stamps_with_the_time_it_woke_at() {
     let (told, listening) = std::sync::mpsc::channel();
