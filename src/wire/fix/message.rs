@@ -75,52 +75,78 @@ impl FieldIndex {
 
     #[inline]
     fn split(&mut self, frame: &[u8]) -> Result<usize, Malformed> {
-        let capacity = self.tags.len();
-        let spans = &mut self.spans[..capacity];
         let mut delimiters = Delimiters::new(frame, 0);
-        let mut data = None;
         let mut start = 0;
         let mut len = 0;
         while start < frame.len() {
-            let mut end = delimiters
-                .next()
-                .ok_or(Malformed::Unterminated { at: start })?;
+            let Some(end) = delimiters.next() else {
+                return Err(Malformed::Unterminated { at: start });
+            };
             let (tag, digits) = match quick_tag(frame, start) {
                 Some(quick) => quick,
                 None => unusual_tag(&frame[start..end], start, &mut self.bad_tag)?,
             };
             let value = start + digits + 1;
-            if let Some((length_tag, data_tag, data_len)) = data.take() {
-                end = end_of_data(frame, value, data_len)
-                    .filter(|_| tag == data_tag)
-                    .ok_or(Malformed::DataLength { tag: length_tag })?;
-                delimiters.seek(end + 1);
-            } else if let Some(data_tag) = tag::data_of_length(tag)
-                // The pair the wrong way round: the data has been there already.
-                && (len == 0 || self.tags[len - 1] != data_tag)
-            {
-                let data_len =
-                    value::parse_uint(&frame[value..end]).ok_or(Malformed::DataLength { tag })?;
-                data = Some((tag, data_tag, data_len));
-            }
-            if value == end && self.empty.is_none() {
-                self.empty = Some(tag);
-            }
-            if len == capacity {
-                return Err(Malformed::TooManyFields { max: capacity });
-            }
-            self.tags[len] = tag;
-            spans[len] = Span {
-                start: value as u32,
-                end: end as u32,
-            };
+            self.note(len, tag, value, end)?;
             len += 1;
             start = end + 1;
+            if tag::is_length(tag)
+                && let Some(end) = self.data_after(frame, len, value..end, start)?
+            {
+                len += 1;
+                start = end + 1;
+                delimiters.seek(start);
+            }
         }
-        match data {
-            None => Ok(len),
-            Some((tag, ..)) => Err(Malformed::DataLength { tag }),
+        Ok(len)
+    }
+
+    #[inline]
+    fn note(&mut self, at: usize, tag: Tag, value: usize, end: usize) -> Result<(), Malformed> {
+        let (Some(tag_at), Some(span)) = (self.tags.get_mut(at), self.spans.get_mut(at)) else {
+            return Err(Malformed::TooManyFields { max: at });
+        };
+        *tag_at = tag;
+        *span = Span {
+            start: value as u32,
+            end: end as u32,
+        };
+        if value == end && self.empty.is_none() {
+            self.empty = Some(tag);
         }
+        Ok(())
+    }
+
+    /// Notes the data field behind the length field at place `at - 1`, whose value is `length`. Answers
+    /// where it ends; `None` if the data has been there already: the pair the wrong way round.
+    #[inline(never)]
+    fn data_after(
+        &mut self,
+        frame: &[u8],
+        at: usize,
+        length: Range<usize>,
+        start: usize,
+    ) -> Result<Option<usize>, Malformed> {
+        let length_tag = self.tags[at - 1];
+        let Some(data_tag) = tag::data_of_length(length_tag) else {
+            return Ok(None);
+        };
+        if at > 1 && self.tags[at - 2] == data_tag {
+            return Ok(None);
+        }
+        let wrong = Malformed::DataLength { tag: length_tag };
+        let len = value::parse_uint(&frame[length]).ok_or(wrong)?;
+        let (tag, digits) = match quick_tag(frame, start) {
+            Some(quick) => quick,
+            None if start == frame.len() => return Err(wrong),
+            None => unusual_tag(&frame[start..], start, &mut self.bad_tag)?,
+        };
+        let value = start + digits + 1;
+        let end = end_of_data(frame, value, len)
+            .filter(|_| tag == data_tag)
+            .ok_or(wrong)?;
+        self.note(at, tag, value, end)?;
+        Ok(Some(end))
     }
 }
 
