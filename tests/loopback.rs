@@ -9,6 +9,7 @@ use pinfix::engine::{
     Application, Clock, Engine, EngineConfig, Idle, Inbound, Outbound, Run, SessionConfig,
     SessionHandle, Stopper,
 };
+use pinfix::journal::{Durability, Location};
 use pinfix::session::fix::Verdict;
 use pinfix::session::fix::rules::{FIX42, FIX44, FIX50SP2, Rules};
 use pinfix::session::{Cause, Text};
@@ -61,15 +62,23 @@ struct Pair {
 
 impl Pair {
     fn new(rules: &'static Rules) -> Self {
+        Self::with(rules, |_, config| config)
+    }
+
+    /// `dress` changes the configuration of the session called so.
+    fn with(rules: &'static Rules, dress: impl Fn(&str, SessionConfig) -> SessionConfig) -> Self {
         let mut clock = Clock::new();
         let now = clock.now();
         let mut venue = Engine::new(EngineConfig::default()).unwrap();
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let address = venue.listen(any, None).unwrap();
-        let config = SessionConfig::acceptor(rules, "VENUE", "CLIENT");
+        let config = dress("venue", SessionConfig::acceptor(rules, "VENUE", "CLIENT"));
         let (venue_session, _) = venue.add_session(config, now).unwrap();
         let mut client = Engine::new(EngineConfig::default()).unwrap();
-        let config = SessionConfig::initiator(rules, "CLIENT", "VENUE", address);
+        let config = dress(
+            "client",
+            SessionConfig::initiator(rules, "CLIENT", "VENUE", address),
+        );
         let (client_session, _) = client.add_session(config, now).unwrap();
         let venue_app = Side {
             reply: true,
@@ -150,6 +159,33 @@ fn orders_are_answered_and_the_logout_is_clean_in_every_version() {
             Some((103, 103))
         );
     }
+}
+
+#[test]
+fn every_frame_goes_out_once_it_is_on_the_device() {
+    let scratch = std::env::temp_dir().join(format!("pinfix-flush-each-{}", std::process::id()));
+    let mut pair = Pair::with(&FIX44, |name, mut config| {
+        config.journal.location = Location::Directory(scratch.join(name));
+        config.journal.durability = Durability::FlushEach;
+        config
+    });
+    pair.until("logon", |pair| {
+        pair.client_app.logons == 1 && pair.venue_app.logons == 1
+    });
+    for number in 0..200 {
+        let now = pair.clock.now();
+        let id = number.to_string();
+        let order = |order: &mut FrameWriter<'_>| _ = order.str(tag::CL_ORD_ID, &id);
+        let mut outbound = pair.client.outbound(now);
+        outbound
+            .send(pair.client_session, msg_type::NEW_ORDER_SINGLE, order)
+            .unwrap();
+        pair.until(&format!("report {number}"), |pair| {
+            pair.client_app.received.len() > number
+        });
+    }
+    drop(pair);
+    std::fs::remove_dir_all(&scratch).unwrap();
 }
 
 /// Sends what it gets on one session to the other.

@@ -46,7 +46,8 @@ pub(super) enum Handled {
 pub(super) enum Flushed {
     /// There was nothing more to send, or the socket takes nothing now and says when it does.
     Rest,
-    /// The visit was long enough: no event of the network will bring us back.
+    /// The visit was long enough, or what is left is not on the device yet: no event of the network
+    /// will bring us back.
     More,
 }
 
@@ -179,6 +180,11 @@ impl Desk {
         };
         for _ in 0..EGRESS_BATCH {
             let Some(unsent) = entry.journal.unsent() else {
+                // What was committed and is not shown is not on the device yet. The device may be done
+                // with it at any moment, so this answer decides, not a second look.
+                if entry.journal.unsent_len() > 0 {
+                    return Flushed::More;
+                }
                 return Flushed::Rest;
             };
             let bytes = if unsent.masked {
@@ -351,8 +357,6 @@ impl Desk {
         self.complete(now, slot);
         let entry = &mut self.slots[slot];
         rearm(&mut self.wheel, slot, entry.deadline());
-        // Frames that are not on the device yet are shown later, without an event of the network.
-        let not_durable = entry.journal.unsent_len() > 0 && entry.journal.unsent().is_none();
         let replay_goes_on = match replayed {
             Replayed::Finished => false,
             Replayed::More => true,
@@ -360,7 +364,7 @@ impl Desk {
             // for its next segment.
             Replayed::Waiting => entry.journal.unsent_len() == 0,
         };
-        replay_goes_on || flushed == Flushed::More || not_durable
+        replay_goes_on || flushed == Flushed::More
     }
 
     /// Answers the commands of a session that have come to their end.

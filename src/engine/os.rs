@@ -19,7 +19,7 @@ use super::net::{LinkId, ListenerId, Network, Ready};
 /// but a socket that has something is read one call earlier when it is tried directly, and the kernel
 /// need not wake a readiness queue for each arriving segment. The `roundtrip` bench shows
 /// the two beside each other.
-const DIRECT_MAX: usize = 2;
+const DIRECT_MAX: usize = 6;
 
 /// While receiving directly, every how many polls readiness is asked for all the same: new
 /// connections, room to send.
