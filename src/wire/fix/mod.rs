@@ -1,7 +1,7 @@
 //! FIX tag=value: cutting frames out of a stream, reading them, writing them.
 //!
 //! ```text
-//!  bytes --frame::cut--> frame --message::FieldIndex::read--> Message --value--> int, decimal, time
+//!  bytes --frame::cut--> frame --index::FieldIndex::read--> Message --value--> int, decimal, time
 //!  HeaderTemplate + FrameWriter --> frame          encode::replay: sent frame --> its copy
 //! ```
 //!
@@ -10,6 +10,7 @@
 
 pub mod encode;
 pub mod frame;
+pub mod index;
 pub mod message;
 pub mod msg_type;
 mod print;
@@ -19,7 +20,8 @@ pub mod value;
 
 pub use encode::{EncodeError, FrameWriter, HeaderFields, HeaderTemplate, replay};
 pub use frame::{Cut, Garbled, cut};
-pub use message::{FieldError, FieldErrorKind, FieldIndex, Malformed, Message, Optional};
+pub use index::{FieldIndex, Malformed};
+pub use message::{FieldError, FieldErrorKind, Message, Optional};
 pub use print::Printable;
 pub use tag::Tag;
 pub use value::Decimal;

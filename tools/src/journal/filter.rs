@@ -109,7 +109,7 @@ impl Filter {
         }
         Ok(Self {
             choice,
-            index: FieldIndex::with_capacity(pinfix::wire::fix::message::FIELDS_MAX),
+            index: FieldIndex::default(),
         })
     }
 

@@ -26,7 +26,7 @@ use self::draft::{BODY_LENGTH_DIGITS, Draft};
 use self::header::Merge;
 pub use self::header::{HeaderFields, HeaderTemplate};
 pub use self::replay::replay;
-use super::message::Malformed;
+use super::index::Malformed;
 use super::tag::{self, Tag};
 use super::value::{self, DECIMAL_LEN_MAX, Decimal, UINT_LEN_MAX};
 use crate::time::{TimestampPrecision, Utc};

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::EncodeError;
 use super::draft::{Draft, Front};
 use super::header::header_position;
-use crate::wire::fix::message::FieldIndex;
+use crate::wire::fix::index::FieldIndex;
 use crate::wire::fix::tag;
 
 /// Writes the copy of a sent frame that answers a ResendRequest(2).

@@ -3,7 +3,7 @@
 use super::header::{HEADER_FIELDS_MAX, check_header_tag};
 use super::*;
 use crate::wire::fix::frame::{Cut, cut};
-use crate::wire::fix::message::FieldIndex;
+use crate::wire::fix::index::FieldIndex;
 use crate::wire::fix::scan::SOH;
 
 /// What the caller of `replay` has to add.
