@@ -30,7 +30,7 @@ use self::link::{Buffer, Link};
 use self::net::{Network, Ready};
 pub use self::os::OsNetwork;
 pub use self::outbound::{MESSAGE_ROOM, Outbound};
-pub use self::run::{Idle, Run, RunError, StopSignal, Stopper};
+pub use self::run::{Idle, Run, RunError, Stopper};
 use crate::admin::{self, COMMANDS_MAX};
 use crate::counters::{EngineIdentity, StatusPage, StatusReader};
 use crate::journal::{Keeper, Recovery};

@@ -42,9 +42,6 @@ pub struct Run {
 #[derive(Clone, Debug, Default)]
 pub struct Stopper(Arc<AtomicBool>);
 
-/// The run loop's end of a [`Stopper`].
-pub type StopSignal = Stopper;
-
 impl Stopper {
     /// Asks the loop to stop. May be called from a signal handler.
     pub fn stop(&self) {

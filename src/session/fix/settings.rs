@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::rules::{FIX44, Rules};
+use super::rules::Rules;
 use crate::session::SessionId;
 use crate::time::TimestampPrecision;
 use crate::wire::fix::tag::{self, Tag};
@@ -176,12 +176,6 @@ impl Settings {
     }
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self::new(&FIX44, Role::Initiator, "", "")
-    }
-}
-
 /// A setting that cannot be accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsError {
@@ -207,6 +201,7 @@ impl std::error::Error for SettingsError {}
 
 #[cfg(test)]
 mod tests {
+    use super::super::rules::FIX44;
     use super::*;
 
     #[test]
