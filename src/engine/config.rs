@@ -11,6 +11,9 @@ use crate::session::SessionId;
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{Role, Settings, SettingsError};
 
+/// A session claims about 1 KiB for each of its own messages, whatever they come to.
+const CONTROL_RESERVE_BYTES_MIN: usize = 4096;
+
 /// Settings of an engine.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -141,6 +144,11 @@ impl SessionConfig {
                 );
             }
             _ => {}
+        }
+        let reserve = self.journal.control_reserve_bytes;
+        if reserve < CONTROL_RESERVE_BYTES_MIN {
+            let right = "4096 or more: a few session-level messages must fit";
+            return wrong("journal.control_reserve_bytes", reserve.to_string(), right);
         }
         if self.reconnect.is_empty() {
             return wrong("reconnect", "empty".to_owned(), "at least one waiting time");
@@ -312,6 +320,19 @@ mod tests {
         let two = directory_name(&SessionId::new("FIX.4.4", "A:B", "C"));
         assert_ne!(one, two);
         assert!(one.starts_with("FIX.4.4_A_B-C-"), "{one}");
+    }
+
+    #[test]
+    fn a_reserve_that_holds_no_session_level_message_is_refused() {
+        let mut config = SessionConfig::acceptor(&FIX44, "ME", "YOU");
+        config.journal.control_reserve_bytes = 1024;
+        let error = config.check().unwrap_err().to_string();
+        assert!(
+            error.contains("control_reserve_bytes") && error.contains("4096"),
+            "{error}"
+        );
+        config.journal.control_reserve_bytes = 4096;
+        assert!(config.check().is_ok());
     }
 
     #[test]

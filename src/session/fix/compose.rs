@@ -13,8 +13,9 @@ use crate::wire::fix::{
     self, FieldIndex, FrameWriter, HeaderFields, HeaderTemplate, Message, msg_type,
 };
 
-/// Room for a session-level message without what it echoes, in bytes.
-const ADMIN_ROOM: usize = 512;
+/// Room for a session-level message without what it echoes, in bytes: six names of 64, two times, a
+/// Text(58), and numbers of twenty digits.
+const ADMIN_ROOM: usize = 1024;
 
 /// The longest TestReqID(112) that is echoed, in bytes. A longer one is cut: the peer's next
 /// message is a sign of life all the same.

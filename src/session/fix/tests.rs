@@ -420,3 +420,38 @@ fn a_password_goes_out_in_the_clear_and_is_kept_masked() {
     assert!(wire.windows(7).any(|bytes| bytes == b"hunter2"));
     assert!(!format!("{:?}", bench.session).contains("hunter2"));
 }
+
+#[test]
+fn the_longest_identity_leaves_room_for_every_message_of_ours() {
+    let mut settings = Settings::new(
+        &rules::FIX50SP2,
+        Role::Initiator,
+        &"S".repeat(64),
+        &"T".repeat(64),
+    );
+    settings.precision = TimestampPrecision::Nanos;
+    settings.id.sender_sub_id = Some("s".repeat(64));
+    settings.id.sender_location_id = Some("l".repeat(64));
+    settings.id.target_sub_id = Some("t".repeat(64));
+    settings.id.target_location_id = Some("m".repeat(64));
+    let mut pen = Pen::new(&settings).unwrap();
+    let mut out = Shelf::with_numbers(u64::MAX - 10, 1);
+    let text = Text::lossy(&[b'x'; 200]);
+    let routed = "x".repeat(64);
+    let body =
+        format!("35=D|115={routed}|116={routed}|128={routed}|129={routed}|144={routed}|145={routed}");
+    let mut bench = Bench::up();
+    let frame = bench.frame(&format!("{body}|34={}", u64::MAX));
+    let message = bench.index.read(&frame).unwrap();
+    pen.logout(START, &text, &mut out).unwrap();
+    pen.heartbeat(START, Some(&[b'x'; 2000]), &mut out).unwrap();
+    pen.test_request(START, u64::MAX, &mut out).unwrap();
+    pen.resend_request(START, u64::MAX, u64::MAX, &mut out)
+        .unwrap();
+    pen.gap_fill(START, u64::MAX, u64::MAX, &mut out).unwrap();
+    pen.reject(START, &message, 99, Some(u32::MAX), text, &mut out)
+        .unwrap();
+    pen.business_reject(START, &message, u16::MAX, text, &mut out)
+        .unwrap();
+    assert_eq!(out.sent.len(), 7);
+}
