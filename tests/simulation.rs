@@ -724,7 +724,7 @@ fn sound(mut bytes: Vec<u8>) {
 
 fn hostile_peer(seed: u64) {
     let mut rng = Rng(seed ^ 0x5eed);
-    let rules: &'static Rules = ALL[rng.below(3) as usize];
+    let rules: &'static Rules = ALL[rng.below(ALL.len() as u64) as usize];
     let wire = Wire::answered_by_test();
     let config = EngineConfig {
         sessions_max: 2,

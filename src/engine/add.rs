@@ -10,6 +10,7 @@ use crate::admin::COMMANDS_MAX;
 use crate::counters;
 use crate::journal::{Journal, Keeper, Recovery};
 use crate::session::SessionId;
+use crate::session::fix::rules::Rules;
 use crate::session::fix::{Role, Session};
 use crate::time::Now;
 use crate::wire::fix::Message;
@@ -90,17 +91,12 @@ pub(super) fn dynamic(
     engine: &EngineConfig,
     directory: &Arc<Directory>,
     template: &Template,
+    rules: &'static Rules,
     id: SessionId,
     now: Now,
 ) -> Result<usize, ConfigError> {
     let mut config = template.config.clone();
-    let served = template
-        .rules
-        .iter()
-        .find(|rules| rules.begin_string == id.begin_string);
-    if let Some(rules) = served {
-        config.settings.rules = rules;
-    }
+    config.settings.rules = rules;
     config.settings.id = id;
     if let Some(base) = &template.journals {
         config = config.journal_below(base);

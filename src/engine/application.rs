@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 
 use super::{Outbound, SessionHandle};
+use crate::session::fix::rules::Rules;
 use crate::session::fix::{Admission, Delivery, Verdict};
 use crate::session::{Cause, Fault, SessionId};
 use crate::wire::fix::Message;
@@ -52,6 +53,8 @@ pub enum Event<'a> {
         session: SessionHandle,
         /// Its identity.
         id: &'a SessionId,
+        /// Its version, which the identity does not tell where several share a BeginString(8).
+        rules: &'static Rules,
     },
     /// A session could not be made for such a peer.
     SessionNotAdded {

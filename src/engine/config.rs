@@ -10,6 +10,7 @@ use crate::journal::{JournalConfig, Location, OpenError};
 use crate::session::SessionId;
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{Role, Settings, SettingsError};
+use crate::wire::fix::{Message, tag};
 
 /// A session claims about 1 KiB for each of its own messages, whatever they come to.
 const CONTROL_RESERVE_BYTES_MIN: usize = 4096;
@@ -180,18 +181,21 @@ impl SessionConfig {
 pub struct Template {
     /// The versions that are served.
     pub rules: Vec<&'static Rules>,
-    /// Everything else; the identity is taken from the Logon, and with it the version.
+    /// Everything else; identity and version are taken from the Logon.
     pub config: SessionConfig,
     /// The directory below which each session gets its journal; `None` keeps them in memory.
     pub journals: Option<PathBuf>,
 }
 
 impl Template {
-    /// Whether the version of an identity is served.
-    pub(super) fn serves(&self, id: &SessionId) -> bool {
-        self.rules
-            .iter()
-            .any(|rules| rules.begin_string == id.begin_string)
+    /// The version a Logon asks for, if it is served. Of several that share a BeginString(8), the one
+    /// whose DefaultApplVerID(1137) the Logon has, else the first: the negotiation decides then.
+    pub(super) fn rules_for(&self, logon: &Message<'_>) -> Option<&'static Rules> {
+        let begins = |rules: &&&'static Rules| rules.begin_string.as_bytes() == logon.begin_string();
+        let theirs = logon.get(tag::DEFAULT_APPL_VER_ID);
+        let speaks = |rules: &&&'static Rules| rules.default_appl_ver_id.map(str::as_bytes) == theirs;
+        let served = || self.rules.iter().filter(begins);
+        served().find(speaks).or_else(|| served().next()).copied()
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {

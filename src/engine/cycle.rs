@@ -448,15 +448,15 @@ impl Engine {
                     .get(listener.0 as usize)
                     .and_then(Option::as_ref);
                 let welcomed = welcome(&mut self.desk, &message, link, |desk, id| {
-                    let template = template
-                        .filter(|template| template.serves(&id))
-                        .ok_or(None)?;
+                    let template = template.ok_or(None)?;
+                    let rules = template.rules_for(&message).ok_or(None)?;
                     add::dynamic(
                         desk,
                         &self.keeper,
                         &self.config,
                         &self.directory,
                         template,
+                        rules,
                         id,
                         now,
                     )
@@ -473,6 +473,7 @@ impl Engine {
                             app.on_event(&Event::SessionAdded {
                                 session,
                                 id: &entry.session.settings().id,
+                                rules: entry.session.settings().rules,
                             });
                         }
                         entry.traffic.bytes_in += len as u64;

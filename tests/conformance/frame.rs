@@ -108,6 +108,42 @@ pub fn compose(fields: &[Field], filling: &Filling) -> (Vec<u8>, Option<u64>) {
     (frame, number)
 }
 
+/// What a line expects, in the words of the version.
+pub fn in_the_words_of(rules: &Rules, expected: &[Field]) -> Vec<Field> {
+    let is = |tag: &str, value: &str| expected.contains(&set(tag, value));
+    let business = is("35", "j") && !rules.business_message_reject;
+    let codeless = (business || is("35", "3")) && rules.reject_codes.is_none();
+    let open_end = is("35", "2") && is("16", "0");
+    let contains = |text: Vec<u8>| Field {
+        tag: "58".into(),
+        what: What::Contains(text),
+    };
+    let mut words = Vec::new();
+    for field in expected {
+        match (field.tag.as_str(), &field.what) {
+            ("35", _) if business => words.push(set("35", "3")),
+            ("371", What::Is(tag)) if codeless => {
+                words.push(contains([b"(", tag.as_slice(), b")"].concat()));
+            }
+            ("58", What::Is(text)) if codeless => words.push(contains(text.clone())),
+            ("371" | "372" | "373" | "379" | "380", _) if codeless => {}
+            ("16", _) if open_end => words.push(set("16", &rules.open_end_seq_no.to_string())),
+            ("52" | "122", What::Is(time)) if !rules.fractional_seconds => {
+                let seconds = &time[..time.len().min("YYYYMMDD-HH:MM:SS".len())];
+                words.push(set(&field.tag, &String::from_utf8_lossy(seconds)));
+            }
+            _ => words.push(field.clone()),
+        }
+    }
+    if codeless {
+        words.extend(["371", "372", "373", "380"].map(|tag| Field {
+            tag: tag.into(),
+            what: What::Absent,
+        }));
+    }
+    words
+}
+
 /// Fills `{8}`, `{9}`, `{10}` and `{52}` in a raw text.
 pub fn fill(raw: &[u8], filling: &Filling) -> Vec<u8> {
     let text = String::from_utf8_lossy(raw)

@@ -11,7 +11,7 @@
 //!
 //! ```text
 //! scenario ID TITLE            begins one; what follows belongs to it
-//! versions 4.2 4.4 5.0SP2      those it holds for; default: all three
+//! versions 4.0 4.2 | 4.2+       those it holds for, + for all later ones; default: all eight
 //! roles acceptor initiator     what the engine is; default: both
 //! pieces N                     also run with reads of 2, 3, ... N bytes
 //! set KEY VALUE                a setting: heartbeat 5, window off, parked_max 4, ...
@@ -59,6 +59,10 @@
 //! in N / out N                 NextNumIn and NextNumOut
 //! fault NAME                   the last fault counted          count NAME N
 //! ```
+//!
+//! What a line expects is put into the words of the version. Before 4.2: times 52 and 122 are cut to
+//! whole seconds, an EndSeqNo(16) of 0 is 999999, a Reject(3) has no 371, 372 and 373 but the tag of 371
+//! in parentheses in its Text(58), and a BusinessMessageReject(j) is such a Reject.
 //!
 //! Expectations are strict: a frame or an event that no line expects fails the scenario at the next
 //! thing done, or at its end. Every frame of the engine is also checked for 8, 9, 10, 49, 56, 52, the

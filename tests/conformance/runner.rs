@@ -342,11 +342,12 @@ impl<'a> Run<'a> {
         if !is(8, self.rules.begin_string) || !is(49, ENGINE) || !is(56, PEER) {
             return Err("wrong BeginString(8), SenderCompID(49) or TargetCompID(56)".into());
         }
-        let now = self
-            .now
-            .utc
-            .to_fix(self.config.settings.precision)
-            .to_string();
+        let precision = if self.rules.fractional_seconds {
+            self.config.settings.precision
+        } else {
+            TimestampPrecision::Seconds
+        };
+        let now = self.now.utc.to_fix(precision).to_string();
         if !is(52, &now) && !self.held_back {
             return Err(format!("SendingTime(52) should be {now}"));
         }
@@ -751,7 +752,8 @@ impl<'a> Run<'a> {
                 let Some(frame) = self.peer()?.frames.pop_front() else {
                     return Err("nothing was sent".into());
                 };
-                matches(fields, &frame.fields)
+                let fields = frame::in_the_words_of(self.rules, fields);
+                matches(&fields, &frame.fields)
                     .map_err(|why| format!("{why}, got {}", printed(&frame.bytes)))
             }
             Expectation::Frames(count) => {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pinfix::session::fix::Role;
-use pinfix::session::fix::rules::{FIX42, FIX44, FIX50SP2, Rules};
+use pinfix::session::fix::rules::{ALL, Rules};
 
 /// One scenario as written, before it is expanded to versions and roles.
 #[derive(Clone, Debug)]
@@ -207,7 +207,7 @@ fn read_line(
             file: file.to_owned(),
             id: id.into(),
             title: title.into(),
-            versions: vec![&FIX42, &FIX44, &FIX50SP2],
+            versions: ALL.to_vec(),
             roles: vec![Role::Acceptor, Role::Initiator],
             settings: Vec::new(),
             pieces: 0,
@@ -222,8 +222,9 @@ fn read_line(
         "versions" => {
             scenario.versions = rest
                 .split_whitespace()
-                .map(version)
-                .collect::<Result<_, _>>()?
+                .map(versions)
+                .collect::<Result<Vec<_>, _>>()?
+                .concat()
         }
         "roles" => {
             scenario.roles = rest
@@ -247,9 +248,21 @@ fn read_line(
     Ok(())
 }
 
-fn version(name: &str) -> Result<&'static Rules, String> {
-    Rules::named(&format!("FIX.{name}"))
-        .ok_or_else(|| format!("no version {name}, expected 4.2, 4.4, 5.0SP2"))
+/// `4.4`, or `4.4+` for that and every later one.
+fn versions(name: &str) -> Result<Vec<&'static Rules>, String> {
+    let (name, later) = match name.strip_suffix('+') {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    let first = ALL
+        .iter()
+        .position(|rules| rules.name.strip_prefix("FIX.") == Some(name))
+        .ok_or_else(|| {
+            let known: Vec<_> = ALL.iter().map(|rules| &rules.name[4..]).collect();
+            format!("no version {name}, expected {}", known.join(", "))
+        })?;
+    let count = if later { ALL.len() - first } else { 1 };
+    Ok(ALL[first..first + count].to_vec())
 }
 
 fn role(name: &str) -> Result<Role, String> {

@@ -1,10 +1,11 @@
 //! Session-level messages, and the path of every frame into the outbox.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 
 use super::Kind;
 use super::resend::Copied;
+use super::rules::Rules;
 use super::settings::{LogonField, Settings, SettingsError};
 use crate::session::{Class, Full, InboundAt, Outbox, Refusal, Text};
 use crate::time::{Now, TimestampPrecision, TimestampWriter, Utc};
@@ -21,15 +22,22 @@ const ADMIN_ROOM: usize = 1024;
 /// message is a sign of life all the same.
 const ECHO_MAX: usize = 1024;
 
-/// Routing of an answer: the field of the question, and the one it becomes.
+/// Routing of an answer: the field of the question, and the one it becomes. LocationIDs last: not
+/// every version has them.
 const MIRRORED: [(Tag, Tag); 6] = [
     (tag::ON_BEHALF_OF_COMP_ID, tag::DELIVER_TO_COMP_ID),
     (tag::ON_BEHALF_OF_SUB_ID, tag::DELIVER_TO_SUB_ID),
-    (tag::ON_BEHALF_OF_LOCATION_ID, tag::DELIVER_TO_LOCATION_ID),
     (tag::DELIVER_TO_COMP_ID, tag::ON_BEHALF_OF_COMP_ID),
     (tag::DELIVER_TO_SUB_ID, tag::ON_BEHALF_OF_SUB_ID),
+    (tag::ON_BEHALF_OF_LOCATION_ID, tag::DELIVER_TO_LOCATION_ID),
     (tag::DELIVER_TO_LOCATION_ID, tag::ON_BEHALF_OF_LOCATION_ID),
 ];
+
+/// How many of [`MIRRORED`] are no LocationIDs.
+const MIRRORED_WITHOUT_LOCATIONS: usize = 4;
+
+/// BusinessRejectReason(380): unsupported message type.
+const UNSUPPORTED_MESSAGE_TYPE: u16 = 3;
 
 /// How many fields a Logon of ours can have.
 const LOGON_FIELDS_MAX: usize = 128;
@@ -51,7 +59,7 @@ pub(super) struct Pen {
     header: HeaderTemplate,
     stamp: TimestampWriter,
     precision: TimestampPrecision,
-    last_reject_reason: u16,
+    rules: &'static Rules,
     /// The last Logon as it goes on the wire; the outbox keeps it masked.
     logon: Box<[u8]>,
     logon_len: usize,
@@ -92,8 +100,12 @@ impl Pen {
         let mut pen = Self {
             header,
             stamp: TimestampWriter::new(),
-            precision: settings.precision,
-            last_reject_reason: settings.rules.last_reject_reason,
+            precision: if settings.rules.fractional_seconds {
+                settings.precision
+            } else {
+                TimestampPrecision::Seconds
+            },
+            rules: settings.rules,
             logon: vec![0; logon_room(settings)].into_boxed_slice(),
             logon_len: 0,
             index: FieldIndex::with_capacity(LOGON_FIELDS_MAX),
@@ -246,7 +258,9 @@ impl Pen {
         text: Text,
         out: &mut O,
     ) -> Result<(), Full> {
-        let known_reason = reason <= self.last_reject_reason;
+        let Some(codes) = &self.rules.reject_codes else {
+            return self.reject_in_words(now, message, ref_tag, text, out);
+        };
         self.answer(now, msg_type::REJECT, message, out, true, |writer| {
             writer.uint(
                 tag::REF_SEQ_NUM,
@@ -259,14 +273,39 @@ impl Pen {
                 writer.uint(tag::REF_TAG_ID, ref_tag.into());
             }
             writer.bytes(tag::REF_MSG_TYPE, message.msg_type());
-            if known_reason {
+            if codes.has(reason) {
                 writer.uint(tag::SESSION_REJECT_REASON, reason.into());
             }
         })
     }
 
+    /// A Reject of the versions that have no codes: the tag stands in the text.
+    fn reject_in_words<O: Outbox>(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        ref_tag: Option<Tag>,
+        mut text: Text,
+        out: &mut O,
+    ) -> Result<(), Full> {
+        if let Some(ref_tag) = ref_tag {
+            let blank = if text.is_empty() { "" } else { " " };
+            // Writing to a Text cannot fail; what does not fit is cut.
+            let _ = write!(text, "{blank}({ref_tag})");
+        }
+        self.answer(now, msg_type::REJECT, message, out, true, |writer| {
+            writer.uint(
+                tag::REF_SEQ_NUM,
+                message.uint(tag::MSG_SEQ_NUM).unwrap_or_default(),
+            );
+            if !text.is_empty() {
+                writer.bytes(tag::TEXT, text.as_bytes());
+            }
+        })
+    }
+
     /// BusinessMessageReject(j): an application message, so it is sent again on request; but it
-    /// answers for the session and may use the reserve.
+    /// answers for the session and may use the reserve. Versions without it get a Reject(3).
     pub(super) fn business_reject<O: Outbox>(
         &mut self,
         now: Now,
@@ -275,6 +314,14 @@ impl Pen {
         text: Text,
         out: &mut O,
     ) -> Result<(), Full> {
+        if !self.rules.business_message_reject {
+            let text = if reason == UNSUPPORTED_MESSAGE_TYPE {
+                Text::lossy(b"Unsupported message type")
+            } else {
+                text
+            };
+            return self.reject_in_words(now, message, None, text, out);
+        }
         self.answer(
             now,
             msg_type::BUSINESS_MESSAGE_REJECT,
@@ -370,7 +417,12 @@ impl Pen {
     ) -> Result<(), Full> {
         let mut fields = HeaderFields::new();
         let mut room = ADMIN_ROOM + message.msg_type().len();
-        for (from, to) in MIRRORED {
+        let mirrored = if self.rules.location_ids {
+            MIRRORED.as_slice()
+        } else {
+            &MIRRORED[..MIRRORED_WITHOUT_LOCATIONS]
+        };
+        for &(from, to) in mirrored {
             // An empty value is not copied, nor is one too long to be a name.
             if let Some(value) = message
                 .get(from)

@@ -254,6 +254,9 @@ impl Session {
             }
         }
         let reset = match message.boolean(tag::RESET_SEQ_NUM_FLAG) {
+            Ok(_) if !self.settings.rules.reset_seq_num_flag => {
+                return Err(bad(tag::RESET_SEQ_NUM_FLAG, FieldErrorKind::Format));
+            }
             Ok(flag) => flag,
             Err(error) if error.kind == FieldErrorKind::Missing => false,
             Err(error) => return Err(bad(tag::RESET_SEQ_NUM_FLAG, error.kind)),

@@ -135,6 +135,18 @@ impl Settings {
                 return wrong(setting, value, "1 to 64 printable ASCII characters");
             }
         }
+        let located = id
+            .sender_location_id
+            .as_ref()
+            .or(id.target_location_id.as_ref());
+        if let Some(location) = located.filter(|_| !self.rules.location_ids) {
+            let right = "none: this version has no LocationIDs, FIX.4.1 and later have";
+            return wrong("id.location_ids", location, right);
+        }
+        if self.at_logon == AtLogon::AskReset && !self.rules.reset_seq_num_flag {
+            let right = "Continue or Restart: this version has no ResetSeqNumFlag(141)";
+            return wrong("at_logon", &"AskReset", right);
+        }
         if self.heartbeat_s > 86_400 {
             return wrong("heartbeat_s", &self.heartbeat_s, "0 (off) to 86400 seconds");
         }

@@ -8,6 +8,7 @@
 //! Everything is a function of its arguments. Nothing panics on any input, and after construction
 //! nothing allocates.
 
+mod appl_version;
 pub mod encode;
 pub mod frame;
 pub mod index;
@@ -18,6 +19,7 @@ pub mod scan;
 pub mod tag;
 pub mod value;
 
+pub use appl_version::ApplVersion;
 pub use encode::{EncodeError, FrameWriter, HeaderFields, HeaderTemplate, replay};
 pub use frame::{Cut, Garbled, cut};
 pub use index::{FieldIndex, Malformed};

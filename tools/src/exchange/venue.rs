@@ -359,12 +359,7 @@ impl Application for Venue {
             Event::SessionNotAdded { peer, error } => {
                 self.bulletin.say(format!("turned away {peer}: {error}"));
             }
-            Event::SessionAdded { id, .. } => {
-                // The template serves versions that have rules, and no others.
-                if let Some(rules) = Rules::named(&id.begin_string) {
-                    self.serve(id, rules);
-                }
-            }
+            Event::SessionAdded { id, rules, .. } => self.serve(id, rules),
             // An exchange connects to nobody.
             Event::ConnectFailed { .. } => {}
         }
