@@ -1,15 +1,16 @@
 //! What a user decides about an engine and its sessions, checked before anything starts.
 
-use std::fmt;
-use std::io;
+mod error;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::journal::{JournalConfig, Location, OpenError};
+pub use self::error::ConfigError;
+use crate::journal::{JournalConfig, Location};
 use crate::session::SessionId;
 use crate::session::fix::rules::Rules;
-use crate::session::fix::{Role, Settings, SettingsError};
+use crate::session::fix::{Role, Settings};
 use crate::wire::fix::{Message, tag};
 
 /// A session claims about 1 KiB for each of its own messages, whatever they come to.
@@ -220,98 +221,6 @@ fn directory_name(id: &SessionId) -> String {
     // Two identities may look the same after the replacement; their checksums do not.
     format!("{readable}-{:08x}", crc32c::crc32c(text.as_bytes()))
 }
-
-/// Why an engine, a session or a port could not be set up. Names the thing, the value given and what
-/// would be right.
-#[derive(Debug)]
-pub enum ConfigError {
-    /// A setting of the engine.
-    Engine {
-        /// Which setting.
-        key: &'static str,
-        /// The value given.
-        value: String,
-        /// What would be accepted.
-        right: &'static str,
-    },
-    /// A setting of a session's connection.
-    Session {
-        /// Which session.
-        session: String,
-        /// Which setting.
-        key: &'static str,
-        /// The value given.
-        value: String,
-        /// What would be accepted.
-        right: &'static str,
-    },
-    /// A setting of a session's protocol.
-    Settings(SettingsError),
-    /// The journal of a session could not be opened.
-    Journal {
-        /// Which session.
-        session: String,
-        /// Why.
-        error: OpenError,
-    },
-    /// Two sessions with one identity.
-    Twice(String),
-    /// There are as many sessions as the engine was made for.
-    TooManySessions(usize),
-    /// A port could not be listened on.
-    Listen {
-        /// Which address.
-        address: SocketAddr,
-        /// Why.
-        error: io::Error,
-    },
-    /// The operating system refused something the engine needs.
-    Io {
-        /// What was being done.
-        doing: &'static str,
-        /// Why it failed.
-        error: io::Error,
-    },
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Engine { key, value, right } => {
-                write!(
-                    f,
-                    "engine setting {key}: {value} is not accepted, expected {right}"
-                )
-            }
-            Self::Session {
-                session,
-                key,
-                value,
-                right,
-            } => {
-                write!(
-                    f,
-                    "session {session}, setting {key}: {value} is not accepted, expected {right}"
-                )
-            }
-            Self::Settings(error) => error.fmt(f),
-            Self::Journal { session, error } => write!(f, "journal of session {session}: {error}"),
-            Self::Twice(session) => {
-                write!(f, "session {session} is there already, every identity once")
-            }
-            Self::TooManySessions(max) => {
-                write!(
-                    f,
-                    "the engine has {max} sessions, raise engine setting sessions_max"
-                )
-            }
-            Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
-            Self::Io { doing, error } => write!(f, "{doing}: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for ConfigError {}
 
 #[cfg(test)]
 mod tests {
