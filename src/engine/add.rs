@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::config::{ConfigError, EngineConfig, SessionConfig, Template};
+use super::config::{ConfigError, EngineConfig, SessionConfig};
 use super::control::Directory;
 use super::desk::Desk;
 use super::slot::{Connection, Route, Slot, Traffic};
@@ -10,7 +10,6 @@ use crate::admin::COMMANDS_MAX;
 use crate::counters;
 use crate::journal::{Journal, Keeper, Recovery};
 use crate::session::SessionId;
-use crate::session::fix::rules::Rules;
 use crate::session::fix::{Role, Session};
 use crate::time::Now;
 use crate::wire::fix::Message;
@@ -82,26 +81,6 @@ pub(super) fn session(
     directory.add(name);
     desk.touch(number);
     Ok((number, recovery))
-}
-
-/// Makes a session for a peer that no session was configured for.
-pub(super) fn dynamic(
-    desk: &mut Desk,
-    keeper: &Keeper,
-    engine: &EngineConfig,
-    directory: &Arc<Directory>,
-    template: &Template,
-    rules: &'static Rules,
-    id: SessionId,
-    now: Now,
-) -> Result<usize, ConfigError> {
-    let mut config = template.config.clone();
-    config.settings.rules = rules;
-    config.settings.id = id;
-    if let Some(base) = &template.journals {
-        config = config.journal_below(base);
-    }
-    session(desk, keeper, engine, directory, config, now).map(|(number, _)| number)
 }
 
 /// The acceptor session a Logon is for: its header mirrored, the most specific match first.

@@ -449,17 +449,16 @@ impl Engine {
                     .and_then(Option::as_ref);
                 let welcomed = welcome(&mut self.desk, &message, link, |desk, id| {
                     let template = template.ok_or(None)?;
-                    let rules = template.rules_for(&message).ok_or(None)?;
-                    add::dynamic(
+                    let config = template.session_for(&message, id).ok_or(None)?;
+                    add::session(
                         desk,
                         &self.keeper,
                         &self.config,
                         &self.directory,
-                        template,
-                        rules,
-                        id,
+                        config,
                         now,
                     )
+                    .map(|(number, _)| number)
                     .map_err(Some)
                 });
                 match welcomed {

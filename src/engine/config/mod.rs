@@ -189,9 +189,20 @@ pub struct Template {
 }
 
 impl Template {
-    /// The version a Logon asks for, if it is served. Of several that share a BeginString(8), the one
-    /// whose DefaultApplVerID(1137) the Logon has, else the first: the negotiation decides then.
-    pub(super) fn rules_for(&self, logon: &Message<'_>) -> Option<&'static Rules> {
+    /// The session `id` that a Logon asks for, if its version is served.
+    pub(super) fn session_for(&self, logon: &Message<'_>, id: SessionId) -> Option<SessionConfig> {
+        let mut config = self.config.clone();
+        config.settings.rules = self.rules_for(logon)?;
+        config.settings.id = id;
+        Some(match &self.journals {
+            Some(base) => config.journal_below(base),
+            None => config,
+        })
+    }
+
+    /// Of several versions that share a BeginString(8), the one whose DefaultApplVerID(1137) the Logon
+    /// has, else the first: what becomes of the other is decided where the Logon is checked.
+    fn rules_for(&self, logon: &Message<'_>) -> Option<&'static Rules> {
         let begins = |rules: &&&'static Rules| rules.begin_string.as_bytes() == logon.begin_string();
         let theirs = logon.get(tag::DEFAULT_APPL_VER_ID);
         let speaks = |rules: &&&'static Rules| rules.default_appl_ver_id.map(str::as_bytes) == theirs;
