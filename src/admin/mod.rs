@@ -31,6 +31,12 @@ pub enum Operation {
     /// touched, so an initiator connects again after its back-off. Done when the connection is
     /// closed.
     Disconnect,
+    /// Start both number series at 1 without ending the connection, by Logons with
+    /// ResetSeqNumFlag(141)=Y. Done when the peer has answered.
+    ResetInSession,
+    /// Start both number series at 1 while there is no connection; refused while there is one. The
+    /// peer's operator must do the same.
+    ResetNumbers,
 }
 
 /// A command on its way to the core.

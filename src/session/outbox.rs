@@ -140,8 +140,30 @@ pub enum ResetCause {
     ResetSeqNumFlag = 1,
     /// The session is configured to start every connection at 1.
     ResetOnLogon = 2,
-    /// An operator's command.
+    /// An operator's command, or the application's.
     Operator = 3,
+    /// The session is configured to restart once both sides have logged out.
+    ResetOnLogout = 4,
+    /// The session is configured to restart whenever a connection ends.
+    ResetOnDisconnect = 5,
+    /// Logons with ResetSeqNumFlag(141)=Y were exchanged while logged on.
+    InSession = 6,
+    /// The schedule began a new interval.
+    Schedule = 7,
+}
+
+impl ResetCause {
+    /// Every cause, in the order of the numbers they are recorded by.
+    pub const ALL: [Self; 8] = [
+        Self::Created,
+        Self::ResetSeqNumFlag,
+        Self::ResetOnLogon,
+        Self::Operator,
+        Self::ResetOnLogout,
+        Self::ResetOnDisconnect,
+        Self::InSession,
+        Self::Schedule,
+    ];
 }
 
 #[cfg(test)]

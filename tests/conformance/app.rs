@@ -110,6 +110,8 @@ impl Application for App {
             Some(Order::Logon) => out.logon(inbound.session),
             Some(Order::Logout(reason)) => out.logout(inbound.session, Text::new(&reason).unwrap()),
             Some(Order::Disconnect) => out.disconnect(inbound.session),
+            Some(Order::ResetInSession) => out.reset_in_session(inbound.session),
+            Some(Order::ResetNumbers) => out.reset_numbers(inbound.session),
             None => Ok(()),
         };
         asked.unwrap();
@@ -162,6 +164,10 @@ impl Application for App {
                     .push_back(Told::new(format!("event turned-away {}", fault.name())));
             }
             Event::LogonFailed { cause, .. } => self.cause("event logon-failed", cause),
+            Event::Reset { cause, .. } => {
+                self.told
+                    .push_back(Told::new(format!("event reset {cause:?}")));
+            }
             Event::SessionAdded { id, .. } => {
                 self.told
                     .push_back(Told::new(format!("event session-added {id}")));

@@ -85,6 +85,8 @@ pub enum Order {
     Logon,
     Logout(String),
     Disconnect,
+    ResetInSession,
+    ResetNumbers,
 }
 
 /// What the application says to messages from now on.
@@ -424,7 +426,9 @@ fn order(rest: &str) -> Result<Order, String> {
         "logon" => Ok(Order::Logon),
         "logout" => Ok(Order::Logout(rest.into())),
         "disconnect" => Ok(Order::Disconnect),
-        _ => Err("expected logon, logout TEXT or disconnect".into()),
+        "reset-in-session" => Ok(Order::ResetInSession),
+        "reset-numbers" => Ok(Order::ResetNumbers),
+        _ => Err("expected logon, logout TEXT, disconnect, reset-in-session or reset-numbers".into()),
     }
 }
 
