@@ -80,5 +80,9 @@ fn cause(cause: ResetCause) -> &'static str {
         ResetCause::ResetSeqNumFlag => "ResetSeqNumFlag(141) in a Logon",
         ResetCause::ResetOnLogon => "the session starts anew at every logon",
         ResetCause::Operator => "an operator asked for it",
+        ResetCause::ResetOnLogout => "both sides had logged out",
+        ResetCause::ResetOnDisconnect => "the connection had ended",
+        ResetCause::InSession => "Logons with 141=Y were exchanged while logged on",
+        ResetCause::Schedule => "the schedule began a new interval",
     }
 }
