@@ -9,6 +9,7 @@ pub mod fix;
 mod identity;
 mod outbox;
 mod refusal;
+pub mod schedule;
 mod text;
 
 pub use cause::Cause;
