@@ -7,6 +7,7 @@
 //! The outbox is also the one owner of both sequence numbers, so that a session holds no second copy
 //! that could disagree after a crash.
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::time::Utc;
@@ -164,6 +165,21 @@ impl ResetCause {
         Self::InSession,
         Self::Schedule,
     ];
+}
+
+impl fmt::Display for ResetCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Created => "the journal is new",
+            Self::ResetSeqNumFlag => "ResetSeqNumFlag(141) in a Logon",
+            Self::ResetOnLogon => "the session starts anew at every logon",
+            Self::Operator => "an operator asked for it",
+            Self::ResetOnLogout => "both sides had logged out",
+            Self::ResetOnDisconnect => "the connection had ended",
+            Self::InSession => "ResetSeqNumFlag(141) in Logons exchanged while logged on",
+            Self::Schedule => "the schedule began a new interval",
+        })
+    }
 }
 
 #[cfg(test)]
