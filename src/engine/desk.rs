@@ -12,10 +12,10 @@ use super::clock::Ticker;
 use super::net::{LinkId, Network};
 use super::outbound::Outbound;
 use super::slot::{Connection, Goal, Pending, Slot, handle};
-use crate::admin::{Command, CommandReceiver, Operation, Outcome};
+use crate::admin::{Command, CommandReceiver, HoldOrder, Operation, Outcome};
 use crate::counters::{Stage, StatusPage};
 use crate::session::fix::{Origin, Phase, Replayed, Role, Step};
-use crate::session::{Cause, Fault, Text};
+use crate::session::{Cause, Fault, Hold};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -94,12 +94,9 @@ impl Desk {
     /// Hands a message from the wire to its session, unless it is a Logon that may not come in now.
     pub(super) fn receive(&mut self, now: Now, slot: usize, message: &Message<'_>) -> Step {
         let Slot {
-            session,
-            journal,
-            hold,
-            ..
+            session, journal, ..
         } = &mut self.slots[slot];
-        if session.phase() == Phase::Down && (*hold || self.stopping) {
+        if session.phase() == Phase::Down && (journal.hold().is_some() || self.stopping) {
             return session.turn_away(now, Fault::OnHold, journal);
         }
         session.receive(now, message, Origin::Wire, journal)
@@ -285,7 +282,7 @@ impl Desk {
     fn connection_due<A: Application + ?Sized>(&mut self, now: Now, slot: usize, app: &mut A) {
         let entry = &mut self.slots[slot];
         match entry.connection {
-            Connection::RetryAt(at) if now.mono >= at && !entry.hold && !self.stopping => {
+            Connection::RetryAt(at) if now.mono >= at && !entry.is_held() && !self.stopping => {
                 let Some(route) = &entry.route else { return };
                 match self.net.connect(route.address) {
                     Ok(link) => {
@@ -345,6 +342,7 @@ impl Desk {
             let step = entry.session.timeout(now, &mut entry.journal);
             self.follow(now, slot, step, None, app);
         }
+        self.end_hold_when_over(now, slot);
         let Slot {
             session, journal, ..
         } = &mut self.slots[slot];
@@ -365,6 +363,23 @@ impl Desk {
             Replayed::Waiting => entry.journal.unsent_len() == 0,
         };
         replay_goes_on || flushed == Flushed::More
+    }
+
+    /// Clears a hold whose time is over, and looks again later at one whose time is not.
+    fn end_hold_when_over(&mut self, now: Now, slot: usize) {
+        let entry = &mut self.slots[slot];
+        if entry.hold_check.is_none_or(|at| now.mono < at) {
+            return;
+        }
+        if entry
+            .journal
+            .hold()
+            .is_some_and(|hold| hold.is_over(now.utc))
+        {
+            entry.hold(None, now);
+        } else {
+            entry.watch_hold(now);
+        }
     }
 
     /// Answers the commands of a session that have come to their end.
@@ -437,7 +452,16 @@ impl Desk {
         self.touch(slot);
         match operation {
             Operation::Logon => self.log_on(now, slot),
-            Operation::Logout(reason) => self.log_out(now, slot, &reason, app),
+            Operation::Logout(order) => self.log_out(now, slot, &order, app),
+            Operation::Hold(order) => {
+                self.slots[slot].hold(Some(held(&order, now)), now);
+                Err(Outcome::Done)
+            }
+            Operation::Release if self.slots[slot].is_held() => {
+                self.slots[slot].hold(None, now);
+                Err(Outcome::Done)
+            }
+            Operation::Release => Err(Outcome::NoOp("not held")),
             Operation::Disconnect => match self.slots[slot].connection {
                 Connection::None | Connection::RetryAt(_) => Err(Outcome::NoOp("not connected")),
                 _ => {
@@ -453,7 +477,10 @@ impl Desk {
             return Err(Outcome::Refused("the engine is stopping"));
         }
         let entry = &mut self.slots[slot];
-        let held = std::mem::replace(&mut entry.hold, false);
+        let held = entry.is_held();
+        if held {
+            entry.hold(None, now);
+        }
         match (entry.session.phase(), entry.connection) {
             (Phase::Up, _) if held => Err(Outcome::Done),
             (Phase::Up, _) => Err(Outcome::NoOp("logged on already")),
@@ -477,11 +504,11 @@ impl Desk {
         &mut self,
         now: Now,
         slot: usize,
-        reason: &Text,
+        order: &HoldOrder,
         app: &mut A,
     ) -> Result<Goal, Outcome> {
         let entry = &mut self.slots[slot];
-        entry.hold = true;
+        entry.hold(Some(held(order, now)), now);
         entry.connect_at_once = false;
         match entry.connection {
             Connection::None | Connection::RetryAt(_) => {
@@ -489,7 +516,7 @@ impl Desk {
             }
             Connection::Connecting { .. } => self.end(now, slot, Cause::Disconnected, app),
             Connection::Open { .. } | Connection::Draining { .. } => {
-                let step = entry.session.logout(now, reason, &mut entry.journal);
+                let step = entry.session.logout(now, &order.reason, &mut entry.journal);
                 self.follow(now, slot, step, None, app);
             }
         }
@@ -512,6 +539,16 @@ impl Desk {
     /// Whether a session may be used by this name.
     pub(super) fn slot(&self, session: SessionHandle) -> Option<&Slot> {
         self.slots.get(session.0 as usize)
+    }
+}
+
+/// A hold as it was ordered.
+fn held(order: &HoldOrder, now: Now) -> Hold {
+    Hold {
+        since: now.utc,
+        until: order.until,
+        by: order.by,
+        why: order.reason,
     }
 }
 

@@ -99,7 +99,12 @@ impl HoldFile {
     fn read(region: Region, now: Utc) -> Self {
         let mut newest: Option<(u64, usize, Option<Hold>)> = None;
         let mut damaged = 0;
-        for (number, slot) in region.bytes().chunks_exact(SLOT_BYTES).take(SLOTS).enumerate() {
+        for (number, slot) in region
+            .bytes()
+            .chunks_exact(SLOT_BYTES)
+            .take(SLOTS)
+            .enumerate()
+        {
             match parse(slot) {
                 Slot::Blank => {}
                 Slot::Damaged => damaged += 1,
@@ -137,10 +142,7 @@ fn unreadable(now: Utc) -> Hold {
 enum Slot {
     Blank,
     Damaged,
-    Sound {
-        generation: u64,
-        hold: Option<Hold>,
-    },
+    Sound { generation: u64, hold: Option<Hold> },
 }
 
 /// Writes everything but length and checksum. Answers the length.

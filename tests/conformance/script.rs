@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pinfix::admin::{HoldOrder, Operation};
+use pinfix::session::Text;
 use pinfix::session::fix::Role;
 use pinfix::session::fix::rules::{ALL, Rules};
 
@@ -69,22 +71,15 @@ pub enum Action {
     Verdict(Answer),
     Admission(String),
     Operator {
-        order: Order,
+        operation: Operation,
         unknown: bool,
         within: Duration,
     },
-    Callback(Order),
+    Callback(Operation),
     Restart,
     DropEngine,
     StopEngine,
     Number(u64),
-}
-
-#[derive(Clone, Debug)]
-pub enum Order {
-    Logon,
-    Logout(String),
-    Disconnect,
 }
 
 /// What the application says to messages from now on.
@@ -337,12 +332,12 @@ fn action(word: &str, rest: &str) -> Result<Option<Action>, String> {
                 None => (rest, Duration::from_secs(60)),
             };
             Action::Operator {
-                order: order(rest)?,
+                operation: operation(rest)?,
                 unknown: word == "operator-of-unknown",
                 within,
             }
         }
-        "callback" => Action::Callback(order(rest)?),
+        "callback" => Action::Callback(operation(rest)?),
         "restart" => Action::Restart,
         "drop-engine" => Action::DropEngine,
         "stop-engine" => Action::StopEngine,
@@ -418,13 +413,21 @@ fn given(rest: &str) -> Result<Action, String> {
     })
 }
 
-fn order(rest: &str) -> Result<Order, String> {
+fn operation(rest: &str) -> Result<Operation, String> {
     let (word, rest) = split_word(rest);
+    let held = || -> Result<HoldOrder, String> {
+        Ok(HoldOrder {
+            reason: Text::new(rest).map_err(|error| error.to_string())?,
+            ..HoldOrder::default()
+        })
+    };
     match word {
-        "logon" => Ok(Order::Logon),
-        "logout" => Ok(Order::Logout(rest.into())),
-        "disconnect" => Ok(Order::Disconnect),
-        _ => Err("expected logon, logout TEXT or disconnect".into()),
+        "logon" => Ok(Operation::Logon),
+        "logout" => Ok(Operation::Logout(held()?)),
+        "hold" => Ok(Operation::Hold(held()?)),
+        "release" => Ok(Operation::Release),
+        "disconnect" => Ok(Operation::Disconnect),
+        _ => Err("expected logon, logout TEXT, hold TEXT, release or disconnect".into()),
     }
 }
 
