@@ -1,10 +1,11 @@
 //! One session with everything the engine keeps for it.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::SessionHandle;
-use super::net::LinkId;
+use super::config::Accept;
+use super::net::{LinkId, SocketOptions};
+use super::route::Route;
 use crate::admin::{Outcome, Ticket};
 use crate::counters::{ConnectionState, SessionStatus};
 use crate::journal::Journal;
@@ -25,6 +26,10 @@ pub(super) struct Slot {
     pub(super) route: Option<Route>,
     /// When the end of an operator's hold is looked at next.
     pub(super) hold_check: Option<Mono>,
+    /// For an acceptor, where its peer may come from.
+    pub(super) accept: Accept,
+    /// What is asked of its socket.
+    pub(super) socket: SocketOptions,
     /// An operator asked for a logon while a connection was ending: the next one does not wait for
     /// the back-off.
     pub(super) connect_at_once: bool,
@@ -53,28 +58,6 @@ pub(super) enum Connection {
         cause: Cause,
         give_up: Mono,
     },
-}
-
-/// How an initiator connects.
-#[derive(Clone, Debug)]
-pub(super) struct Route {
-    pub(super) address: SocketAddr,
-    pub(super) reconnect: Vec<Duration>,
-    pub(super) connect_timeout: Duration,
-    /// Attempts since the last successful logon.
-    pub(super) attempts: usize,
-}
-
-impl Route {
-    /// How long to wait before the next attempt.
-    pub(super) fn next_pause(&mut self) -> Duration {
-        let at = self.attempts.min(self.reconnect.len().saturating_sub(1));
-        self.attempts = self.attempts.saturating_add(1);
-        self.reconnect
-            .get(at)
-            .copied()
-            .unwrap_or(Duration::from_secs(30))
-    }
 }
 
 /// A command that is not done yet.

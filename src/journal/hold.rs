@@ -97,8 +97,8 @@ impl HoldFile {
     }
 
     fn read(region: Region, now: Utc) -> Self {
-        let mut newest: Option<(u64, usize, Option<Hold>)> = None;
-        let mut damaged = 0;
+        let mut newest: Option<(usize, Sound)> = None;
+        let mut damaged = false;
         for (number, slot) in region
             .bytes()
             .chunks_exact(SLOT_BYTES)
@@ -106,20 +106,25 @@ impl HoldFile {
             .enumerate()
         {
             match parse(slot) {
-                Slot::Blank => {}
-                Slot::Damaged => damaged += 1,
-                Slot::Sound { generation, hold } => {
-                    if newest.as_ref().is_none_or(|known| generation > known.0) {
-                        newest = Some((generation, number, hold));
+                Ok(None) => {}
+                Ok(Some(sound)) => {
+                    if newest
+                        .as_ref()
+                        .is_none_or(|(_, known)| sound.generation > known.generation)
+                    {
+                        newest = Some((number, sound));
                     }
                 }
+                Err(Damaged) => damaged = true,
             }
         }
-        let (generation, last_slot, hold) = match newest {
-            Some((generation, number, hold)) => (generation, number, hold),
-            None if damaged > 0 => (0, SLOTS - 1, Some(unreadable(now))),
-            None => (0, SLOTS - 1, None),
-        };
+        let (last_slot, Sound { generation, hold }) = newest.unwrap_or((
+            SLOTS - 1,
+            Sound {
+                generation: 0,
+                hold: damaged.then(|| unreadable(now)),
+            },
+        ));
         Self {
             region,
             hold,
@@ -139,11 +144,14 @@ fn unreadable(now: Utc) -> Hold {
     }
 }
 
-enum Slot {
-    Blank,
-    Damaged,
-    Sound { generation: u64, hold: Option<Hold> },
+/// What a slot holds that was written whole.
+struct Sound {
+    generation: u64,
+    hold: Option<Hold>,
 }
+
+/// A slot was written, but not whole, or was changed since.
+struct Damaged;
 
 /// Writes everything but length and checksum. Answers the length.
 fn write(slot: &mut [u8], generation: u64, hold: Option<&Hold>) -> usize {
@@ -168,7 +176,8 @@ fn write(slot: &mut [u8], generation: u64, hold: Option<&Hold>) -> usize {
     end - GENERATION_AT
 }
 
-fn parse(slot: &[u8]) -> Slot {
+/// `None` for a slot that was never written.
+fn parse(slot: &[u8]) -> Result<Option<Sound>, Damaged> {
     let u32_at = |at: usize| {
         let bytes = slot.get(at..at + 4)?;
         Some(u32::from_le_bytes(bytes.try_into().ok()?))
@@ -178,7 +187,7 @@ fn parse(slot: &[u8]) -> Slot {
         Some(u64::from_le_bytes(bytes.try_into().ok()?))
     };
     if slot.iter().all(|&byte| byte == 0) {
-        return Slot::Blank;
+        return Ok(None);
     }
     let sound = || {
         let length = usize::try_from(u32_at(4)?).ok()?;
@@ -188,7 +197,10 @@ fn parse(slot: &[u8]) -> Slot {
         }
         let generation = u64_at(GENERATION_AT)?;
         if length == BODY_AT - GENERATION_AT {
-            return Some((generation, None));
+            return Some(Sound {
+                generation,
+                hold: None,
+            });
         }
         let short = |at: usize| {
             let bytes = slot.get(at..at + 2)?;
@@ -202,12 +214,12 @@ fn parse(slot: &[u8]) -> Slot {
             by: Text::lossy(slot.get(TEXTS_AT..middle)?),
             why: Text::lossy(slot.get(middle..middle + short(34)?)?),
         };
-        Some((generation, Some(hold)))
+        Some(Sound {
+            generation,
+            hold: Some(hold),
+        })
     };
-    match sound() {
-        Some((generation, hold)) => Slot::Sound { generation, hold },
-        None => Slot::Damaged,
-    }
+    sound().map(Some).ok_or(Damaged)
 }
 
 #[cfg(test)]
