@@ -10,6 +10,7 @@ mod hold;
 mod identity;
 mod outbox;
 mod refusal;
+pub mod schedule;
 mod text;
 
 pub use cause::Cause;
