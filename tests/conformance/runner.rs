@@ -492,8 +492,8 @@ impl<'a> Run<'a> {
                 operation,
                 unknown,
                 within,
-            } => self.operate(*operation, *unknown, *within)?,
-            Action::Callback(operation) => self.app.callback = Some(*operation),
+            } => self.operate(**operation, *unknown, *within)?,
+            Action::Callback(operation) => self.app.callback = Some(**operation),
             Action::Restart => self.restart()?,
             Action::DropEngine => {
                 self.note("  the engine is dropped");

@@ -73,11 +73,11 @@ pub enum Action {
     Verdict(Answer),
     Admission(String),
     Operator {
-        operation: Operation,
+        operation: Box<Operation>,
         unknown: bool,
         within: Duration,
     },
-    Callback(Operation),
+    Callback(Box<Operation>),
     Restart,
     DropEngine,
     StopEngine,
@@ -338,12 +338,12 @@ fn action(word: &str, rest: &str) -> Result<Option<Action>, String> {
                 None => (rest, Duration::from_secs(60)),
             };
             Action::Operator {
-                operation: operation(rest)?,
+                operation: Box::new(operation(rest)?),
                 unknown: word == "operator-of-unknown",
                 within,
             }
         }
-        "callback" => Action::Callback(operation(rest)?),
+        "callback" => Action::Callback(Box::new(operation(rest)?)),
         "restart" => Action::Restart,
         "drop-engine" => Action::DropEngine,
         "stop-engine" => Action::StopEngine,
