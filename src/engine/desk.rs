@@ -14,10 +14,10 @@ use super::outbound::Outbound;
 use super::resolver::{Resolver, Whose};
 use super::route::End;
 use super::slot::{Connection, Goal, Pending, Slot, handle};
-use crate::admin::{Command, CommandReceiver, Operation, Outcome};
+use crate::admin::{Command, CommandReceiver, HoldOrder, Operation, Outcome};
 use crate::counters::{Stage, StatusPage};
 use crate::session::fix::{Origin, Phase, Replayed, Role, Step};
-use crate::session::{Cause, Fault, Refusal, ResetCause, Text};
+use crate::session::{Cause, Fault, Hold, Refusal, ResetCause};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -100,12 +100,9 @@ impl Desk {
     /// Hands a message from the wire to its session, unless it is a Logon that may not come in now.
     pub(super) fn receive(&mut self, now: Now, slot: usize, message: &Message<'_>) -> Step {
         let Slot {
-            session,
-            journal,
-            hold,
-            ..
+            session, journal, ..
         } = &mut self.slots[slot];
-        if session.phase() == Phase::Down && (*hold || self.stopping) {
+        if session.phase() == Phase::Down && (journal.hold().is_some() || self.stopping) {
             return session.turn_away(now, Fault::OnHold, journal);
         }
         session.receive(now, message, Origin::Wire, journal)
@@ -337,7 +334,7 @@ impl Desk {
     fn connection_due<A: Application + ?Sized>(&mut self, now: Now, slot: usize, app: &mut A) {
         let entry = &mut self.slots[slot];
         match entry.connection {
-            Connection::RetryAt(at) if now.mono >= at && !entry.hold && !self.stopping => {
+            Connection::RetryAt(at) if now.mono >= at && !entry.is_held() && !self.stopping => {
                 let Some(route) = &mut entry.route else {
                     return;
                 };
@@ -401,6 +398,7 @@ impl Desk {
             let step = entry.session.timeout(now, &mut entry.journal);
             self.follow(now, slot, step, None, app);
         }
+        self.end_hold_when_over(now, slot);
         let Slot {
             session, journal, ..
         } = &mut self.slots[slot];
@@ -421,6 +419,23 @@ impl Desk {
             Replayed::Waiting => entry.journal.unsent_len() == 0,
         };
         replay_goes_on || flushed == Flushed::More
+    }
+
+    /// Clears a hold whose time is over, and looks again later at one whose time is not.
+    fn end_hold_when_over(&mut self, now: Now, slot: usize) {
+        let entry = &mut self.slots[slot];
+        if entry.hold_check.is_none_or(|at| now.mono < at) {
+            return;
+        }
+        if entry
+            .journal
+            .hold()
+            .is_some_and(|hold| hold.is_over(now.utc))
+        {
+            entry.hold(None, now);
+        } else {
+            entry.watch_hold(now);
+        }
     }
 
     /// Answers the commands of a session that have come to their end.
@@ -493,7 +508,16 @@ impl Desk {
         self.touch(slot);
         match operation {
             Operation::Logon => self.log_on(now, slot),
-            Operation::Logout(reason) => self.log_out(now, slot, &reason, app),
+            Operation::Logout(order) => self.log_out(now, slot, &order, app),
+            Operation::Hold(order) => {
+                self.slots[slot].hold(Some(held(&order, now)), now);
+                Err(Outcome::Done)
+            }
+            Operation::Release if self.slots[slot].is_held() => {
+                self.slots[slot].hold(None, now);
+                Err(Outcome::Done)
+            }
+            Operation::Release => Err(Outcome::NoOp("not held")),
             Operation::Disconnect => match self.slots[slot].connection {
                 Connection::None | Connection::RetryAt(_) => Err(Outcome::NoOp("not connected")),
                 _ => {
@@ -532,7 +556,10 @@ impl Desk {
             return Err(Outcome::Refused("the engine is stopping"));
         }
         let entry = &mut self.slots[slot];
-        let held = std::mem::replace(&mut entry.hold, false);
+        let held = entry.is_held();
+        if held {
+            entry.hold(None, now);
+        }
         match (entry.session.phase(), entry.connection) {
             (Phase::Up | Phase::Resetting, _) if held => Err(Outcome::Done),
             (Phase::Up | Phase::Resetting, _) => Err(Outcome::NoOp("logged on already")),
@@ -556,11 +583,11 @@ impl Desk {
         &mut self,
         now: Now,
         slot: usize,
-        reason: &Text,
+        order: &HoldOrder,
         app: &mut A,
     ) -> Result<Goal, Outcome> {
         let entry = &mut self.slots[slot];
-        entry.hold = true;
+        entry.hold(Some(held(order, now)), now);
         entry.connect_at_once = false;
         match entry.connection {
             Connection::None | Connection::RetryAt(_) => {
@@ -568,7 +595,7 @@ impl Desk {
             }
             Connection::Connecting { .. } => self.end(now, slot, Cause::Disconnected, app),
             Connection::Open { .. } | Connection::Draining { .. } => {
-                let step = entry.session.logout(now, reason, &mut entry.journal);
+                let step = entry.session.logout(now, &order.reason, &mut entry.journal);
                 self.follow(now, slot, step, None, app);
             }
         }
@@ -604,6 +631,16 @@ fn refused(refusal: Refusal) -> Outcome {
         Refusal::Connected => "the session has a connection: log it out, or reset in session",
         _ => "there is no room in the journal",
     })
+}
+
+/// A hold as it was ordered.
+fn held(order: &HoldOrder, now: Now) -> Hold {
+    Hold {
+        since: now.utc,
+        until: order.until,
+        by: order.by,
+        why: order.reason,
+    }
 }
 
 /// Arms the timer of a session if it would come too late. A deadline that has moved away is left to

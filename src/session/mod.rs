@@ -6,6 +6,7 @@
 mod cause;
 mod fault;
 pub mod fix;
+mod hold;
 mod identity;
 mod outbox;
 mod refusal;
@@ -14,6 +15,7 @@ mod text;
 
 pub use cause::Cause;
 pub use fault::{Defect, Disposition, Fault};
+pub use hold::Hold;
 pub use identity::SessionId;
 pub use outbox::{Class, Full, InboundAt, Outbox, REPLAY_GROWTH, Replay, ResetCause, Stored};
 pub use refusal::Refusal;

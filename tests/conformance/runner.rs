@@ -10,17 +10,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use pinfix::admin::Outcome;
+use pinfix::admin::{Operation, Outcome};
 use pinfix::engine::{Controller, Engine, EngineConfig, Failover, SessionConfig, SessionHandle};
 use pinfix::journal::{Keeper, Location};
-use pinfix::session::Text;
 use pinfix::session::fix::rules::{FIX44, Rules};
 use pinfix::session::fix::{AtEnd, AtLogon, LogonField, Role};
 use pinfix::time::{Mono, Now, TimestampPrecision, Utc};
 
 use super::app::{App, Told};
 use super::frame::{self, ENGINE, Filling, PEER, Received, printed};
-use super::script::{Action, Expectation, Field, Line, Order, Scenario, Start, Step, What};
+use super::script::{Action, Expectation, Field, Line, Scenario, Start, Step, What};
 use super::simnet::{End, SOCKET_BYTES, SOURCE, Wire};
 
 /// How time is cut while a scenario waits.
@@ -493,11 +492,11 @@ impl<'a> Run<'a> {
             Action::Verdict(answer) => self.app.answer = answer.clone(),
             Action::Admission(text) => self.app.refuse = Some(text.clone()),
             Action::Operator {
-                order,
+                operation,
                 unknown,
                 within,
-            } => self.operate(order, *unknown, *within)?,
-            Action::Callback(order) => self.app.callback = Some(order.clone()),
+            } => self.operate(**operation, *unknown, *within)?,
+            Action::Callback(operation) => self.app.callback = Some(**operation),
             Action::Restart => self.restart()?,
             Action::DropEngine => {
                 self.note("  the engine is dropped");
@@ -687,31 +686,20 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn operate(&mut self, order: &Order, unknown: bool, within: Duration) -> Result<(), String> {
-        self.note(&format!("  the operator: {order:?}"));
+    fn operate(&mut self, operation: Operation, unknown: bool, within: Duration) -> Result<(), String> {
+        self.note(&format!("  the operator: {operation:?}"));
         let session = if unknown {
             handle_beyond()
         } else {
             self.session
         };
-        let (name, ticket) = match order {
-            Order::Logon => ("Logon", self.controller.logon(session, within)),
-            Order::Logout(reason) => {
-                let reason = Text::new(reason).map_err(|error| format!("{error:?}"))?;
-                ("Logout", self.controller.logout(session, reason, within))
-            }
-            Order::Disconnect => ("Disconnect", self.controller.disconnect(session, within)),
-            Order::ResetInSession => (
-                "ResetInSession",
-                self.controller.reset_in_session(session, within),
-            ),
-            Order::ResetNumbers => {
-                self.restarts = true;
-                let ticket = self.controller.reset_numbers(session, within);
-                ("ResetNumbers", ticket)
-            }
-        };
-        self.coverage.operations.lock().unwrap().insert(name);
+        self.restarts |= *operation == Operation::ResetNumbers;
+        self.coverage
+            .operations
+            .lock()
+            .unwrap()
+            .insert(operation.name());
+        let ticket = self.controller.command(session, operation, within);
         let ticket = ticket.map_err(|error| error.to_string())?;
         if self.engine.is_none() {
             let outcome = self.controller.wait(ticket, Duration::from_secs(1));
