@@ -693,7 +693,7 @@ impl<'a> Run<'a> {
         } else {
             self.session
         };
-        self.restarts |= *operation == Operation::ResetNumbers;
+        self.restarts |= operation == Operation::ResetNumbers;
         self.coverage
             .operations
             .lock()
