@@ -22,7 +22,10 @@ use std::sync::Arc;
 
 pub use self::application::{Application, Event, Inbound};
 pub use self::clock::{Clock, Ticker};
-pub use self::config::{ConfigError, EngineConfig, SessionConfig, Template};
+pub use self::config::{
+    ConfigError, EngineConfig, Listener, Need, Opened, Plan, Planned, Problem, Problems, SessionConfig,
+    Start, Template, nearest, quickfix,
+};
 use self::control::Directory;
 pub use self::control::{Controller, StatusError};
 use self::desk::{Desk, WISHES_MAX};

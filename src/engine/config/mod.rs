@@ -1,12 +1,19 @@
 //! What a user decides about an engine and its sessions, checked before anything starts.
 
 mod error;
+mod nearest;
+mod plan;
+mod problem;
+pub mod quickfix;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use self::error::ConfigError;
+pub use self::nearest::nearest;
+pub use self::plan::{Listener, Need, Opened, Plan, Planned, Start};
+pub use self::problem::{Problem, Problems};
 use crate::journal::{JournalConfig, Location};
 use crate::session::SessionId;
 use crate::session::fix::rules::Rules;
@@ -102,7 +109,7 @@ impl SessionConfig {
         Self::new(Settings::new(rules, Role::Acceptor, sender, target))
     }
 
-    fn new(settings: Settings) -> Self {
+    pub(in crate::engine) fn new(settings: Settings) -> Self {
         Self {
             settings,
             address: None,
