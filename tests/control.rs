@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use pinfix::admin::{COMMANDS_MAX, Outcome, Ticket};
 use pinfix::counters::ConnectionState;
-use pinfix::engine::net::{LinkId, ListenerId, Network, Ready};
+use pinfix::engine::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
 use pinfix::engine::{
     Application, Clock, Controller, Engine, EngineConfig, Event, Idle, Inbound, OsNetwork, Outbound,
     Run, SessionConfig, SessionHandle, Stopper,
@@ -41,12 +41,25 @@ struct Gate {
 }
 
 impl Network for Gated {
-    fn listen(&mut self, address: SocketAddr) -> io::Result<(ListenerId, SocketAddr)> {
-        self.inner.listen(address)
+    fn listen(
+        &mut self,
+        address: SocketAddr,
+        reuse: Reuse,
+        options: &SocketOptions,
+    ) -> io::Result<(ListenerId, SocketAddr)> {
+        self.inner.listen(address, reuse, options)
     }
-    fn connect(&mut self, address: SocketAddr) -> io::Result<LinkId> {
+    fn connect(
+        &mut self,
+        address: SocketAddr,
+        source: Option<SocketAddr>,
+        options: &SocketOptions,
+    ) -> io::Result<LinkId> {
         self.gate.connects.fetch_add(1, Ordering::Relaxed);
-        self.inner.connect(address)
+        self.inner.connect(address, source, options)
+    }
+    fn tune(&mut self, link: LinkId, options: &SocketOptions) -> io::Result<()> {
+        self.inner.tune(link, options)
     }
     fn poll(&mut self, wait: Duration, ready: &mut Vec<Ready>) -> io::Result<()> {
         self.inner.poll(wait, ready)?;
@@ -659,7 +672,7 @@ fn storm(threads: u64, each: u64) -> u64 {
                 };
                 config.journal.retention.bytes = Some(8 << 20);
                 config.settings.logout_timeout = Duration::from_millis(500);
-                config.reconnect = vec![Duration::from_millis(10)];
+                config.connect.reconnect = vec![Duration::from_millis(10)];
                 sessions.push(engine.add_session(config, now).unwrap().0);
             }
             let controllers: Vec<Controller> = (0..=threads).map(|_| engine.controller()).collect();

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Outbound, SessionHandle};
+use super::{Destination, Outbound, SessionHandle};
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{Admission, Delivery, Verdict};
 use crate::session::{Cause, Fault, SessionId};
@@ -28,8 +28,10 @@ pub enum Event<'a> {
     ConnectFailed {
         /// Which session.
         session: SessionHandle,
-        /// To where.
-        address: SocketAddr,
+        /// To where, as it was configured.
+        destination: &'a Destination,
+        /// To which address. `None` if the name has none, or none that is known yet.
+        address: Option<SocketAddr>,
         /// Why.
         kind: std::io::ErrorKind,
     },

@@ -11,6 +11,8 @@ use super::application::{Application, Event, Inbound};
 use super::clock::Ticker;
 use super::net::{LinkId, Network};
 use super::outbound::Outbound;
+use super::resolver::{Resolver, Whose};
+use super::route::End;
 use super::slot::{Connection, Goal, Pending, Slot, handle};
 use crate::admin::{Command, CommandReceiver, Operation, Outcome};
 use crate::counters::{Stage, StatusPage};
@@ -54,6 +56,10 @@ pub(super) enum Flushed {
 pub(super) struct Desk {
     pub(super) slots: Vec<Slot>,
     pub(super) net: Box<dyn Network>,
+    /// By link number: the session that asked for the connection last.
+    pub(super) dialled: Vec<u32>,
+    /// Looks names up; there is one once a session has names to connect to.
+    pub(super) resolver: Option<Resolver>,
     /// One entry per session, lazily armed.
     pub(super) wheel: Wheel,
     pub(super) page: StatusPage,
@@ -130,9 +136,6 @@ impl Desk {
                     let entry = &mut self.slots[slot];
                     entry.traffic.logons += 1;
                     entry.traffic.logged_on = now;
-                    if let Some(route) = &mut entry.route {
-                        route.attempts = 0;
-                    }
                     let _: Flushed = self.flush(now, slot);
                     app.on_logon(session, &mut Outbound::new(now, self));
                     Step::Done
@@ -247,17 +250,29 @@ impl Desk {
             Cause::ConnectionLost | Cause::Disconnected | Cause::ConnectFailed(_) | Cause::NoRoom(_)
         );
         self.released.push(Released { link, in_order });
-        let at_once = std::mem::take(&mut entry.connect_at_once);
-        entry.connection = match &mut entry.route {
-            Some(_) if self.stopping => Connection::None,
-            Some(_) if at_once => Connection::RetryAt(now.mono),
-            Some(route) => Connection::RetryAt(now.mono + route.next_pause()),
-            None => Connection::None,
-        };
         entry.traffic.last_cause = cause.code();
         entry.traffic.disconnected = now;
         entry.journal.drop_unsent();
         let was_up = entry.session.disconnected();
+        let end = match cause {
+            Cause::ConnectFailed(_) => End::NotConnected,
+            _ if !was_up => End::NotLoggedOn,
+            Cause::PeerLogout(_) | Cause::Fault(_) => {
+                End::ThrownOut(now.mono.since(entry.traffic.logged_on.mono))
+            }
+            _ => End::LoggedOn,
+        };
+        // What is told below is where this attempt went; the route goes on to the next.
+        if let (Some(route), Cause::ConnectFailed(kind)) = (&entry.route, cause) {
+            app.on_event(&Event::ConnectFailed {
+                session: handle(slot),
+                destination: route.destination(),
+                address: route.address(),
+                kind,
+            });
+        }
+        self.next_attempt(now, slot, end);
+        let entry = &mut self.slots[slot];
         // Noted now: it may connect again before commands are answered.
         for pending in &mut entry.pending {
             if pending.goal == Goal::Closed {
@@ -268,17 +283,49 @@ impl Desk {
         let session = handle(slot);
         if was_up {
             app.on_logout(session, &cause, &mut Outbound::new(now, self));
-        } else if let Cause::ConnectFailed(kind) = cause {
-            if let Some(route) = &self.slots[slot].route {
-                app.on_event(&Event::ConnectFailed {
-                    session,
-                    address: route.address,
-                    kind,
-                });
-            }
-        } else {
+        } else if !matches!(cause, Cause::ConnectFailed(_)) {
             app.on_event(&Event::LogonFailed { session, cause });
         }
+    }
+
+    /// Decides where an initiator connects next, and when.
+    fn next_attempt(&mut self, now: Now, slot: usize, end: End) {
+        let entry = &mut self.slots[slot];
+        let at_once = std::mem::take(&mut entry.connect_at_once);
+        let Some(route) = &mut entry.route else {
+            entry.connection = Connection::None;
+            return;
+        };
+        if let (Some((destination, host)), Some(resolver)) = (route.name(), &self.resolver)
+            && end != End::LoggedOn
+        {
+            let whose = Whose {
+                slot: handle(slot).0,
+                destination,
+            };
+            resolver.ask(host, whose);
+        }
+        let pause = route.ended(end);
+        entry.connection = if self.stopping {
+            Connection::None
+        } else if at_once {
+            Connection::RetryAt(now.mono)
+        } else {
+            Connection::RetryAt(now.mono + pause)
+        };
+    }
+
+    /// Takes the names that were looked up. Answers how many there were.
+    pub(super) fn take_names(&mut self) -> usize {
+        let mut taken = 0;
+        while let Some(answer) = self.resolver.as_mut().and_then(Resolver::next_answer) {
+            let slot = self.slots.get_mut(answer.whose.slot as usize);
+            if let Some(route) = slot.and_then(|slot| slot.route.as_mut()) {
+                route.resolved(answer.whose.destination as usize, answer.found);
+            }
+            taken += 1;
+        }
+        taken
     }
 
     /// Starts the connections, and ends the attempts, that are due.
@@ -286,20 +333,31 @@ impl Desk {
         let entry = &mut self.slots[slot];
         match entry.connection {
             Connection::RetryAt(at) if now.mono >= at && !entry.hold && !self.stopping => {
-                let Some(route) = &entry.route else { return };
-                match self.net.connect(route.address) {
+                let Some(route) = &mut entry.route else {
+                    return;
+                };
+                let dialled = match route.begin(now.mono) {
+                    Some(address) => self.net.connect(address, route.source(), &entry.socket),
+                    None => Err(io::ErrorKind::NotFound.into()),
+                };
+                match dialled {
                     Ok(link) => {
-                        let give_up = now.mono + route.connect_timeout;
+                        let give_up = now.mono + route.timeout();
                         entry.connection = Connection::Connecting { link, give_up };
+                        let index = link.index as usize;
+                        if self.dialled.len() <= index {
+                            self.dialled.resize(index + 1, 0);
+                        }
+                        self.dialled[index] = handle(slot).0;
                     }
                     Err(error) => {
-                        let (address, kind) = (route.address, error.kind());
-                        self.retry_later(now, slot);
                         app.on_event(&Event::ConnectFailed {
                             session: handle(slot),
-                            address,
-                            kind,
+                            destination: route.destination(),
+                            address: route.address(),
+                            kind: error.kind(),
                         });
+                        self.next_attempt(now, slot, End::NotConnected);
                     }
                 }
             }
@@ -317,13 +375,6 @@ impl Desk {
                 self.end(now, slot, cause, app);
             }
             _ => {}
-        }
-    }
-
-    fn retry_later(&mut self, now: Now, slot: usize) {
-        let entry = &mut self.slots[slot];
-        if let Some(route) = &mut entry.route {
-            entry.connection = Connection::RetryAt(now.mono + route.next_pause());
         }
     }
 

@@ -1,10 +1,9 @@
 //! One session with everything the engine keeps for it.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use super::SessionHandle;
-use super::net::LinkId;
+use super::config::Accept;
+use super::net::{LinkId, SocketOptions};
+use super::route::Route;
 use crate::admin::{Outcome, Ticket};
 use crate::counters::{ConnectionState, SessionStatus};
 use crate::journal::Journal;
@@ -20,6 +19,10 @@ pub(super) struct Slot {
     pub(super) connection: Connection,
     /// For an initiator, how it connects.
     pub(super) route: Option<Route>,
+    /// For an acceptor, where its peer may come from.
+    pub(super) accept: Accept,
+    /// What is asked of its socket.
+    pub(super) socket: SocketOptions,
     /// An operator holds the session: it does not connect, and it refuses Logons.
     pub(super) hold: bool,
     /// An operator asked for a logon while a connection was ending: the next one does not wait for
@@ -50,28 +53,6 @@ pub(super) enum Connection {
         cause: Cause,
         give_up: Mono,
     },
-}
-
-/// How an initiator connects.
-#[derive(Clone, Debug)]
-pub(super) struct Route {
-    pub(super) address: SocketAddr,
-    pub(super) reconnect: Vec<Duration>,
-    pub(super) connect_timeout: Duration,
-    /// Attempts since the last successful logon.
-    pub(super) attempts: usize,
-}
-
-impl Route {
-    /// How long to wait before the next attempt.
-    pub(super) fn next_pause(&mut self) -> Duration {
-        let at = self.attempts.min(self.reconnect.len().saturating_sub(1));
-        self.attempts = self.attempts.saturating_add(1);
-        self.reconnect
-            .get(at)
-            .copied()
-            .unwrap_or(Duration::from_secs(30))
-    }
 }
 
 /// A command that is not done yet.

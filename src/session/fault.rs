@@ -75,6 +75,12 @@ catalogue! {
     AlreadyConnected => Close,
     /// No complete Logon within the logon timeout.
     LogonTimeout => Close,
+    /// The session of the Logon may not be reached from this address.
+    SourceNotAllowed => Close,
+    /// More connections that have not logged on than there may be, from one address or in all.
+    TooManyStrangers => Close,
+    /// More Logons from one address within a minute than there may be.
+    TooManyLogons => Close,
 
     // The Logon itself.
 
@@ -196,6 +202,9 @@ impl fmt::Display for Fault {
             Self::UnknownIdentity => f.write_str("No session for this BeginString and these CompIDs"),
             Self::AlreadyConnected => f.write_str("The session is connected already"),
             Self::LogonTimeout => f.write_str("No Logon within the logon timeout"),
+            Self::SourceNotAllowed => f.write_str("The session may not be reached from this address"),
+            Self::TooManyStrangers => f.write_str("Too many connections that have not logged on"),
+            Self::TooManyLogons => f.write_str("Too many Logons from this address within a minute"),
             Self::OnHold => f.write_str("Logon not allowed now: the session is on hold"),
             Self::BadLogonField {
                 tag,

@@ -43,6 +43,8 @@ pub struct App {
     pub refuse: Option<String>,
     pub password: Option<String>,
     pub callback: Option<Order>,
+    /// Failed connections are told with their address.
+    pub tells_address: bool,
 }
 
 impl App {
@@ -54,6 +56,7 @@ impl App {
             refuse: None,
             password: None,
             callback: None,
+            tells_address: false,
         }
     }
 
@@ -152,9 +155,11 @@ impl Application for App {
 
     fn on_event(&mut self, event: &Event<'_>) {
         match event {
-            Event::ConnectFailed { kind, .. } => {
+            Event::ConnectFailed { kind, address, .. } => {
+                let to = address.filter(|_| self.tells_address);
+                let to = to.map_or(String::new(), |address| format!(" {address}"));
                 self.told
-                    .push_back(Told::new(format!("event connect-failed {kind:?}")));
+                    .push_back(Told::new(format!("event connect-failed {kind:?}{to}")));
             }
             Event::TurnedAway { fault, .. } => {
                 self.faults.push(fault.name());

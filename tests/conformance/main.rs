@@ -29,7 +29,8 @@
 //! raw-many N TEXT              the same bytes N times
 //! repeat N > FIELDS            the same frame N times, numbers counting
 //! peer-number N                the number of the peer's next frame
-//! connect / refuse             the peer connects or takes the engine's connection / refuses it
+//! connect [from ADDRESS]       the peer connects or takes the engine's connection
+//! refuse                       the peer refuses it
 //! logon [FIELDS]               connects and exchanges Logons, numbers as they are
 //! on N                         goes on with connection N, counting from 1
 //! finish / close / sever       the peer half-closes / closes / the connection breaks
@@ -49,7 +50,7 @@
 //! silent [10s]                 nothing was sent or told [and nothing is, nor does the engine connect,
 //!                              while time passes]
 //! ok                           the session is up: a TestRequest in sequence is answered
-//! dialled                      the engine has asked for a connection that is not answered yet
+//! dialled [ADDRESS]            the engine has asked for a connection that is not answered yet
 //! open / closed / ended / gone the connection; ended: half-closed by the engine; closed: and the
 //!                              peer closes too; gone: the engine has let go of it
 //! app logon | logout CAUSE | TYPE [poss-dup] [poss-resend] FIELDS | reject FIELDS | refused WHY

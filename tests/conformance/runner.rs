@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pinfix::admin::Outcome;
-use pinfix::engine::{Controller, Engine, EngineConfig, SessionConfig, SessionHandle};
+use pinfix::engine::{Controller, Engine, EngineConfig, Failover, SessionConfig, SessionHandle};
 use pinfix::journal::{Keeper, Location};
 use pinfix::session::Text;
 use pinfix::session::fix::rules::{FIX44, Rules};
@@ -21,7 +21,7 @@ use pinfix::time::{Mono, Now, TimestampPrecision, Utc};
 use super::app::{App, Told};
 use super::frame::{self, ENGINE, Filling, PEER, Received, printed};
 use super::script::{Action, Expectation, Field, Line, Order, Scenario, Start, Step, What};
-use super::simnet::{End, SOCKET_BYTES, Wire};
+use super::simnet::{End, SOCKET_BYTES, SOURCE, Wire};
 
 /// How time is cut while a scenario waits.
 const STEP: Duration = Duration::from_millis(10);
@@ -420,7 +420,7 @@ impl<'a> Run<'a> {
                 next_in,
                 next_out,
             } => self.given(*start, *next_in, *next_out)?,
-            Action::Connect => self.connect()?,
+            Action::Connect(source) => self.connect(source.unwrap_or(SOURCE.into()))?,
             Action::Refuse => {
                 let dial = self.await_dial()?;
                 self.note("  the peer refuses the connection");
@@ -516,7 +516,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         if start == Start::Connected {
-            self.connect()?;
+            self.connect(SOURCE.into())?;
             self.quiesce()?;
             if self.role == Role::Initiator {
                 self.pop_logon()?;
@@ -565,11 +565,11 @@ impl<'a> Run<'a> {
             .ok_or_else(|| "there is no connection".to_owned())
     }
 
-    fn connect(&mut self) -> Result<(), String> {
+    fn connect(&mut self, source: SocketAddr) -> Result<(), String> {
         let end = match self.role {
             Role::Acceptor => self
                 .wire
-                .dial(self.address)
+                .dial(self.address, source)
                 .ok_or("the engine does not listen")?,
             Role::Initiator => {
                 let dial = self.await_dial()?;
@@ -610,7 +610,7 @@ impl<'a> Run<'a> {
 
     /// The whole exchange of Logons, on a new connection.
     fn log_on(&mut self, fields: &[Field]) -> Result<(), String> {
-        self.connect()?;
+        self.connect(SOURCE.into())?;
         self.quiesce()?;
         if self.role == Role::Initiator {
             self.pop_logon()?;
@@ -781,9 +781,13 @@ impl<'a> Run<'a> {
                 }
             }
             Expectation::Ok => self.expect_ok(),
-            Expectation::Dialled => (self.wire.is_dialled())
-                .then_some(())
-                .ok_or("the engine does not connect".into()),
+            Expectation::Dialled(address) => match self.wire.dialled() {
+                None => Err("the engine does not connect".into()),
+                Some(other) if address.is_some_and(|address| address != other) => {
+                    Err(format!("the engine connects to {other}"))
+                }
+                Some(_) => Ok(()),
+            },
             Expectation::Open => {
                 let end = self.peer()?.end;
                 (!self.wire.is_ended(end))
@@ -1029,7 +1033,36 @@ fn set(
             });
         }
         "target_sub_id" => settings.id.target_sub_id = Some(value.into()),
-        "reconnect" => config.reconnect = value.split(',').map(span).collect::<Result<_, _>>()?,
+        "destinations" => {
+            app.tells_address = true;
+            let parse = |text: &str| text.parse().map_err(|_| wrong());
+            config.connect.destinations = value.split(',').map(parse).collect::<Result<_, _>>()?;
+        }
+        "failover" => {
+            config.connect.policy = match value.split_once(' ') {
+                None if value == "round-robin" => Failover::RoundRobin,
+                None if value == "remember-last-good" => Failover::RememberLastGood,
+                Some(("priority", start_over)) => Failover::Priority {
+                    start_over: span(start_over)?,
+                },
+                _ => return Err(wrong()),
+            }
+        }
+        "connect_timeout" => config.connect.timeout = span(value)?,
+        "allow" => {
+            let parse = |text: &str| text.parse().map_err(|_| wrong());
+            config.accept.allow = value.split(',').map(parse).collect::<Result<_, _>>()?;
+        }
+        "port" => config.accept.port = Some(number()? as u16),
+        "strangers_max" => engine.strangers.max = number()?,
+        "strangers_per_source_max" => engine.strangers.per_source_max = number()?,
+        "logons_per_minute" => {
+            engine.strangers.logons_per_source_and_minute = Some(number()? as u32);
+        }
+        "patience" => engine.strangers.patience = span(value)?,
+        "reconnect" => {
+            config.connect.reconnect = value.split(',').map(span).collect::<Result<_, _>>()?
+        }
         "record_inbound" if value == "off" => config.journal.record_inbound = false,
         "retention_bytes" => config.journal.retention.bytes = Some(number()? as u64),
         "unsent_limit" => config.journal.unsent_limit_bytes = number()?,

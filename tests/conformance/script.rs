@@ -3,6 +3,7 @@
 //! A line that cannot be read is an error that names the file, the line and what would be right: a
 //! scenario that silently does nothing would be worse than none.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,7 +47,8 @@ pub enum Action {
         next_in: u64,
         next_out: u64,
     },
-    Connect,
+    /// From this address, if one is given.
+    Connect(Option<SocketAddr>),
     Refuse,
     Logon(Vec<Field>),
     Frame(Vec<Field>),
@@ -119,7 +121,8 @@ pub enum Expectation {
     SomeFrames,
     Silent(Duration),
     Ok,
-    Dialled,
+    /// To this address, if one is given.
+    Dialled(Option<SocketAddr>),
     Open,
     Closed,
     Ended,
@@ -293,7 +296,10 @@ fn step(word: &str, rest: &str) -> Result<Step, String> {
 fn action(word: &str, rest: &str) -> Result<Option<Action>, String> {
     Ok(Some(match word {
         "given" => given(rest)?,
-        "connect" => Action::Connect,
+        "connect" => Action::Connect(match rest.strip_prefix("from ") {
+            Some(address) => Some(address_of(address)?),
+            None => None,
+        }),
         "refuse" => Action::Refuse,
         "logon" => Action::Logon(fields(rest)?),
         ">" => Action::Frame(fields(rest)?),
@@ -362,7 +368,8 @@ fn expectation(word: &str, rest: &str) -> Result<Expectation, String> {
             span(rest)?
         }),
         "ok" => Expectation::Ok,
-        "dialled" => Expectation::Dialled,
+        "dialled" if rest.is_empty() => Expectation::Dialled(None),
+        "dialled" => Expectation::Dialled(Some(address_of(rest)?)),
         "open" => Expectation::Open,
         "closed" => Expectation::Closed,
         "ended" => Expectation::Ended,
@@ -393,6 +400,12 @@ fn expectation(word: &str, rest: &str) -> Result<Expectation, String> {
         }
         _ => return Err("no such line".into()),
     })
+}
+
+fn address_of(text: &str) -> Result<SocketAddr, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| format!("{text:?} is no address, expected for example 10.0.0.7:5001"))
 }
 
 fn given(rest: &str) -> Result<Action, String> {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{ConfigError, EngineConfig, Problem, SessionConfig, Template};
+use super::{ConfigError, EngineConfig, Listen, Problem, SessionConfig};
 use crate::engine::{Engine, SessionHandle};
 use crate::journal::Recovery;
 use crate::time::Now;
@@ -13,20 +13,11 @@ pub struct Plan {
     /// Settings of the engine.
     pub engine: EngineConfig,
     /// The ports it listens on.
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<Listen>,
     /// Its sessions, in the order of the file.
     pub sessions: Vec<Planned>,
     /// What a user should know and may be content with.
     pub warnings: Vec<Problem>,
-}
-
-/// A port to listen on.
-#[derive(Clone, Debug)]
-pub struct Listener {
-    /// The address; port 0 lets the system choose.
-    pub address: SocketAddr,
-    /// What to do with a Logon for which no session is configured.
-    pub template: Option<Template>,
 }
 
 /// A session of a plan.
@@ -106,7 +97,7 @@ impl Plan {
             opened.sessions.push(session);
         }
         for listener in &self.listeners {
-            let bound = engine.listen(listener.address, listener.template.clone())?;
+            let bound = engine.listen_as(listener.clone())?;
             opened.listening.push(bound);
         }
         Ok(opened)

@@ -1,12 +1,13 @@
 //! A session while its keys are read: what takes several keys to decide waits here for the last.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::keys::Given;
-use crate::engine::config::{Need, Planned, SessionConfig, Start};
+use crate::engine::config::{Destination, Failover, Listen, Need, Planned, SessionConfig, Start};
+use crate::session::fix::rules::Rules;
 use crate::session::fix::{LogonField, Role, Settings};
 use crate::time::TimestampPrecision;
 
@@ -23,8 +24,14 @@ pub(super) struct Draft {
     pub logon_tags: BTreeMap<u32, LogonField>,
     /// Where to connect to, by number, 0 for the one without.
     pub places: BTreeMap<u32, Place>,
+    pub first_host: FirstHost,
+    pub start_over: Duration,
     pub accept_address: Option<IpAddr>,
     pub accept_port: Option<u16>,
+    pub reuse_address: bool,
+    pub kind: Kind,
+    /// The versions of a template.
+    pub rules: Vec<&'static Rules>,
     /// The directory below which its journal is kept.
     pub journals: Option<PathBuf>,
     pub start: Start,
@@ -47,21 +54,47 @@ pub(super) struct Remark {
 pub(super) struct Place {
     pub host: Option<String>,
     pub port: Option<u16>,
+    pub source_host: Option<IpAddr>,
+    pub source_port: Option<u16>,
+}
+
+/// What is special about the first of several hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum FirstHost {
+    #[default]
+    Nothing,
+    /// It is gone back to.
+    Preferred,
+}
+
+/// What a section describes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    #[default]
+    Session,
+    /// Sessions that are made when a Logon for them comes.
+    Template,
 }
 
 /// A session that is whole.
 pub(super) struct Finished {
     pub planned: Planned,
     /// Where an acceptor listens.
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<Listen>,
+    pub kind: Kind,
+    /// The versions of a template.
+    pub rules: Vec<&'static Rules>,
+    /// The directory below which the journals of a template are kept.
+    pub journals: Option<PathBuf>,
 }
 
 impl Draft {
     /// With what the engines of the family take where nothing is said.
     pub fn new(settings: Settings) -> Self {
         let mut config = SessionConfig::new(settings);
-        config.reconnect = vec![Duration::from_secs(30)];
-        config.connect_timeout = Duration::from_secs(60);
+        config.connect.reconnect = vec![Duration::from_secs(30)];
+        config.connect.timeout = Duration::from_secs(60);
+        config.connect.policy = Failover::RoundRobin;
         Self {
             config,
             precision: None,
@@ -71,8 +104,13 @@ impl Draft {
             max_latency: Duration::from_secs(120),
             logon_tags: BTreeMap::new(),
             places: BTreeMap::new(),
+            first_host: FirstHost::default(),
+            start_over: Duration::from_secs(120),
             accept_address: None,
             accept_port: None,
+            reuse_address: true,
+            kind: Kind::default(),
+            rules: Vec::new(),
             journals: None,
             start: Start::default(),
             need: Need::default(),
@@ -105,11 +143,34 @@ impl Draft {
         if let Some(missing) = gap(self.logon_tags.keys()) {
             wrong(&format!("LogonTag{missing}"), MISSING_NUMBER.to_owned());
         }
+        if self.kind == Kind::Template {
+            let id = &settings.id;
+            let parts = [
+                ("SenderSubID", &id.sender_sub_id),
+                ("SenderLocationID", &id.sender_location_id),
+                ("TargetSubID", &id.target_sub_id),
+                ("TargetLocationID", &id.target_location_id),
+            ];
+            for (key, part) in parts {
+                if part.as_ref().is_some_and(|part| part != "*") {
+                    wrong(
+                        key,
+                        "is given: a template knows its peers by their CompIDs".to_owned(),
+                    );
+                }
+            }
+        }
         settings.logon_fields = self.logon_tags.into_values().collect();
         let mut listen = None;
         match settings.role {
             Role::Initiator => {
-                self.config.address = connect_to(&self.places, wrong);
+                self.config.connect.destinations = destinations(&self.places, wrong);
+                self.config.connect.source = source(&self.places, wrong);
+                if self.first_host == FirstHost::Preferred {
+                    self.config.connect.policy = Failover::Priority {
+                        start_over: self.start_over,
+                    };
+                }
             }
             Role::Acceptor => match self.accept_port {
                 None => wrong(
@@ -118,11 +179,15 @@ impl Draft {
                 ),
                 Some(port) => {
                     let address = self.accept_address.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
-                    listen = Some(SocketAddr::new(address, port));
+                    self.config.accept.port = Some(port);
+                    listen = Some(Listen {
+                        reuse_address: self.reuse_address,
+                        ..Listen::on(SocketAddr::new(address, port))
+                    });
                 }
             },
         }
-        if let Some(base) = &self.journals {
+        if let (Some(base), Kind::Session) = (&self.journals, self.kind) {
             self.config = self.config.journal_below(base);
         }
         Finished {
@@ -134,6 +199,9 @@ impl Draft {
                 own: Vec::new(),
             },
             listen,
+            kind: self.kind,
+            rules: self.rules,
+            journals: self.journals,
         }
     }
 }
@@ -152,17 +220,20 @@ fn gap<'a>(numbers: impl Iterator<Item = &'a u32>) -> Option<u32> {
     None
 }
 
-fn connect_to(
+fn destinations(
     places: &BTreeMap<u32, Place>,
     wrong: &mut dyn FnMut(&str, String),
-) -> Option<SocketAddr> {
+) -> Vec<Destination> {
     if let Some(missing) = gap(places.keys()) {
         wrong(
             &format!("SocketConnectHost{missing}"),
             MISSING_NUMBER.to_owned(),
         );
     }
-    if places.is_empty() {
+    if !places
+        .values()
+        .any(|place| place.host.is_some() || place.port.is_some())
+    {
         wrong(
             "SocketConnectHost",
             "is missing: the host an initiator connects to".to_owned(),
@@ -171,24 +242,25 @@ fn connect_to(
             "SocketConnectPort",
             "is missing: the port an initiator connects to".to_owned(),
         );
+        return Vec::new();
     }
-    let mut first = None;
+    let mut found = Vec::new();
     for (number, place) in places {
         let suffix = match number {
             0 => String::new(),
             number => number.to_string(),
         };
         match (&place.host, place.port) {
-            (Some(host), Some(port)) => match (host.as_str(), port).to_socket_addrs() {
-                Ok(mut addresses) => first = first.or(addresses.next()),
-                Err(error) => wrong(
+            (Some(host), Some(port)) => match destination(host, port) {
+                Some(destination) => found.push(destination),
+                None => wrong(
                     &format!("SocketConnectHost{suffix}"),
-                    format!("{host} has no address: {error}"),
+                    format!("{host:?} is neither an address nor a host name"),
                 ),
             },
             (None, _) => wrong(
                 &format!("SocketConnectHost{suffix}"),
-                format!("is missing: SocketConnectPort{suffix} is given"),
+                "is missing: another key of this number is given".to_owned(),
             ),
             (_, None) => wrong(
                 &format!("SocketConnectPort{suffix}"),
@@ -196,7 +268,31 @@ fn connect_to(
             ),
         }
     }
-    first
+    found
+}
+
+fn destination(host: &str, port: u16) -> Option<Destination> {
+    match host.parse::<IpAddr>() {
+        Ok(address) => Some(Destination::Address(SocketAddr::new(address, port))),
+        Err(_) => format!("{host}:{port}").parse().ok(),
+    }
+}
+
+/// Where to connect from: one place, whatever the destination.
+fn source(places: &BTreeMap<u32, Place>, wrong: &mut dyn FnMut(&str, String)) -> Option<SocketAddr> {
+    let mut sources = places
+        .values()
+        .filter(|place| place.source_host.is_some() || place.source_port.is_some())
+        .map(|place| {
+            let host = place.source_host.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+            SocketAddr::new(host, place.source_port.unwrap_or(0))
+        });
+    let first = sources.next()?;
+    if let Some(other) = sources.find(|other| *other != first) {
+        let text = format!("{other} differs from {first}: a session connects from one place");
+        wrong("SocketLocalHost", text);
+    }
+    Some(first)
 }
 
 #[cfg(test)]

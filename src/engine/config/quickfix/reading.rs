@@ -1,13 +1,13 @@
 //! From the lines of a file to a plan: finds the row of every key, lets sessions inherit, and has the
 //! rows put the values in place.
 
-use std::net::SocketAddr;
-
 use super::Loader;
-use super::draft::{Draft, Finished};
+use super::draft::{Draft, Finished, Kind};
 use super::grammar::{self, Entry, Expanded, Parsed, Section};
 use super::keys::{self, Given, Key, Stance};
-use crate::engine::config::{ConfigError, Listener, Need, Plan, Problem, Problems, nearest};
+use crate::engine::config::{
+    ConfigError, IdentityPattern, Listen, Need, Plan, Problem, Problems, Template, nearest,
+};
 use crate::session::fix::rules::{ALL, Rules};
 use crate::session::fix::{Role, Settings};
 
@@ -87,12 +87,18 @@ impl<'a> Reading<'a> {
                 continue;
             }
             lines.push((name, section.line));
-            if let Some(address) = finished.listen {
-                listen_on(&mut plan, address);
+            add(&mut plan, finished);
+        }
+        if self.problems.is_empty() && says_yes(&defaults, "DynamicSessions") {
+            // After the templates of sections, which are more particular.
+            let mut entries = defaults.clone();
+            entries.retain(|known| known.row.name != "AcceptorTemplate");
+            if let Some(finished) = self.anybody(&parsed.defaults, &entries) {
+                add(&mut plan, finished);
             }
-            plan.sessions.push(finished.planned);
         }
         if !self.problems.is_empty() {
+            self.problems.sort_by_key(|problem| problem.line);
             return Err(Problems(self.problems));
         }
         plan.warnings = self.warnings;
@@ -208,15 +214,36 @@ impl<'a> Reading<'a> {
 
     /// Reads one session. `None` if it has a problem, or is left out for one.
     fn session(&mut self, section: &Section, entries: &[Known<'_>]) -> Option<Finished> {
+        let kind = match says_yes(entries, "AcceptorTemplate") {
+            true => Kind::Template,
+            false => Kind::Session,
+        };
+        self.described(section, entries, kind)
+    }
+
+    /// Reads what [DEFAULT] says about sessions that no section describes.
+    fn anybody(&mut self, section: &Section, entries: &[Known<'_>]) -> Option<Finished> {
+        self.described(section, entries, Kind::Template)
+    }
+
+    fn described(&mut self, section: &Section, entries: &[Known<'_>], kind: Kind) -> Option<Finished> {
         let before = self.problems.len();
         let values = self.values(entries);
-        let settings = self.identity(section, entries, &values);
+        let (settings, rules) = self.identity(section, entries, &values, kind);
         let mut draft = Draft::new(settings);
+        draft.kind = kind;
+        draft.rules = rules;
         let name = |draft: &Draft| draft.config.settings.id.to_string();
         for (known, expanded) in &values {
             let (Stance::Honoured(apply) | Stance::Mapped(apply)) = known.row.stance else {
                 continue;
             };
+            let role = draft.config.settings.role;
+            let is_other_role = known.row.role.is_some_and(|only| only != role);
+            let is_inherited = known.entry.line < section.line;
+            if is_other_role && is_inherited {
+                continue;
+            }
             let given = Given {
                 line: known.entry.line,
                 key: &known.entry.key,
@@ -225,13 +252,11 @@ impl<'a> Reading<'a> {
             };
             if let Err(right) = apply.apply(&mut draft, &given) {
                 let mut problem = self.about(known.entry, Some(known.row), right);
-                if known.entry.line > section.line {
+                if !is_inherited {
                     problem.session = Some(name(&draft));
                 }
                 self.problem(problem);
-            }
-            let (role, line) = (draft.config.settings.role, known.entry.line);
-            if known.row.role.is_some_and(|only| only != role) && line > section.line {
+            } else if is_other_role {
                 let mut remark = self.about(known.entry, Some(known.row), no_effect(role).to_owned());
                 remark.session = Some(name(&draft));
                 self.warnings.push(remark);
@@ -270,6 +295,11 @@ impl<'a> Reading<'a> {
         }
         let finished = draft.finish(&mut |key, text| wrong.push((key.to_owned(), text)));
         let missing_any = self.problems.len() > before || !wrong.is_empty();
+        let told = |problem: &Problem| problem.key.as_deref() == Some("ConnectionType");
+        let role_is_known = !self.problems[before..].iter().any(told);
+        // What follows from a mistake that was told already is no mistake of its own.
+        let read_all = self.problems.len() == before;
+        wrong.retain(|(key, _)| role_is_known && (read_all || !given(key)));
         for (key, text) in wrong {
             let problem = Problem {
                 session: Some(name.clone()),
@@ -329,7 +359,8 @@ impl<'a> Reading<'a> {
         section: &Section,
         given: &[Known<'_>],
         values: &[(Known<'_>, Expanded)],
-    ) -> Settings {
+        kind: Kind,
+    ) -> (Settings, Vec<&'static Rules>) {
         let find = |name: &str| values.iter().find(|(known, _)| known.row.name == name);
         let text = |name: &str| find(name).map(|(_, expanded)| expanded.value.as_str());
         let begin_string = text("BeginString").unwrap_or("FIX.?");
@@ -359,6 +390,9 @@ impl<'a> Reading<'a> {
             "TargetCompID",
             "ConnectionType",
         ] {
+            if kind == Kind::Template && !matches!(text(key), Some("")) {
+                continue;
+            }
             if !given.iter().any(|known| known.row.name == key) {
                 wrong(key, "is missing: every session needs it".to_owned());
             } else if text(key) == Some("") {
@@ -377,12 +411,28 @@ impl<'a> Reading<'a> {
                 Role::Acceptor
             }
         };
-        let rules =
-            version(text("BeginString"), text("DefaultApplVerID")).unwrap_or_else(|(key, text)| {
-                wrong(key, text);
-                ALL[0]
-            });
-        Settings::new(rules, role, ours.unwrap_or("?"), theirs.unwrap_or("?"))
+        let rules = match (kind, text("BeginString")) {
+            (Kind::Template, None | Some("*")) => ALL.to_vec(),
+            (_, begin_string) => {
+                let found = version(begin_string, text("DefaultApplVerID"));
+                vec![found.unwrap_or_else(|(key, text)| {
+                    wrong(key, text);
+                    ALL[0]
+                })]
+            }
+        };
+        let unknown = match kind {
+            Kind::Session => "?",
+            Kind::Template => "*",
+        };
+        let newest = rules.last().copied().unwrap_or(ALL[0]);
+        let settings = Settings::new(
+            newest,
+            role,
+            ours.unwrap_or(unknown),
+            theirs.unwrap_or(unknown),
+        );
+        (settings, rules)
     }
 
     /// A problem that the checks of the library found.
@@ -432,18 +482,50 @@ fn no_effect(role: Role) -> &'static str {
     }
 }
 
-/// Listens on an address, once for all sessions that share it.
-fn listen_on(plan: &mut Plan, address: SocketAddr) {
-    if !plan
+/// Whether the last of these entries with a key says `Y`.
+fn says_yes(entries: &[Known<'_>], key: &str) -> bool {
+    let last = entries.iter().rfind(|known| known.row.name == key);
+    last.is_some_and(|known| known.entry.value.eq_ignore_ascii_case("Y"))
+}
+
+/// Adds what a section came to: a session, or a template of the port it says.
+fn add(plan: &mut Plan, finished: Finished) {
+    let config = &finished.planned.config;
+    if config.settings.role == Role::Acceptor {
+        // Before its Logon nobody knows which session a connection is for.
+        let strangers = &mut plan.engine.strangers;
+        let first = plan.listeners.is_empty();
+        let patience = config.settings.logon_timeout;
+        strangers.patience = if first {
+            patience
+        } else {
+            strangers.patience.max(patience)
+        };
+    }
+    let door = finished.listen.map(|listen| listen_on(plan, listen));
+    match (finished.kind, door) {
+        (Kind::Template, Some(door)) => {
+            let id = &finished.planned.config.settings.id;
+            let pattern = IdentityPattern::new(&id.sender_comp_id, &id.target_comp_id);
+            let mut template = Template::new(finished.rules, finished.planned.config);
+            template.allow.push(pattern);
+            template.journals = finished.journals;
+            plan.listeners[door].templates.push(template);
+        }
+        _ => plan.sessions.push(finished.planned),
+    }
+}
+
+/// Listens on an address, once for all sessions that share it. Answers which listener that is.
+fn listen_on(plan: &mut Plan, listen: Listen) -> usize {
+    let there = plan
         .listeners
         .iter()
-        .any(|listener| listener.address == address)
-    {
-        plan.listeners.push(Listener {
-            address,
-            template: None,
-        });
-    }
+        .position(|other| other.address == listen.address);
+    there.unwrap_or_else(|| {
+        plan.listeners.push(listen);
+        plan.listeners.len() - 1
+    })
 }
 
 /// The version that the two keys name, or the key that is wrong and what would be right.

@@ -11,6 +11,14 @@ pub(super) fn flag(value: &str) -> Result<bool, String> {
     }
 }
 
+/// A whole number between two.
+pub(super) fn number(value: &str, least: u64, most: u64) -> Result<u64, String> {
+    let number = value.parse().ok();
+    number
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| format!("expected a whole number from {least} to {most}"))
+}
+
 /// A port.
 pub(super) fn port(value: &str) -> Result<u16, String> {
     let port = value.parse().ok();
@@ -95,6 +103,7 @@ mod tests {
     fn other_values_say_what_would_be_right() {
         assert_eq!((flag("Y"), flag("n")), (Ok(true), Ok(false)));
         assert!(flag("true").unwrap_err().contains("Y or N"));
+        assert!(number("0", 1, 9).unwrap_err().contains("from 1 to 9"));
         assert!(port("0").is_err() && port("65536").is_err());
         assert_eq!(word("b", &[("A", 1), ("B", 2)]), Ok(2));
         assert!(

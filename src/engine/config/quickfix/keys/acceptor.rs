@@ -1,7 +1,8 @@
 //! Where an acceptor listens and whom it lets in.
 
-use super::super::value::{port, word};
-use super::{Draft, Given, Key, honoured, not_yet};
+use super::super::value::{flag, port, word};
+use super::{Draft, Given, Key, honoured, mapped, not_yet, refused};
+use crate::engine::config::Subnet;
 use crate::session::fix::Role;
 
 pub(super) const KEYS: &[Key] = &[
@@ -31,41 +32,50 @@ pub(super) const KEYS: &[Key] = &[
         word(given.value, &[("TCP", ())]).map_err(|_| right.to_owned())
     })
     .only(Role::Acceptor),
-    not_yet(
+    honoured(
         "SocketReuseAddress",
         "system",
         "Y",
         "SO_REUSEADDR of the port",
+        |draft, given| {
+            draft.reuse_address = flag(given.value)?;
+            Ok(())
+        },
     )
     .only(Role::Acceptor),
-    not_yet(
+    honoured(
         "AllowedRemoteAddresses",
         "all",
         "all",
-        "addresses the peer may come from",
+        "addresses or networks the peer may come from, with commas between them",
+        allowed,
     )
     .only(Role::Acceptor),
-    not_yet(
+    honoured(
         "AcceptorTemplate",
         "N",
         "-",
-        "Y: makes sessions for Logons that no session is for",
+        "Y: makes sessions for Logons that no session is for and whose CompIDs fit, `*` being any",
+        |draft, given| match (flag(given.value)?, draft.config.settings.role) {
+            (true, Role::Initiator) => {
+                Err("expected N: an initiator knows whom it connects to".to_owned())
+            }
+            _ => Ok(()),
+        },
     )
     .only(Role::Acceptor),
-    not_yet(
+    mapped(
         "DynamicSessions",
         "-",
         "-",
-        "Y: makes a session for every Logon that no session is for",
+        "Y in [DEFAULT]: makes a session for every Logon that no session is for",
+        |_, given| flag(given.value).map(|_| ()),
     )
     .only(Role::Acceptor),
-    not_yet(
+    refused(
         "DynamicQualifier",
-        "-",
-        "-",
-        "Y: several made sessions may have the same CompIDs",
-    )
-    .only(Role::Acceptor),
+        "sessions with the same CompIDs cannot be told apart by their Logons; give each its own CompID",
+    ),
     not_yet(
         "UseTCPProxy",
         "-",
@@ -81,5 +91,19 @@ fn accept_address(draft: &mut Draft, given: &Given<'_>) -> Result<(), String> {
         value => value.parse().ok(),
     };
     draft.accept_address = Some(address.ok_or("expected an IP address such as 0.0.0.0")?);
+    Ok(())
+}
+
+fn allowed(draft: &mut Draft, given: &Given<'_>) -> Result<(), String> {
+    if draft.config.settings.role == Role::Initiator {
+        return Err("nobody connects to an initiator; leave it out".to_owned());
+    }
+    let networks: Result<Vec<Subnet>, _> = given
+        .value
+        .split(',')
+        .map(|network| network.trim().parse())
+        .collect();
+    draft.config.accept.allow = networks
+        .map_err(|_| "expected addresses or networks such as 10.0.0.1,10.1.0.0/16, no host names")?;
     Ok(())
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::super::draft::FirstHost;
 use super::super::value::{flag, port, span, word};
-use super::{Family, Key, honoured, mapped, not_yet};
+use super::{Family, Key, honoured, mapped};
 use crate::engine::config::Start;
 use crate::session::fix::Role;
 
@@ -46,31 +47,65 @@ pub(super) const KEYS: &[Key] = &[
         "-",
         "seconds an attempt to connect may take",
         |draft, given| {
-            draft.config.connect_timeout = span(given.value, Duration::from_secs(1))?;
+            draft.config.connect.timeout = span(given.value, Duration::from_secs(1))?;
             Ok(())
         },
     )
     .only(Role::Initiator),
-    not_yet("SocketLocalHost", "any", "any", "address to connect from")
-        .also(&["SocketConnectSourceHost"])
-        .family(Family::Numbered)
-        .only(Role::Initiator),
-    not_yet("SocketLocalPort", "any", "any", "port to connect from")
-        .also(&["SocketConnectSourcePort"])
-        .family(Family::Numbered)
-        .only(Role::Initiator),
-    not_yet(
+    honoured(
+        "SocketLocalHost",
+        "any",
+        "any",
+        "address to connect from",
+        |draft, given| {
+            let address = given
+                .value
+                .parse()
+                .map_err(|_| "expected an IP address of this machine")?;
+            draft.place(given.number()).source_host = Some(address);
+            Ok(())
+        },
+    )
+    .also(&["SocketConnectSourceHost"])
+    .family(Family::Numbered)
+    .only(Role::Initiator),
+    honoured(
+        "SocketLocalPort",
+        "any",
+        "any",
+        "port to connect from",
+        |draft, given| {
+            draft.place(given.number()).source_port = Some(port(given.value)?);
+            Ok(())
+        },
+    )
+    .also(&["SocketConnectSourcePort"])
+    .family(Family::Numbered)
+    .only(Role::Initiator),
+    honoured(
         "HostSelectionPolicy",
         "-",
         "ROUNDROBIN",
-        "which of several hosts: PRIORITY or ROUNDROBIN",
+        "which of several hosts: PRIORITY, the first when it is there, or ROUNDROBIN, the next",
+        |draft, given| {
+            let policies = [
+                ("PRIORITY", FirstHost::Preferred),
+                ("ROUNDROBIN", FirstHost::Nothing),
+            ];
+            draft.first_host = word(given.value, &policies)?;
+            Ok(())
+        },
     )
     .only(Role::Initiator),
-    not_yet(
+    honoured(
         "HostSelectionPolicyPriorityStartOverInterval",
         "-",
         "120",
         "seconds after which the first host is tried again",
+        |draft, given| {
+            draft.start_over = span(given.value, Duration::from_secs(1))?;
+            Ok(())
+        },
     )
     .only(Role::Initiator),
     mapped(

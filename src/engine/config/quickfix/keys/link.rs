@@ -1,7 +1,9 @@
 //! Options of sockets, and what would stand between a socket and a session.
 
-use super::super::value::flag;
-use super::{Key, honoured, mapped, not_yet, refused};
+use std::time::Duration;
+
+use super::super::value::{flag, number, word};
+use super::{Key, honoured, mapped, refused};
 
 const PEM: &str =
     "TLS is not there yet; run a TLS proxy such as stunnel in front, its keys as PEM files";
@@ -39,15 +41,46 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
     ),
-    not_yet("SocketKeepAlive", "system", "-", "SO_KEEPALIVE"),
-    not_yet(
+    honoured(
+        "SocketKeepAlive",
+        "system",
+        "-",
+        "SO_KEEPALIVE, after the two hours of the system",
+        |draft, given| {
+            draft.config.socket.keepalive = flag(given.value)?.then_some(KEEPALIVE);
+            Ok(())
+        },
+    ),
+    honoured(
         "SocketReceiveBufferSize",
         "system",
         "0",
-        "SO_RCVBUF in bytes",
+        "SO_RCVBUF in bytes, 0 for the system's",
+        |draft, given| {
+            draft.config.socket.receive_buffer_bytes = buffer(given.value)?;
+            Ok(())
+        },
     ),
-    not_yet("SocketSendBufferSize", "system", "0", "SO_SNDBUF in bytes"),
-    not_yet("SocketLinger", "system", "-", "SO_LINGER in seconds"),
+    honoured(
+        "SocketSendBufferSize",
+        "system",
+        "0",
+        "SO_SNDBUF in bytes, 0 for the system's",
+        |draft, given| {
+            draft.config.socket.send_buffer_bytes = buffer(given.value)?;
+            Ok(())
+        },
+    ),
+    honoured(
+        "SocketLinger",
+        "system",
+        "-",
+        "SO_LINGER in seconds",
+        |draft, given| {
+            draft.config.socket.linger = Some(Duration::from_secs(number(given.value, 0, 32_767)?));
+            Ok(())
+        },
+    ),
     honoured(
         "SocketOobInline",
         "system",
@@ -58,11 +91,15 @@ pub(super) const KEYS: &[Key] = &[
             true => Err("expected N: FIX has no urgent data".to_owned()),
         },
     ),
-    not_yet(
+    honoured(
         "SocketTrafficClass",
         "system",
         "-",
-        "IP_TOS, a number or IPTOS names",
+        "IP_TOS: a number, or names such as IPTOS_LOWDELAY with `|` or `,` between them",
+        |draft, given| {
+            draft.config.socket.traffic_class = Some(traffic_class(given.value)?);
+            Ok(())
+        },
     ),
     mapped(
         "SocketSynchronousWrites",
@@ -76,11 +113,28 @@ pub(super) const KEYS: &[Key] = &[
         "a write never waits; what the socket does not take stays in the journal, and a peer that takes \
          nothing is closed at MaxScheduledWriteRequests",
     ),
-    not_yet(
+    mapped(
         "MaxScheduledWriteRequests",
         "0",
         "-",
-        "messages that may wait for a slow peer before it is closed",
+        "messages that may wait for a slow peer, taken as 1 KiB each; 0 for the 1 MiB of the journal",
+        |draft, given| {
+            let messages = number(given.value, 0, 1 << 20)?;
+            if messages == 0 {
+                return Ok(());
+            }
+            let journal = &mut draft.config.journal;
+            let bytes = usize::try_from(messages)
+                .unwrap_or(usize::MAX)
+                .saturating_mul(1024);
+            journal.unsent_limit_bytes = bytes.max(2 * journal.control_reserve_bytes);
+            let bytes = journal.unsent_limit_bytes;
+            let text = format!(
+                "counts bytes here, {bytes} of them; at the limit the application is refused first"
+            );
+            draft.warn(given, &text);
+            Ok(())
+        },
     ),
     honoured(
         "SocketUseSSL",
@@ -137,3 +191,33 @@ pub(super) const KEYS: &[Key] = &[
     refused("ProxyDomain", NO_PROXY),
     refused("ProxyWorkstation", NO_PROXY),
 ];
+
+/// How long a connection is silent before Linux probes it, unless told otherwise.
+const KEEPALIVE: Duration = Duration::from_secs(7200);
+
+/// Bytes of a buffer; `None` leaves it to the system.
+fn buffer(value: &str) -> Result<Option<usize>, String> {
+    let bytes = number(value, 0, 1 << 30)?;
+    Ok(usize::try_from(bytes).ok().filter(|bytes| *bytes != 0))
+}
+
+/// The flags of RFC 1349 as Java names them, or the whole byte as a number.
+fn traffic_class(value: &str) -> Result<u8, String> {
+    const FLAGS: &[(&str, u8)] = &[
+        ("IPTOS_LOWCOST", 0x02),
+        ("IPTOS_RELIABILITY", 0x04),
+        ("IPTOS_THROUGHPUT", 0x08),
+        ("IPTOS_LOWDELAY", 0x10),
+    ];
+    let whole = match value.strip_prefix("0x") {
+        Some(digits) => u8::from_str_radix(digits, 16).ok(),
+        None => value.parse().ok(),
+    };
+    if let Some(whole) = whole {
+        return Ok(whole);
+    }
+    value
+        .split(['|', ','])
+        .try_fold(0, |class, name| Ok(class | word(name.trim(), FLAGS)?))
+        .map_err(|right: String| format!("{right}, or a number from 0 to 255"))
+}

@@ -63,7 +63,7 @@ pub(super) const KEYS: &[Key] = &[
         "30",
         "seconds between attempts to connect, or a list such as 3x5;2x30;60",
         |draft, given| {
-            draft.config.reconnect = intervals(given.value)?;
+            draft.config.connect.reconnect = intervals(given.value)?;
             Ok(())
         },
     )

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::{ACCEPTOR, INITIATOR, read};
 use crate::engine::config::quickfix::keys::{self, Stance};
-use crate::engine::config::{Need, Plan, Planned, Start};
+use crate::engine::config::{Failover, IdentityPattern, Need, Plan, Planned, Start};
 use crate::journal::{Durability, Location};
 use crate::session::fix::Role;
+use crate::session::fix::rules::ALL;
 use crate::time::TimestampPrecision;
 
 /// What a line does to a session that is whole without it.
@@ -167,23 +168,118 @@ const ROWS: &[Row] = &[
         "ReconnectInterval",
         "ReconnectInterval=3x5;2x30;60",
         I,
-        Change(|s| s.config.reconnect == [5, 5, 5, 30, 30, 60].map(Duration::from_secs)),
+        Change(|s| s.config.connect.reconnect == [5, 5, 5, 30, 30, 60].map(Duration::from_secs)),
     ),
     (
         "SocketConnectHost",
-        "SocketConnectHost=127.0.0.9",
+        "SocketConnectHost=fix.example.com\nSocketConnectHost1=::1\nSocketConnectPort1=9",
         I,
-        Change(|s| {
-            s.config
-                .address
-                .is_some_and(|a| a.ip().to_string() == "127.0.0.9")
-        }),
+        Change(|s| destinations(s) == "fix.example.com:5001 [::1]:9"),
     ),
     (
         "SocketConnectPort",
         "SocketConnectPort=$HOME_PORT",
         I,
-        Change(|s| s.config.address.is_some_and(|a| a.port() == 5002)),
+        Change(|s| destinations(s) == "127.0.0.1:5002"),
+    ),
+    (
+        "SocketLocalHost",
+        "SocketConnectSourceHost=127.0.0.2",
+        I,
+        Change(|s| source(s).as_deref() == Some("127.0.0.2:0")),
+    ),
+    (
+        "SocketLocalPort",
+        "SocketLocalPort=7",
+        I,
+        Change(|s| source(s).as_deref() == Some("0.0.0.0:7")),
+    ),
+    (
+        "HostSelectionPolicy",
+        "HostSelectionPolicy=PRIORITY",
+        I,
+        Change(|s| {
+            let start_over = Duration::from_secs(120);
+            s.config.connect.policy == Failover::Priority { start_over }
+        }),
+    ),
+    (
+        "HostSelectionPolicyPriorityStartOverInterval",
+        "HostSelectionPolicy=PRIORITY\nHostSelectionPolicyPriorityStartOverInterval=7",
+        I,
+        Change(|s| {
+            let start_over = Duration::from_secs(7);
+            s.config.connect.policy == Failover::Priority { start_over }
+        }),
+    ),
+    (
+        "SocketReuseAddress",
+        "SocketReuseAddress=N",
+        A,
+        ChangeOfPlan(|p| !p.listeners[0].reuse_address),
+    ),
+    (
+        "AllowedRemoteAddresses",
+        "AllowedRemoteAddresses=10.0.0.0/8, 127.0.0.1",
+        A,
+        Change(|s| {
+            let allow = &s.config.accept.allow;
+            allow.len() == 2 && allow[0].contains([10, 1, 2, 3].into())
+        }),
+    ),
+    (
+        "AcceptorTemplate",
+        "AcceptorTemplate=Y\nTargetCompID=*",
+        A,
+        ChangeOfPlan(|p| {
+            let templates = &p.listeners[0].templates;
+            p.sessions.is_empty() && templates[0].allow == [IdentityPattern::new("ME", "*")]
+        }),
+    ),
+    (
+        "DynamicSessions",
+        "[DEFAULT]\nDynamicSessions=Y\nSocketAcceptPort=5001",
+        A,
+        ChangeOfPlan(|p| {
+            let templates = &p.listeners[0].templates;
+            p.sessions.len() == 1 && templates.len() == 1 && templates[0].rules.len() == ALL.len()
+        }),
+    ),
+    (
+        "SocketKeepAlive",
+        "SocketKeepAlive=Y",
+        I,
+        Change(|s| s.config.socket.keepalive == Some(Duration::from_secs(7200))),
+    ),
+    (
+        "SocketReceiveBufferSize",
+        "SocketReceiveBufferSize=65536",
+        I,
+        Change(|s| s.config.socket.receive_buffer_bytes == Some(65536)),
+    ),
+    (
+        "SocketSendBufferSize",
+        "SocketSendBufferSize=65536",
+        I,
+        Change(|s| s.config.socket.send_buffer_bytes == Some(65536)),
+    ),
+    (
+        "SocketLinger",
+        "SocketLinger=3",
+        I,
+        Change(|s| s.config.socket.linger == Some(Duration::from_secs(3))),
+    ),
+    (
+        "SocketTrafficClass",
+        "SocketTrafficClass=IPTOS_LOWDELAY|IPTOS_THROUGHPUT",
+        I,
+        Change(|s| s.config.socket.traffic_class == Some(0x18)),
+    ),
+    (
+        "MaxScheduledWriteRequests",
+        "MaxScheduledWriteRequests=100",
+        I,
+        Change(|s| s.config.journal.unsent_limit_bytes == 102_400),
     ),
     (
         "SocketConnectProtocol",
@@ -195,7 +291,7 @@ const ROWS: &[Row] = &[
         "SocketConnectTimeout",
         "SocketConnectTimeout=7",
         I,
-        Change(|s| s.config.connect_timeout == Duration::from_secs(7)),
+        Change(|s| s.config.connect.timeout == Duration::from_secs(7)),
     ),
     (
         "DynamicSession",
@@ -339,6 +435,24 @@ const ROWS: &[Row] = &[
         Change(|s| s.label.as_deref() == Some("the good one")),
     ),
 ];
+
+fn destinations(session: &Planned) -> String {
+    let names = session
+        .config
+        .connect
+        .destinations
+        .iter()
+        .map(ToString::to_string);
+    names.collect::<Vec<_>>().join(" ")
+}
+
+fn source(session: &Planned) -> Option<String> {
+    session
+        .config
+        .connect
+        .source
+        .map(|source| source.to_string())
+}
 
 #[test]
 fn every_key_that_is_honoured_has_an_example() {

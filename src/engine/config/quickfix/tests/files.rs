@@ -30,14 +30,14 @@ fn a_session_inherits_what_it_does_not_say() {
 
 #[test]
 fn every_mistake_is_told_with_its_line_and_the_secret_is_not() {
-    let text = "[DEFAULT]\nHeartBtInt=0\nLogonTimeuot=1\n[SESSION]\nConnectionType=initiater\nBeginString=FIX.4.5\n\
+    let text = "[DEFAULT]\nLogonTimeout=0\nLogonTimeuot=1\n[SESSION]\nConnectionType=initiater\nBeginString=FIX.4.5\n\
                 SenderCompID=ME\nTargetCompID=YOU\nLogonTag=554:secret\n[SESSION]\nBeginString=FIX.4.4\n\
                 ConnectionType=acceptor\nSenderCompID=ME\nTargetCompID=YOU\n\
                 SocketAcceptPort=99999\nJdbcPassword=hidden\nnonsense\n";
     let told = wrong(text);
     let all = told.join("\n");
     for expected in [
-        "a.cfg:2: HeartBtInt = 0: expected whole seconds from 1",
+        "a.cfg:2: LogonTimeout = 0: expected whole seconds from 1",
         "a.cfg:3: LogonTimeuot = ***: no such key, did you mean LogonTimeout?",
         "a.cfg:5: session FIX.4.5:ME->YOU: ConnectionType = initiater: expected initiator or acceptor",
         "a.cfg:6: session FIX.4.5:ME->YOU: BeginString = FIX.4.5: expected one of FIX.4.0",
@@ -51,6 +51,7 @@ fn every_mistake_is_told_with_its_line_and_the_secret_is_not() {
             "{expected}\nin\n{all}"
         );
     }
+    assert_eq!(told.len(), 8, "{all}");
     assert!(!all.contains("secret") && !all.contains("hidden"), "{all}");
 }
 
@@ -155,6 +156,63 @@ fn acceptors_share_a_port_and_a_key_of_the_other_role_is_told() {
     assert_eq!(
         told,
         ["a.cfg:17: session FIX.4.4:ME->THEM: HeartBtInt = 5: has no effect on an acceptor"]
+    );
+}
+
+#[test]
+fn an_acceptor_can_be_reached_on_its_own_port_for_as_long_as_it_waits_for_a_logon() {
+    let second = ACCEPTOR
+        .replace("=YOU", "=THEM")
+        .replace("=5001", "=5002\nLogonTimeout=20");
+    let plan = read(&format!("{ACCEPTOR}{second}")).unwrap();
+    let ports: Vec<_> = plan
+        .sessions
+        .iter()
+        .map(|session| session.config.accept.port)
+        .collect();
+    assert_eq!(ports, [Some(5001), Some(5002)]);
+    assert_eq!(plan.engine.strangers.patience.as_secs(), 20);
+}
+
+#[test]
+fn a_template_with_more_than_comp_ids_is_refused_and_one_for_every_version_is_not() {
+    let template = |lines: &str| {
+        read(&format!(
+            "[SESSION]\nConnectionType=acceptor\nAcceptorTemplate=Y\nBeginString=*\nSenderCompID=ME\n\
+             TargetCompID=*\nSocketAcceptPort=1\nFileStorePath=store\n{lines}"
+        ))
+    };
+    let plan = template("TargetSubID=*\n").unwrap();
+    let made = &plan.listeners[0].templates[0];
+    assert_eq!(made.rules.len(), crate::session::fix::rules::ALL.len());
+    assert_eq!(
+        made.journals.as_deref(),
+        Some(std::path::Path::new("store"))
+    );
+    let error = template("TargetSubID=desk\n").unwrap_err().to_string();
+    assert!(
+        error.contains("TargetSubID: is given: a template"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_initiator_connects_from_one_place_and_lets_nobody_in() {
+    let two = format!(
+        "{INITIATOR}SocketConnectHost1=b.example\nSocketConnectPort1=1\nSocketConnectSourceHost=127.0.0.2\n\
+         SocketConnectSourceHost1=127.0.0.3\n"
+    );
+    assert!(wrong(&two)[0].contains("SocketLocalHost: 127.0.0.3:0 differs from 127.0.0.2:0"));
+    let allow = format!("{INITIATOR}AllowedRemoteAddresses=127.0.0.1\n");
+    assert!(
+        wrong(&allow)[0]
+            .contains("AllowedRemoteAddresses = 127.0.0.1: nobody connects to an initiator")
+    );
+    assert!(
+        read(&format!(
+            "[DEFAULT]\nAllowedRemoteAddresses=127.0.0.1\n{INITIATOR}"
+        ))
+        .is_ok()
     );
 }
 

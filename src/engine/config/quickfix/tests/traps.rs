@@ -27,11 +27,14 @@ fn nagle_is_off_and_a_file_that_relied_on_the_other_default_is_told() {
 }
 
 #[test]
-fn syncing_is_off_unless_asked_for() {
+fn syncing_is_off_unless_asked_for_and_a_file_that_relied_on_the_other_default_is_told() {
     let text = format!("{ACCEPTOR}FileStorePath=store\n");
     assert_eq!(only(&text).config.journal.durability, Durability::PageCache);
-    let without = warnings(&text);
-    assert!(without.is_empty(), "{without:?}");
+    assert_eq!(warnings(&text), [""; 0]);
+    // DynamicSessions is a key of quickfixgo only, which syncs unless told not to.
+    let text = format!("{text}DynamicSessions=N\n");
+    assert!(warnings(&text)[0].contains("FileStoreSync: is not given: quickfixgo"));
+    assert_eq!(warnings(&format!("{text}FileStoreSync=N\n")), [""; 0]);
 }
 
 #[test]
@@ -62,7 +65,12 @@ fn the_precision_of_times_is_read_in_both_spellings() {
 
 #[test]
 fn an_initiator_waits_thirty_seconds_unless_told_and_takes_lists() {
-    let waits = |lines: &str| only(&format!("{INITIATOR}{lines}\n")).config.reconnect;
+    let waits = |lines: &str| {
+        only(&format!("{INITIATOR}{lines}\n"))
+            .config
+            .connect
+            .reconnect
+    };
     assert_eq!(waits(""), [Duration::from_secs(30)]);
     assert_eq!(waits("ReconnectInterval=5"), [Duration::from_secs(5)]);
     assert_eq!(
