@@ -71,14 +71,16 @@ pub(super) fn session(
         journal,
         connection,
         route,
+        hold_check: None,
         accept: config.accept,
         socket: config.socket,
-        hold: false,
         connect_at_once: false,
         pending: Vec::with_capacity(desk.receivers.len() * COMMANDS_MAX),
         listed: false,
         traffic: Traffic::default(),
     });
+    // Held by an operator of an earlier run, perhaps until a time that has come.
+    desk.slots[number].watch_hold(now);
     // Twice: while the list is worked through, every session may be put on it again, and a session may
     // lose a connection, make one and lose that in one cycle.
     desk.touched.reserve(2 * desk.slots.len());

@@ -14,10 +14,10 @@ use super::outbound::Outbound;
 use super::resolver::{Resolver, Whose};
 use super::route::End;
 use super::slot::{Connection, Goal, Pending, Slot, handle};
-use crate::admin::{Command, CommandReceiver, Operation, Outcome};
+use crate::admin::{Command, CommandReceiver, HoldOrder, Operation, Outcome};
 use crate::counters::{Stage, StatusPage};
 use crate::session::fix::{Origin, Phase, Replayed, Role, Step};
-use crate::session::{Cause, Fault, Text};
+use crate::session::{Cause, Fault, Hold, Refusal, ResetCause};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -100,12 +100,9 @@ impl Desk {
     /// Hands a message from the wire to its session, unless it is a Logon that may not come in now.
     pub(super) fn receive(&mut self, now: Now, slot: usize, message: &Message<'_>) -> Step {
         let Slot {
-            session,
-            journal,
-            hold,
-            ..
+            session, journal, ..
         } = &mut self.slots[slot];
-        if session.phase() == Phase::Down && (*hold || self.stopping) {
+        if session.phase() == Phase::Down && (journal.hold().is_some() || self.stopping) {
             return session.turn_away(now, Fault::OnHold, journal);
         }
         session.receive(now, message, Origin::Wire, journal)
@@ -153,6 +150,11 @@ impl Desk {
                         session, journal, ..
                     } = &mut self.slots[slot];
                     session.delivered(now, message, verdict, journal)
+                }
+                (Step::Reset(cause), _) => {
+                    let _: Flushed = self.flush(now, slot);
+                    app.on_event(&Event::Reset { session, cause });
+                    Step::Done
                 }
                 (Step::PeerRejected, Some(reject)) => {
                     app.on_reject(session, reject, &mut Outbound::new(now, self));
@@ -253,7 +255,7 @@ impl Desk {
         entry.traffic.last_cause = cause.code();
         entry.traffic.disconnected = now;
         entry.journal.drop_unsent();
-        let was_up = entry.session.disconnected();
+        let was_up = entry.session.disconnected(now, &mut entry.journal);
         let end = match cause {
             Cause::ConnectFailed(_) => End::NotConnected,
             _ if !was_up => End::NotLoggedOn,
@@ -332,7 +334,7 @@ impl Desk {
     fn connection_due<A: Application + ?Sized>(&mut self, now: Now, slot: usize, app: &mut A) {
         let entry = &mut self.slots[slot];
         match entry.connection {
-            Connection::RetryAt(at) if now.mono >= at && !entry.hold && !self.stopping => {
+            Connection::RetryAt(at) if now.mono >= at && !entry.is_held() && !self.stopping => {
                 let Some(route) = &mut entry.route else {
                     return;
                 };
@@ -396,6 +398,7 @@ impl Desk {
             let step = entry.session.timeout(now, &mut entry.journal);
             self.follow(now, slot, step, None, app);
         }
+        self.end_hold_when_over(now, slot);
         let Slot {
             session, journal, ..
         } = &mut self.slots[slot];
@@ -416,6 +419,23 @@ impl Desk {
             Replayed::Waiting => entry.journal.unsent_len() == 0,
         };
         replay_goes_on || flushed == Flushed::More
+    }
+
+    /// Clears a hold whose time is over, and looks again later at one whose time is not.
+    fn end_hold_when_over(&mut self, now: Now, slot: usize) {
+        let entry = &mut self.slots[slot];
+        if entry.hold_check.is_none_or(|at| now.mono < at) {
+            return;
+        }
+        if entry
+            .journal
+            .hold()
+            .is_some_and(|hold| hold.is_over(now.utc))
+        {
+            entry.hold(None, now);
+        } else {
+            entry.watch_hold(now);
+        }
     }
 
     /// Answers the commands of a session that have come to their end.
@@ -488,7 +508,16 @@ impl Desk {
         self.touch(slot);
         match operation {
             Operation::Logon => self.log_on(now, slot),
-            Operation::Logout(reason) => self.log_out(now, slot, &reason, app),
+            Operation::Logout(order) => self.log_out(now, slot, &order, app),
+            Operation::Hold(order) => {
+                self.slots[slot].hold(Some(held(&order, now)), now);
+                Err(Outcome::Done)
+            }
+            Operation::Release if self.slots[slot].is_held() => {
+                self.slots[slot].hold(None, now);
+                Err(Outcome::Done)
+            }
+            Operation::Release => Err(Outcome::NoOp("not held")),
             Operation::Disconnect => match self.slots[slot].connection {
                 Connection::None | Connection::RetryAt(_) => Err(Outcome::NoOp("not connected")),
                 _ => {
@@ -496,6 +525,29 @@ impl Desk {
                     Err(Outcome::Done)
                 }
             },
+            Operation::ResetInSession => {
+                let entry = &mut self.slots[slot];
+                match entry.session.reset_in_session(now, &mut entry.journal) {
+                    Ok(step) => {
+                        self.follow(now, slot, step, None, app);
+                        Ok(Goal::Reset)
+                    }
+                    Err(refusal) => Err(refused(refusal)),
+                }
+            }
+            Operation::ResetNumbers => {
+                let entry = &mut self.slots[slot];
+                let why = ResetCause::Operator;
+                match (entry.connection, entry.session.phase()) {
+                    (Connection::None | Connection::RetryAt(_), Phase::Down) => {
+                        match entry.session.reset_numbers(now, why, &mut entry.journal) {
+                            Ok(()) => Err(Outcome::Done),
+                            Err(refusal) => Err(refused(refusal)),
+                        }
+                    }
+                    _ => Err(refused(Refusal::Connected)),
+                }
+            }
         }
     }
 
@@ -504,10 +556,13 @@ impl Desk {
             return Err(Outcome::Refused("the engine is stopping"));
         }
         let entry = &mut self.slots[slot];
-        let held = std::mem::replace(&mut entry.hold, false);
+        let held = entry.is_held();
+        if held {
+            entry.hold(None, now);
+        }
         match (entry.session.phase(), entry.connection) {
-            (Phase::Up, _) if held => Err(Outcome::Done),
-            (Phase::Up, _) => Err(Outcome::NoOp("logged on already")),
+            (Phase::Up | Phase::Resetting, _) if held => Err(Outcome::Done),
+            (Phase::Up | Phase::Resetting, _) => Err(Outcome::NoOp("logged on already")),
             (_, Connection::None | Connection::RetryAt(_)) => {
                 if entry.session.settings().role == Role::Initiator {
                     entry.connection = Connection::RetryAt(now.mono);
@@ -528,11 +583,11 @@ impl Desk {
         &mut self,
         now: Now,
         slot: usize,
-        reason: &Text,
+        order: &HoldOrder,
         app: &mut A,
     ) -> Result<Goal, Outcome> {
         let entry = &mut self.slots[slot];
-        entry.hold = true;
+        entry.hold(Some(held(order, now)), now);
         entry.connect_at_once = false;
         match entry.connection {
             Connection::None | Connection::RetryAt(_) => {
@@ -540,7 +595,7 @@ impl Desk {
             }
             Connection::Connecting { .. } => self.end(now, slot, Cause::Disconnected, app),
             Connection::Open { .. } | Connection::Draining { .. } => {
-                let step = entry.session.logout(now, reason, &mut entry.journal);
+                let step = entry.session.logout(now, &order.reason, &mut entry.journal);
                 self.follow(now, slot, step, None, app);
             }
         }
@@ -563,6 +618,28 @@ impl Desk {
     /// Whether a session may be used by this name.
     pub(super) fn slot(&self, session: SessionHandle) -> Option<&Slot> {
         self.slots.get(session.0 as usize)
+    }
+}
+
+/// The outcome of a command that a session refused.
+fn refused(refusal: Refusal) -> Outcome {
+    Outcome::Refused(match refusal {
+        Refusal::NotLoggedOn => "the session is not logged on",
+        Refusal::LoggingOut => "the session is logging out",
+        Refusal::Resetting => "a reset in session is under way",
+        Refusal::NoResetSeqNumFlag => "the version has no ResetSeqNumFlag(141)",
+        Refusal::Connected => "the session has a connection: log it out, or reset in session",
+        _ => "there is no room in the journal",
+    })
+}
+
+/// A hold as it was ordered.
+fn held(order: &HoldOrder, now: Now) -> Hold {
+    Hold {
+        since: now.utc,
+        until: order.until,
+        by: order.by,
+        why: order.reason,
     }
 }
 

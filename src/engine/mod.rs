@@ -42,7 +42,7 @@ pub use self::run::{Idle, Run, RunError, Stopper};
 use crate::admin::{self, COMMANDS_MAX};
 use crate::counters::{EngineIdentity, StatusPage, StatusReader};
 use crate::journal::{Keeper, Recovery};
-use crate::session::Outbox as _;
+use crate::session::{Hold, Outbox as _};
 use crate::time::Now;
 use crate::wheel::Wheel;
 use crate::wire::fix::FieldIndex;
@@ -263,6 +263,12 @@ impl Engine {
     pub fn next_numbers(&self, session: SessionHandle) -> Option<(u64, u64)> {
         let journal = &self.desk.slot(session)?.journal;
         Some((journal.next_out(), journal.next_in()))
+    }
+
+    /// The hold an operator has set on `session`, in this run or one before.
+    #[must_use]
+    pub fn hold(&self, session: SessionHandle) -> Option<&Hold> {
+        self.desk.slot(session)?.journal.hold()
     }
 
     /// What a session has counted since it was added.

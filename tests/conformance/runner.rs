@@ -10,17 +10,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use pinfix::admin::Outcome;
+use pinfix::admin::{Operation, Outcome};
 use pinfix::engine::{Controller, Engine, EngineConfig, Failover, SessionConfig, SessionHandle};
 use pinfix::journal::{Keeper, Location};
-use pinfix::session::Text;
 use pinfix::session::fix::rules::{FIX44, Rules};
-use pinfix::session::fix::{AtLogon, LogonField, Role};
+use pinfix::session::fix::{AtEnd, AtLogon, LogonField, Role};
 use pinfix::time::{Mono, Now, TimestampPrecision, Utc};
 
 use super::app::{App, Told};
 use super::frame::{self, ENGINE, Filling, PEER, Received, printed};
-use super::script::{Action, Expectation, Field, Line, Order, Scenario, Start, Step, What};
+use super::script::{Action, Expectation, Field, Line, Scenario, Start, Step, What};
 use super::simnet::{End, SOCKET_BYTES, SOURCE, Wire};
 
 /// How time is cut while a scenario waits.
@@ -108,6 +107,8 @@ struct Run<'a> {
     engine_number: u64,
     /// What the engine sent, by number.
     originals: HashMap<u64, Received>,
+    /// Numbers may start anew without ResetSeqNumFlag(141).
+    restarts: bool,
     /// Frames may have waited, or have been lost, in a socket.
     held_back: bool,
     probes: u32,
@@ -161,6 +162,8 @@ impl<'a> Run<'a> {
         if let Some(directory) = &directory {
             config.journal.location = Location::Directory(directory.clone());
         }
+        let restarts =
+            config.settings.at_logon != AtLogon::Continue || config.settings.at_end != AtEnd::Continue;
         let (engine, controller, session) = start(&wire, &engine_config, &config, address, now)?;
         Ok(Self {
             wire,
@@ -180,6 +183,7 @@ impl<'a> Run<'a> {
             peer_number: 1,
             engine_number: 1,
             originals: HashMap::new(),
+            restarts,
             held_back: false,
             probes: 0,
             log: Vec::new(),
@@ -358,9 +362,7 @@ impl<'a> Run<'a> {
         if frame.get(43).is_some() || frame.get(122).is_some() {
             return Err("a new message with 43 or 122".into());
         }
-        let restart = is(35, "A")
-            && number == 1
-            && (is(141, "Y") || self.config.settings.at_logon != AtLogon::Continue);
+        let restart = is(35, "A") && number == 1 && (is(141, "Y") || self.restarts);
         if restart {
             self.engine_number = 1;
             self.originals.clear();
@@ -490,11 +492,11 @@ impl<'a> Run<'a> {
             Action::Verdict(answer) => self.app.answer = answer.clone(),
             Action::Admission(text) => self.app.refuse = Some(text.clone()),
             Action::Operator {
-                order,
+                operation,
                 unknown,
                 within,
-            } => self.operate(order, *unknown, *within)?,
-            Action::Callback(order) => self.app.callback = Some(order.clone()),
+            } => self.operate(**operation, *unknown, *within)?,
+            Action::Callback(operation) => self.app.callback = Some(**operation),
             Action::Restart => self.restart()?,
             Action::DropEngine => {
                 self.note("  the engine is dropped");
@@ -684,22 +686,20 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn operate(&mut self, order: &Order, unknown: bool, within: Duration) -> Result<(), String> {
-        self.note(&format!("  the operator: {order:?}"));
+    fn operate(&mut self, operation: Operation, unknown: bool, within: Duration) -> Result<(), String> {
+        self.note(&format!("  the operator: {operation:?}"));
         let session = if unknown {
             handle_beyond()
         } else {
             self.session
         };
-        let (name, ticket) = match order {
-            Order::Logon => ("Logon", self.controller.logon(session, within)),
-            Order::Logout(reason) => {
-                let reason = Text::new(reason).map_err(|error| format!("{error:?}"))?;
-                ("Logout", self.controller.logout(session, reason, within))
-            }
-            Order::Disconnect => ("Disconnect", self.controller.disconnect(session, within)),
-        };
-        self.coverage.operations.lock().unwrap().insert(name);
+        self.restarts |= operation == Operation::ResetNumbers;
+        self.coverage
+            .operations
+            .lock()
+            .unwrap()
+            .insert(operation.name());
+        let ticket = self.controller.command(session, operation, within);
         let ticket = ticket.map_err(|error| error.to_string())?;
         if self.engine.is_none() {
             let outcome = self.controller.wait(ticket, Duration::from_secs(1));
@@ -841,6 +841,7 @@ impl<'a> Run<'a> {
                     "rejects_in" => tally.rejects_in,
                     "rejects_out" => tally.rejects_out,
                     "parked_dropped" => tally.parked_dropped,
+                    "old_series_dropped" => tally.old_series_dropped,
                     "resend_requests_out" => tally.resend_requests_out,
                     "test_requests_out" => tally.test_requests_out,
                     _ => return Err(format!("no count {name}")),
@@ -1012,6 +1013,14 @@ fn set(
                 "continue" => AtLogon::Continue,
                 "ask-reset" => AtLogon::AskReset,
                 "restart" => AtLogon::Restart,
+                _ => return Err(wrong()),
+            }
+        }
+        "at_end" => {
+            settings.at_end = match value {
+                "continue" => AtEnd::Continue,
+                "restart-after-logout" => AtEnd::RestartAfterLogout,
+                "restart-always" => AtEnd::RestartAlways,
                 _ => return Err(wrong()),
             }
         }

@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pinfix::admin::{HoldOrder, Operation};
+use pinfix::session::Text;
 use pinfix::session::fix::Role;
 use pinfix::session::fix::rules::{ALL, Rules};
 
@@ -71,22 +73,15 @@ pub enum Action {
     Verdict(Answer),
     Admission(String),
     Operator {
-        order: Order,
+        operation: Box<Operation>,
         unknown: bool,
         within: Duration,
     },
-    Callback(Order),
+    Callback(Box<Operation>),
     Restart,
     DropEngine,
     StopEngine,
     Number(u64),
-}
-
-#[derive(Clone, Debug)]
-pub enum Order {
-    Logon,
-    Logout(String),
-    Disconnect,
 }
 
 /// What the application says to messages from now on.
@@ -343,12 +338,12 @@ fn action(word: &str, rest: &str) -> Result<Option<Action>, String> {
                 None => (rest, Duration::from_secs(60)),
             };
             Action::Operator {
-                order: order(rest)?,
+                operation: Box::new(operation(rest)?),
                 unknown: word == "operator-of-unknown",
                 within,
             }
         }
-        "callback" => Action::Callback(order(rest)?),
+        "callback" => Action::Callback(Box::new(operation(rest)?)),
         "restart" => Action::Restart,
         "drop-engine" => Action::DropEngine,
         "stop-engine" => Action::StopEngine,
@@ -431,13 +426,27 @@ fn given(rest: &str) -> Result<Action, String> {
     })
 }
 
-fn order(rest: &str) -> Result<Order, String> {
+fn operation(rest: &str) -> Result<Operation, String> {
     let (word, rest) = split_word(rest);
+    let held = || -> Result<HoldOrder, String> {
+        Ok(HoldOrder {
+            reason: Text::new(rest).map_err(|error| error.to_string())?,
+            ..HoldOrder::default()
+        })
+    };
     match word {
-        "logon" => Ok(Order::Logon),
-        "logout" => Ok(Order::Logout(rest.into())),
-        "disconnect" => Ok(Order::Disconnect),
-        _ => Err("expected logon, logout TEXT or disconnect".into()),
+        "logon" => Ok(Operation::Logon),
+        "logout" => Ok(Operation::Logout(held()?)),
+        "hold" => Ok(Operation::Hold(held()?)),
+        "release" => Ok(Operation::Release),
+        "disconnect" => Ok(Operation::Disconnect),
+        "reset-in-session" => Ok(Operation::ResetInSession),
+        "reset-numbers" => Ok(Operation::ResetNumbers),
+        _ => Err(
+            "expected logon, logout TEXT, hold TEXT, release, disconnect, reset-in-session or \
+                  reset-numbers"
+                .into(),
+        ),
     }
 }
 
