@@ -74,6 +74,31 @@ pub enum Event<'a> {
     },
 }
 
+impl Event<'_> {
+    /// The name of every event.
+    pub const NAMES: [&'static str; 6] = [
+        "ConnectFailed",
+        "TurnedAway",
+        "LogonFailed",
+        "Reset",
+        "SessionAdded",
+        "SessionNotAdded",
+    ];
+
+    /// The name of this event, one of [`Event::NAMES`].
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ConnectFailed { .. } => "ConnectFailed",
+            Self::TurnedAway { .. } => "TurnedAway",
+            Self::LogonFailed { .. } => "LogonFailed",
+            Self::Reset { .. } => "Reset",
+            Self::SessionAdded { .. } => "SessionAdded",
+            Self::SessionNotAdded { .. } => "SessionNotAdded",
+        }
+    }
+}
+
 /// The application.
 ///
 /// Every callback runs on the engine's thread and should return in less time than a heartbeat.

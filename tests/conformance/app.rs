@@ -40,6 +40,8 @@ pub struct App {
     pub told: VecDeque<Told>,
     /// Faults seen in causes and events.
     pub faults: Vec<&'static str>,
+    pub causes: Vec<&'static str>,
+    pub events: Vec<&'static str>,
     pub answer: Answer,
     pub refuse: Option<String>,
     pub password: Option<String>,
@@ -53,6 +55,8 @@ impl App {
         Self {
             told: VecDeque::new(),
             faults: Vec::new(),
+            causes: Vec::new(),
+            events: Vec::new(),
             answer: Answer::Accept,
             refuse: None,
             password: None,
@@ -62,6 +66,7 @@ impl App {
     }
 
     fn cause(&mut self, what: &str, cause: &Cause) {
+        self.causes.push(cause.name());
         let (name, text) = match cause {
             Cause::Fault(fault) => {
                 self.faults.push(fault.name());
@@ -151,6 +156,7 @@ impl Application for App {
     }
 
     fn on_event(&mut self, event: &Event<'_>) {
+        self.events.push(event.name());
         match event {
             Event::ConnectFailed { kind, address, .. } => {
                 let to = address.filter(|_| self.tells_address);

@@ -52,6 +52,8 @@ pub enum Delivery {
 #[derive(Default)]
 pub struct Coverage {
     pub faults: Mutex<BTreeSet<&'static str>>,
+    pub causes: Mutex<BTreeSet<&'static str>>,
+    pub events: Mutex<BTreeSet<&'static str>>,
     pub operations: Mutex<BTreeSet<&'static str>>,
     pub outcomes: Mutex<BTreeSet<&'static str>>,
 }
@@ -312,7 +314,16 @@ impl<'a> Run<'a> {
         while let Some(completion) = self.controller.poll() {
             self.complete(completion.outcome);
         }
-        let mut faults = self.coverage.faults.lock().unwrap();
+        let seen = self.coverage;
+        seen.causes
+            .lock()
+            .unwrap()
+            .extend(self.app.causes.drain(..));
+        seen.events
+            .lock()
+            .unwrap()
+            .extend(self.app.events.drain(..));
+        let mut faults = seen.faults.lock().unwrap();
         faults.extend(self.app.faults.drain(..));
         if let Some(engine) = &self.engine
             && let Some(fault) = engine
