@@ -230,7 +230,7 @@ fn logons(c: &mut Criterion) {
     let logon = index.read(&bytes).unwrap();
     c.bench_function("logon/received and answered", |bencher| {
         bencher.iter(|| {
-            up.session.disconnected();
+            up.session.disconnected(NOW, &mut up.journal);
             up.journal.set_next_in(1);
             let mut step = up
                 .session

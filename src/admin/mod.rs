@@ -40,11 +40,25 @@ pub enum Operation {
     /// touched, so an initiator connects again after its back-off. Done when the connection is
     /// closed.
     Disconnect,
+    /// Start both number series at 1 without ending the connection, by Logons with
+    /// ResetSeqNumFlag(141)=Y. Done when the peer has answered.
+    ResetInSession,
+    /// Start both number series at 1 while there is no connection; refused while there is one. The
+    /// peer's operator must do the same.
+    ResetNumbers,
 }
 
 impl Operation {
     /// The name of every operation.
-    pub const NAMES: [&'static str; 5] = ["Logon", "Logout", "Hold", "Release", "Disconnect"];
+    pub const NAMES: [&'static str; 7] = [
+        "Logon",
+        "Logout",
+        "Hold",
+        "Release",
+        "Disconnect",
+        "ResetInSession",
+        "ResetNumbers",
+    ];
 
     /// The name of this operation, one of [`Operation::NAMES`].
     #[must_use]
@@ -55,6 +69,8 @@ impl Operation {
             Self::Hold(_) => "Hold",
             Self::Release => "Release",
             Self::Disconnect => "Disconnect",
+            Self::ResetInSession => "ResetInSession",
+            Self::ResetNumbers => "ResetNumbers",
         }
     }
 }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use super::{Destination, Outbound, SessionHandle};
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{Admission, Delivery, Verdict};
-use crate::session::{Cause, Fault, SessionId};
+use crate::session::{Cause, Fault, ResetCause, SessionId};
 use crate::wire::fix::Message;
 
 /// A message that the session layer let through.
@@ -48,6 +48,13 @@ pub enum Event<'a> {
         session: SessionHandle,
         /// Why.
         cause: Cause,
+    },
+    /// Both number series of a session have started anew while it was logged on.
+    Reset {
+        /// Which session.
+        session: SessionHandle,
+        /// Why.
+        cause: ResetCause,
     },
     /// A session was made for a peer that no session was configured for.
     SessionAdded {

@@ -123,6 +123,29 @@ impl Controller {
         self.command(session, Operation::Disconnect, within)
     }
 
+    /// Starts both number series at 1 without ending the connection: makes the line quiet, then
+    /// exchanges Logons with ResetSeqNumFlag(141)=Y. Application messages are refused meanwhile.
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn reset_in_session(
+        &mut self,
+        session: SessionHandle,
+        within: Duration,
+    ) -> Result<Ticket, Busy> {
+        self.sender
+            .send(session.0, Operation::ResetInSession, within)
+    }
+
+    /// Starts both number series at 1 while there is no connection. The peer must do the same, or the
+    /// next logon ends with a number too low.
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn reset_numbers(&mut self, session: SessionHandle, within: Duration) -> Result<Ticket, Busy> {
+        self.sender.send(session.0, Operation::ResetNumbers, within)
+    }
+
     /// The next completion, if there is one.
     pub fn poll(&mut self) -> Option<Completion> {
         self.sender.poll()

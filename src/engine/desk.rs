@@ -17,7 +17,7 @@ use super::slot::{Connection, Goal, Pending, Slot, handle};
 use crate::admin::{Command, CommandReceiver, HoldOrder, Operation, Outcome};
 use crate::counters::{Stage, StatusPage};
 use crate::session::fix::{Origin, Phase, Replayed, Role, Step};
-use crate::session::{Cause, Fault, Hold};
+use crate::session::{Cause, Fault, Hold, Refusal, ResetCause};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -151,6 +151,11 @@ impl Desk {
                     } = &mut self.slots[slot];
                     session.delivered(now, message, verdict, journal)
                 }
+                (Step::Reset(cause), _) => {
+                    let _: Flushed = self.flush(now, slot);
+                    app.on_event(&Event::Reset { session, cause });
+                    Step::Done
+                }
                 (Step::PeerRejected, Some(reject)) => {
                     app.on_reject(session, reject, &mut Outbound::new(now, self));
                     Step::Done
@@ -250,7 +255,7 @@ impl Desk {
         entry.traffic.last_cause = cause.code();
         entry.traffic.disconnected = now;
         entry.journal.drop_unsent();
-        let was_up = entry.session.disconnected();
+        let was_up = entry.session.disconnected(now, &mut entry.journal);
         let end = match cause {
             Cause::ConnectFailed(_) => End::NotConnected,
             _ if !was_up => End::NotLoggedOn,
@@ -520,6 +525,29 @@ impl Desk {
                     Err(Outcome::Done)
                 }
             },
+            Operation::ResetInSession => {
+                let entry = &mut self.slots[slot];
+                match entry.session.reset_in_session(now, &mut entry.journal) {
+                    Ok(step) => {
+                        self.follow(now, slot, step, None, app);
+                        Ok(Goal::Reset)
+                    }
+                    Err(refusal) => Err(refused(refusal)),
+                }
+            }
+            Operation::ResetNumbers => {
+                let entry = &mut self.slots[slot];
+                let why = ResetCause::Operator;
+                match (entry.connection, entry.session.phase()) {
+                    (Connection::None | Connection::RetryAt(_), Phase::Down) => {
+                        match entry.session.reset_numbers(now, why, &mut entry.journal) {
+                            Ok(()) => Err(Outcome::Done),
+                            Err(refusal) => Err(refused(refusal)),
+                        }
+                    }
+                    _ => Err(refused(Refusal::Connected)),
+                }
+            }
         }
     }
 
@@ -533,8 +561,8 @@ impl Desk {
             entry.hold(None, now);
         }
         match (entry.session.phase(), entry.connection) {
-            (Phase::Up, _) if held => Err(Outcome::Done),
-            (Phase::Up, _) => Err(Outcome::NoOp("logged on already")),
+            (Phase::Up | Phase::Resetting, _) if held => Err(Outcome::Done),
+            (Phase::Up | Phase::Resetting, _) => Err(Outcome::NoOp("logged on already")),
             (_, Connection::None | Connection::RetryAt(_)) => {
                 if entry.session.settings().role == Role::Initiator {
                     entry.connection = Connection::RetryAt(now.mono);
@@ -591,6 +619,18 @@ impl Desk {
     pub(super) fn slot(&self, session: SessionHandle) -> Option<&Slot> {
         self.slots.get(session.0 as usize)
     }
+}
+
+/// The outcome of a command that a session refused.
+fn refused(refusal: Refusal) -> Outcome {
+    Outcome::Refused(match refusal {
+        Refusal::NotLoggedOn => "the session is not logged on",
+        Refusal::LoggingOut => "the session is logging out",
+        Refusal::Resetting => "a reset in session is under way",
+        Refusal::NoResetSeqNumFlag => "the version has no ResetSeqNumFlag(141)",
+        Refusal::Connected => "the session has a connection: log it out, or reset in session",
+        _ => "there is no room in the journal",
+    })
 }
 
 /// A hold as it was ordered.

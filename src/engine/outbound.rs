@@ -124,6 +124,25 @@ impl<'a> Outbound<'a> {
         self.wish(session, Operation::Disconnect)
     }
 
+    /// Starts both number series of a session at 1 without ending the connection, at the end of the
+    /// cycle; [`Event::Reset`](super::Event::Reset) tells that the peer has answered. Messages are
+    /// refused with [`Refusal::Resetting`] meanwhile.
+    ///
+    /// # Errors
+    /// There is no such session, or too much was asked for in one cycle already.
+    pub fn reset_in_session(&mut self, session: SessionHandle) -> Result<(), Refusal> {
+        self.wish(session, Operation::ResetInSession)
+    }
+
+    /// Starts both number series of a session at 1 at the end of the cycle, if it has no connection
+    /// then.
+    ///
+    /// # Errors
+    /// There is no such session, or too much was asked for in one cycle already.
+    pub fn reset_numbers(&mut self, session: SessionHandle) -> Result<(), Refusal> {
+        self.wish(session, Operation::ResetNumbers)
+    }
+
     /// Has any other operation done at the end of the cycle.
     ///
     /// # Errors

@@ -74,6 +74,8 @@ pub(super) struct Pending {
 pub(super) enum Goal {
     LoggedOn,
     Closed,
+    /// A reset in session is confirmed.
+    Reset,
     /// Nothing any more: it is answered once the status page shows what it did.
     Ended(Outcome),
 }
@@ -147,6 +149,7 @@ impl Slot {
         let reached = match pending.goal {
             Goal::Ended(outcome) => return Some(outcome),
             Goal::LoggedOn => self.session.phase() == Phase::Up,
+            Goal::Reset => self.session.phase() == Phase::Up && !self.session.is_resetting(),
             Goal::Closed => {
                 matches!(self.connection, Connection::None | Connection::RetryAt(_))
                     && self.session.phase() == Phase::Down
@@ -156,6 +159,8 @@ impl Slot {
             Some(Outcome::Done)
         } else if pending.goal == Goal::LoggedOn && self.is_held() {
             Some(Outcome::Refused("a logout was asked for meanwhile"))
+        } else if pending.goal == Goal::Reset && !self.session.is_resetting() {
+            Some(Outcome::Refused("the connection ended meanwhile"))
         } else if now.mono >= pending.deadline {
             Some(Outcome::TimedOut)
         } else {
@@ -172,7 +177,7 @@ impl Slot {
             (Phase::Down, Connection::Open { .. }) => ConnectionState::AwaitLogon,
             (Phase::Down, _) => ConnectionState::Down,
             (Phase::LogonSent, _) => ConnectionState::LogonSent,
-            (Phase::Up, _) => ConnectionState::Up,
+            (Phase::Up | Phase::Resetting, _) => ConnectionState::Up,
             (Phase::LogoutSent, _) => ConnectionState::LogoutSent,
             (Phase::Closing, _) => ConnectionState::Closing,
         };

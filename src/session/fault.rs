@@ -94,6 +94,8 @@ catalogue! {
     ResetNotAtOne { received: u64 } => LogoutAndClose,
     /// We asked for a reset and the answer continues the old series.
     ResetNotConfirmed { received: u64 } => LogoutAndClose,
+    /// A reset in session that we asked for was not answered within the logon timeout.
+    ResetNotAnswered => LogoutAndClose,
     /// The answer to our Logon resets although we did not ask for it.
     ResetNotAsked => LogoutAndClose,
     /// An answer to our Logon that is neither Logon nor Logout.
@@ -231,6 +233,7 @@ impl fmt::Display for Fault {
                     "ResetSeqNumFlag was not confirmed, MsgSeqNum received is {received}"
                 )
             }
+            Self::ResetNotAnswered => f.write_str("ResetSeqNumFlag was not answered"),
             Self::ResetNotAsked => f.write_str("ResetSeqNumFlag was not asked for"),
             Self::NotALogonAnswer => f.write_str("Logon was not answered with Logon or Logout"),
             Self::LogonWhileLoggedOn => f.write_str("Logon without ResetSeqNumFlag while logged on"),

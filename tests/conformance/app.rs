@@ -164,6 +164,10 @@ impl Application for App {
                     .push_back(Told::new(format!("event turned-away {}", fault.name())));
             }
             Event::LogonFailed { cause, .. } => self.cause("event logon-failed", cause),
+            Event::Reset { cause, .. } => {
+                self.told
+                    .push_back(Told::new(format!("event reset {cause:?}")));
+            }
             Event::SessionAdded { id, .. } => {
                 self.told
                     .push_back(Told::new(format!("event session-added {id}")));

@@ -39,7 +39,8 @@
 //! send TYPE FIELDS             the application sends          send-many N BYTES
 //! verdict accept | report | reject REASON TAG TEXT | business REASON TEXT    to messages from now on
 //! admission refuse TEXT        to Logons from now on
-//! operator logon | logout TEXT | hold TEXT | release | disconnect [within 5s]
+//! operator logon | logout TEXT | hold TEXT | release | disconnect | reset-in-session | reset-numbers
+//!   [within 5s]
 //! operator-of-unknown ...      the same for a session the engine does not have
 //! callback ...                 the same, asked for inside the next delivery
 //! restart                      the process is killed and started again on the same journal
@@ -54,7 +55,7 @@
 //! open / closed / ended / gone the connection; ended: half-closed by the engine; closed: and the
 //!                              peer closes too; gone: the engine has let go of it
 //! app logon | logout CAUSE | TYPE [poss-dup] [poss-resend] FIELDS | reject FIELDS | refused WHY
-//! event turned-away FAULT | logon-failed CAUSE | connect-failed KIND
+//! event turned-away FAULT | logon-failed CAUSE | connect-failed KIND | reset CAUSE
 //! events N WORDS               the same N times
 //! completed OUTCOME            a command of the operator
 //! in N / out N                 NextNumIn and NextNumOut

@@ -14,7 +14,7 @@ use pinfix::admin::{Operation, Outcome};
 use pinfix::engine::{Controller, Engine, EngineConfig, Failover, SessionConfig, SessionHandle};
 use pinfix::journal::{Keeper, Location};
 use pinfix::session::fix::rules::{FIX44, Rules};
-use pinfix::session::fix::{AtLogon, LogonField, Role};
+use pinfix::session::fix::{AtEnd, AtLogon, LogonField, Role};
 use pinfix::time::{Mono, Now, TimestampPrecision, Utc};
 
 use super::app::{App, Told};
@@ -107,6 +107,8 @@ struct Run<'a> {
     engine_number: u64,
     /// What the engine sent, by number.
     originals: HashMap<u64, Received>,
+    /// Numbers may start anew without ResetSeqNumFlag(141).
+    restarts: bool,
     /// Frames may have waited, or have been lost, in a socket.
     held_back: bool,
     probes: u32,
@@ -160,6 +162,8 @@ impl<'a> Run<'a> {
         if let Some(directory) = &directory {
             config.journal.location = Location::Directory(directory.clone());
         }
+        let restarts =
+            config.settings.at_logon != AtLogon::Continue || config.settings.at_end != AtEnd::Continue;
         let (engine, controller, session) = start(&wire, &engine_config, &config, address, now)?;
         Ok(Self {
             wire,
@@ -179,6 +183,7 @@ impl<'a> Run<'a> {
             peer_number: 1,
             engine_number: 1,
             originals: HashMap::new(),
+            restarts,
             held_back: false,
             probes: 0,
             log: Vec::new(),
@@ -357,9 +362,7 @@ impl<'a> Run<'a> {
         if frame.get(43).is_some() || frame.get(122).is_some() {
             return Err("a new message with 43 or 122".into());
         }
-        let restart = is(35, "A")
-            && number == 1
-            && (is(141, "Y") || self.config.settings.at_logon != AtLogon::Continue);
+        let restart = is(35, "A") && number == 1 && (is(141, "Y") || self.restarts);
         if restart {
             self.engine_number = 1;
             self.originals.clear();
@@ -690,6 +693,7 @@ impl<'a> Run<'a> {
         } else {
             self.session
         };
+        self.restarts |= operation == Operation::ResetNumbers;
         self.coverage
             .operations
             .lock()
@@ -837,6 +841,7 @@ impl<'a> Run<'a> {
                     "rejects_in" => tally.rejects_in,
                     "rejects_out" => tally.rejects_out,
                     "parked_dropped" => tally.parked_dropped,
+                    "old_series_dropped" => tally.old_series_dropped,
                     "resend_requests_out" => tally.resend_requests_out,
                     "test_requests_out" => tally.test_requests_out,
                     _ => return Err(format!("no count {name}")),
@@ -1008,6 +1013,14 @@ fn set(
                 "continue" => AtLogon::Continue,
                 "ask-reset" => AtLogon::AskReset,
                 "restart" => AtLogon::Restart,
+                _ => return Err(wrong()),
+            }
+        }
+        "at_end" => {
+            settings.at_end = match value {
+                "continue" => AtEnd::Continue,
+                "restart-after-logout" => AtEnd::RestartAfterLogout,
+                "restart-always" => AtEnd::RestartAlways,
                 _ => return Err(wrong()),
             }
         }

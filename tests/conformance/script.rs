@@ -440,7 +440,13 @@ fn operation(rest: &str) -> Result<Operation, String> {
         "hold" => Ok(Operation::Hold(held()?)),
         "release" => Ok(Operation::Release),
         "disconnect" => Ok(Operation::Disconnect),
-        _ => Err("expected logon, logout TEXT, hold TEXT, release or disconnect".into()),
+        "reset-in-session" => Ok(Operation::ResetInSession),
+        "reset-numbers" => Ok(Operation::ResetNumbers),
+        _ => Err(
+            "expected logon, logout TEXT, hold TEXT, release, disconnect, reset-in-session or \
+                  reset-numbers"
+                .into(),
+        ),
     }
 }
 
