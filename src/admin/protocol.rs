@@ -14,6 +14,8 @@
 //!     hold        session=ID reason=TEXT [until=UTC] [by=NAME] [within=MS]
 //!     release     session=ID [within=MS]
 //!     disconnect  session=ID [within=MS]
+//!     reset       session=ID [within=MS]         both numbers to 1 while there is no connection
+//!     reset-in-session  session=ID [within=MS]   the same while logged on, by 141=Y
 //!
 //!   reply      [session TAB KEY=VALUE ... LF]... END LF
 //!
@@ -29,7 +31,7 @@ use std::time::Duration;
 
 use super::{HoldOrder, Operation, Outcome};
 use crate::session::{Text, TextError};
-use crate::time::Utc;
+use crate::time::{TimestampPrecision, Utc};
 
 /// The longest request, in bytes, without its LF.
 pub const REQUEST_BYTES_MAX: usize = 1024;
@@ -109,7 +111,7 @@ impl fmt::Display for RequestError {
 
 impl std::error::Error for RequestError {}
 
-const VERBS: [&str; 7] = [
+const VERBS: [&str; 9] = [
     "list",
     "status",
     "logon",
@@ -117,6 +119,8 @@ const VERBS: [&str; 7] = [
     "hold",
     "release",
     "disconnect",
+    "reset",
+    "reset-in-session",
 ];
 
 impl Request {
@@ -151,7 +155,9 @@ impl Request {
                     "logout" => Operation::Logout(fields.hold_order()?),
                     "hold" => Operation::Hold(fields.hold_order()?),
                     "release" => Operation::Release,
-                    _ => Operation::Disconnect,
+                    "disconnect" => Operation::Disconnect,
+                    "reset" => Operation::ResetNumbers,
+                    _ => Operation::ResetInSession,
                 };
                 Self::Command {
                     session,
@@ -176,26 +182,24 @@ impl fmt::Display for Request {
                 within,
             } => (session, operation, within),
         };
-        let hold = |f: &mut fmt::Formatter<'_>, verb: &str, order: &HoldOrder| {
-            write!(f, "{verb}\tsession={session}\treason={}", order.reason)?;
-            if let Some(until) = order.until {
-                write!(
-                    f,
-                    "\tuntil={}",
-                    until.to_fix(crate::time::TimestampPrecision::Seconds)
-                )?;
-            }
-            if !order.by.is_empty() {
-                write!(f, "\tby={}", order.by)?;
-            }
-            Ok(())
+        let (verb, order) = match &**operation {
+            Operation::Logon => ("logon", None),
+            Operation::Logout(order) => ("logout", Some(order)),
+            Operation::Hold(order) => ("hold", Some(order)),
+            Operation::Release => ("release", None),
+            Operation::Disconnect => ("disconnect", None),
+            Operation::ResetNumbers => ("reset", None),
+            Operation::ResetInSession => ("reset-in-session", None),
         };
-        match &**operation {
-            Operation::Logon => write!(f, "logon\tsession={session}")?,
-            Operation::Logout(order) => hold(f, "logout", order)?,
-            Operation::Hold(order) => hold(f, "hold", order)?,
-            Operation::Release => write!(f, "release\tsession={session}")?,
-            Operation::Disconnect => write!(f, "disconnect\tsession={session}")?,
+        write!(f, "{verb}\tsession={session}")?;
+        if let Some(HoldOrder { by, reason, until }) = order {
+            write!(f, "\treason={reason}")?;
+            if let Some(until) = until {
+                write!(f, "\tuntil={}", until.to_fix(TimestampPrecision::Seconds))?;
+            }
+            if !by.is_empty() {
+                write!(f, "\tby={by}")?;
+            }
         }
         write!(f, "\twithin={}", within.as_millis())
     }
@@ -393,6 +397,8 @@ mod tests {
             }),
             Operation::Release,
             Operation::Disconnect,
+            Operation::ResetNumbers,
+            Operation::ResetInSession,
         ];
         assert_eq!(operations.len(), Operation::NAMES.len());
         let commands = operations.map(|operation| Request::Command {
