@@ -3,7 +3,7 @@
 use super::SessionHandle;
 use super::desk::{Desk, Flushed, WISHES_MAX};
 use super::slot::Slot;
-use crate::admin::Operation;
+use crate::admin::{HoldOrder, Operation};
 use crate::counters::Stage;
 use crate::session::fix::Phase;
 use crate::session::{Refusal, SessionId, Text};
@@ -109,7 +109,11 @@ impl<'a> Outbound<'a> {
     /// # Errors
     /// There is no such session, or too much was asked for in one cycle already.
     pub fn logout(&mut self, session: SessionHandle, reason: Text) -> Result<(), Refusal> {
-        self.wish(session, Operation::Logout(reason))
+        let order = HoldOrder {
+            reason,
+            ..HoldOrder::default()
+        };
+        self.wish(session, Operation::Logout(order))
     }
 
     /// Has the connection of a session cut without a Logout, at the end of the cycle.
@@ -118,6 +122,33 @@ impl<'a> Outbound<'a> {
     /// There is no such session, or too much was asked for in one cycle already.
     pub fn disconnect(&mut self, session: SessionHandle) -> Result<(), Refusal> {
         self.wish(session, Operation::Disconnect)
+    }
+
+    /// Starts both number series of a session at 1 without ending the connection, at the end of the
+    /// cycle; [`Event::Reset`](super::Event::Reset) tells that the peer has answered. Messages are
+    /// refused with [`Refusal::Resetting`] meanwhile.
+    ///
+    /// # Errors
+    /// There is no such session, or too much was asked for in one cycle already.
+    pub fn reset_in_session(&mut self, session: SessionHandle) -> Result<(), Refusal> {
+        self.wish(session, Operation::ResetInSession)
+    }
+
+    /// Starts both number series of a session at 1 at the end of the cycle, if it has no connection
+    /// then.
+    ///
+    /// # Errors
+    /// There is no such session, or too much was asked for in one cycle already.
+    pub fn reset_numbers(&mut self, session: SessionHandle) -> Result<(), Refusal> {
+        self.wish(session, Operation::ResetNumbers)
+    }
+
+    /// Has any other operation done at the end of the cycle.
+    ///
+    /// # Errors
+    /// There is no such session, or too much was asked for in one cycle already.
+    pub fn command(&mut self, session: SessionHandle, operation: Operation) -> Result<(), Refusal> {
+        self.wish(session, operation)
     }
 
     fn wish(&mut self, session: SessionHandle, operation: Operation) -> Result<(), Refusal> {

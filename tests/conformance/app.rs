@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
+use pinfix::admin::Operation;
 use pinfix::engine::{Application, Event, Inbound, Outbound, SessionHandle};
 use pinfix::session::fix::{Admission, Verdict};
 use pinfix::session::{Cause, Text};
 use pinfix::wire::fix::{Message, msg_type, tag};
 
-use super::script::{Answer, Order};
+use super::script::Answer;
 
 /// Something the application, the operator or the embedder was told.
 #[derive(Clone, Debug)]
@@ -42,7 +43,9 @@ pub struct App {
     pub answer: Answer,
     pub refuse: Option<String>,
     pub password: Option<String>,
-    pub callback: Option<Order>,
+    pub callback: Option<Operation>,
+    /// Failed connections are told with their address.
+    pub tells_address: bool,
 }
 
 impl App {
@@ -54,6 +57,7 @@ impl App {
             refuse: None,
             password: None,
             callback: None,
+            tells_address: false,
         }
     }
 
@@ -106,13 +110,9 @@ impl Application for App {
         }
         assert_eq!(message.uint(tag::MSG_SEQ_NUM), Ok(inbound.delivery.seq));
         self.told.push_back(Told::with(words, message));
-        let asked = match self.callback.take() {
-            Some(Order::Logon) => out.logon(inbound.session),
-            Some(Order::Logout(reason)) => out.logout(inbound.session, Text::new(&reason).unwrap()),
-            Some(Order::Disconnect) => out.disconnect(inbound.session),
-            None => Ok(()),
-        };
-        asked.unwrap();
+        if let Some(operation) = self.callback.take() {
+            out.command(inbound.session, operation).unwrap();
+        }
         match &self.answer {
             Answer::Accept => Verdict::Accept,
             Answer::Reject {
@@ -152,9 +152,11 @@ impl Application for App {
 
     fn on_event(&mut self, event: &Event<'_>) {
         match event {
-            Event::ConnectFailed { kind, .. } => {
+            Event::ConnectFailed { kind, address, .. } => {
+                let to = address.filter(|_| self.tells_address);
+                let to = to.map_or(String::new(), |address| format!(" {address}"));
                 self.told
-                    .push_back(Told::new(format!("event connect-failed {kind:?}")));
+                    .push_back(Told::new(format!("event connect-failed {kind:?}{to}")));
             }
             Event::TurnedAway { fault, .. } => {
                 self.faults.push(fault.name());
@@ -162,6 +164,10 @@ impl Application for App {
                     .push_back(Told::new(format!("event turned-away {}", fault.name())));
             }
             Event::LogonFailed { cause, .. } => self.cause("event logon-failed", cause),
+            Event::Reset { cause, .. } => {
+                self.told
+                    .push_back(Told::new(format!("event reset {cause:?}")));
+            }
             Event::SessionAdded { id, .. } => {
                 self.told
                     .push_back(Told::new(format!("event session-added {id}")));

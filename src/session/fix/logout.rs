@@ -15,12 +15,12 @@ impl Session {
     /// nothing.
     pub fn logout<O: Outbox>(&mut self, now: Now, reason: &Text, out: &mut O) -> Step {
         match &self.state {
-            State::Up(_) => match self.send_logout(now, reason, None, out) {
+            State::Up(_) | State::Resetting(_) => match self.send_logout(now, reason, None, out) {
                 Ok(()) => Step::Done,
                 Err(full) => self.no_room(full),
             },
             State::LogonSent(_) => self.close(Cause::Disconnected),
-            State::Down | State::LogoutSent(_) | State::Closing { .. } => Step::Done,
+            State::Down | State::LogoutSent(_) | State::Closing(_) => Step::Done,
         }
     }
 
@@ -52,7 +52,9 @@ impl Session {
         out: &mut O,
     ) -> Result<Step, Full> {
         match &mut self.state {
-            State::Up(_) => self.send_logout(now, &fault.text(), Some(fault), out)?,
+            State::Up(_) | State::Resetting(_) => {
+                self.send_logout(now, &fault.text(), Some(fault), out)?;
+            }
             State::LogoutSent(logout) => logout.expelled_for = Some(fault),
             _ => return self.end_with(now, fault, out),
         }

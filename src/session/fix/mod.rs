@@ -17,6 +17,7 @@ mod logon;
 mod logout;
 mod parked;
 mod resend;
+mod reset;
 pub mod rules;
 mod sequence;
 mod settings;
@@ -33,10 +34,11 @@ use self::liveness::Pulse;
 use self::parked::{Parked, Waiting};
 pub use self::resend::Replayed;
 use self::resend::{Repeats, Serving};
+use self::reset::{Ending, Quieting, Resetting};
 use self::sequence::Recovery;
-pub use self::settings::{AtLogon, LogonField, Role, Settings, SettingsError};
+pub use self::settings::{AtEnd, AtLogon, LogonField, Role, Settings, SettingsError};
 pub use self::tally::Tally;
-use crate::session::{Cause, Fault, Full, InboundAt, Outbox, Refusal, Text};
+use crate::session::{Cause, Fault, Full, InboundAt, Outbox, Refusal, ResetCause, Text};
 use crate::time::{Mono, Now, TimestampReader};
 use crate::wire::fix::{FrameWriter, Message, tag};
 
@@ -54,6 +56,8 @@ pub enum Step {
     LoggedOn,
     /// Give the message to the application, then call [`Session::delivered`] with its verdict.
     Deliver(Delivery),
+    /// Both number series have started anew while logged on: tell the application.
+    Reset(ResetCause),
     /// The peer refused a message of ours with a Reject(3): tell the application.
     PeerRejected,
     /// Close the connection now.
@@ -135,6 +139,10 @@ pub struct Session {
     state: State,
     /// Empty unless a gap is open.
     parked: Parked,
+    /// A reset we asked for in session was not confirmed: our next Logon asks again.
+    reset_owed: bool,
+    /// A restart of the numbers that there was no room for when it was due.
+    restart_owed: Option<ResetCause>,
     tally: Tally,
 }
 
@@ -147,6 +155,8 @@ pub enum Phase {
     LogonSent,
     /// Logged on.
     Up,
+    /// Logged on, and our wish to reset both number series is out; the answer is awaited.
+    Resetting,
     /// Our Logout is out, the answer is awaited.
     LogoutSent,
     /// The connection is to be closed; what still arrives is ignored.
@@ -158,8 +168,9 @@ enum State {
     Down,
     LogonSent(LogonSent),
     Up(Up),
+    Resetting(Resetting),
     LogoutSent(LogoutSent),
-    Closing { was_up: bool },
+    Closing(Ending),
 }
 
 /// Our Logon is out.
@@ -179,6 +190,8 @@ struct Up {
     /// A ResendRequest of the peer, being served.
     serving: Option<Serving>,
     repeats: Repeats,
+    /// A reset of ours, before its Logon.
+    quieting: Option<Quieting>,
 }
 
 /// Our Logout is out.
@@ -205,6 +218,8 @@ impl Session {
             parked: Parked::with_capacity(settings.parked_max),
             settings,
             state: State::Down,
+            reset_owed: false,
+            restart_owed: None,
             tally: Tally::default(),
         })
     }
@@ -222,8 +237,9 @@ impl Session {
             State::Down => Phase::Down,
             State::LogonSent(_) => Phase::LogonSent,
             State::Up(_) => Phase::Up,
+            State::Resetting(_) => Phase::Resetting,
             State::LogoutSent(_) => Phase::LogoutSent,
-            State::Closing { .. } => Phase::Closing,
+            State::Closing(_) => Phase::Closing,
         }
     }
 
@@ -273,6 +289,8 @@ impl Session {
             (Phase::LogonSent, Kind::Logon) => self.logon_answered(now, message, &head, out),
             (Phase::LogonSent, Kind::Logout) => Ok(self.logon_refused(message, out)),
             (Phase::LogonSent, _) => self.fault(now, Fault::NotALogonAnswer, message, out),
+            (Phase::Resetting, Kind::Logon) => self.reset_answered(now, message, &head, out),
+            (Phase::Resetting, _) => self.old_series(now, message, kind == Kind::Logout, out),
             (Phase::Up | Phase::LogoutSent, _) => self.in_session(now, message, &head, kind, kept, out),
             (Phase::Closing, _) => Ok(Step::Done),
         };
@@ -478,7 +496,7 @@ impl Session {
                 self.tally.note(Fault::GarbledLogon);
                 self.close(Cause::Fault(Fault::GarbledLogon))
             }
-            Phase::Up | Phase::LogoutSent | Phase::Closing => {
+            Phase::Up | Phase::Resetting | Phase::LogoutSent | Phase::Closing => {
                 self.tally.note(Fault::Garbled);
                 Step::Done
             }
@@ -489,7 +507,7 @@ impl Session {
     pub fn beyond_limit<O: Outbox>(&mut self, now: Now, fault: Fault, out: &mut O) -> Step {
         self.tally.note(fault);
         match self.phase() {
-            Phase::Up => self
+            Phase::Up | Phase::Resetting => self
                 .end_with(now, fault, out)
                 .unwrap_or_else(|full| self.no_room(full)),
             _ => self.close(Cause::Fault(fault)),
@@ -511,30 +529,40 @@ impl Session {
         out: &mut O,
     ) -> Result<u64, Refusal> {
         match &mut self.state {
+            State::Up(Up {
+                quieting: Some(_), ..
+            })
+            | State::Resetting(_) => Err(Refusal::Resetting),
             State::Up(up) => {
                 let seq = self.pen.application(now, msg_type, room, write, out)?;
                 up.pulse.spoke(now.mono);
                 self.tally.application_out += 1;
                 Ok(seq)
             }
-            State::LogoutSent(_) | State::Closing { .. } => Err(Refusal::LoggingOut),
+            State::LogoutSent(_) | State::Closing(_) => Err(Refusal::LoggingOut),
             State::Down | State::LogonSent(_) => Err(Refusal::NotLoggedOn),
         }
     }
 
     /// Tells the session that its connection is gone. Answers whether the application had been told
     /// of a logon, and so must now be told of its end.
-    pub fn disconnected(&mut self) -> bool {
+    pub fn disconnected<O: Outbox>(&mut self, now: Now, out: &mut O) -> bool {
         let was_up = self.was_up();
+        let ending = match self.state {
+            State::Closing(ending) => ending,
+            _ if was_up => Ending::Otherwise,
+            _ => Ending::NeverUp,
+        };
         self.parked.clear();
         self.state = State::Down;
+        self.reset_at_end(now, ending, out);
         was_up
     }
 
     fn was_up(&self) -> bool {
         match self.state {
-            State::Up(_) | State::LogoutSent(_) => true,
-            State::Closing { was_up } => was_up,
+            State::Up(_) | State::Resetting(_) | State::LogoutSent(_) => true,
+            State::Closing(ending) => ending != Ending::NeverUp,
             State::Down | State::LogonSent(_) => false,
         }
     }
@@ -609,17 +637,13 @@ impl Session {
 
     /// Closes the connection without another byte.
     fn close(&mut self, cause: Cause) -> Step {
-        self.state = State::Closing {
-            was_up: self.was_up(),
-        };
+        self.state = State::Closing(Ending::of(self.was_up(), &cause));
         Step::Close(cause)
     }
 
     /// Closes the connection once everything committed is on the wire.
     fn close_after_flush(&mut self, cause: Cause) -> Step {
-        self.state = State::Closing {
-            was_up: self.was_up(),
-        };
+        self.state = State::Closing(Ending::of(self.was_up(), &cause));
         Step::CloseAfterFlush(cause)
     }
 

@@ -30,6 +30,18 @@ pub enum AtLogon {
     Restart,
 }
 
+/// What happens to both sequence numbers when a connection that was logged on ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtEnd {
+    /// They continue where they were.
+    #[default]
+    Continue,
+    /// Both start at 1 once both sides have said Logout.
+    RestartAfterLogout,
+    /// Both start at 1 however the connection ended, also by a broken cable.
+    RestartAlways,
+}
+
 /// A field added to our Logon.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LogonField {
@@ -70,6 +82,8 @@ pub struct Settings {
     pub sending_time_window: Option<Duration>,
     /// What happens to the numbers at logon.
     pub at_logon: AtLogon,
+    /// What happens to the numbers when a connection ends.
+    pub at_end: AtEnd,
     /// Fractional digits of the times we send.
     pub precision: TimestampPrecision,
     /// Fields added to our Logon, in this order: Username(553), Password(554) and the like.
@@ -92,6 +106,7 @@ impl Settings {
             logout_timeout: Duration::from_secs(2),
             sending_time_window: Some(Duration::from_secs(120)),
             at_logon: AtLogon::default(),
+            at_end: AtEnd::default(),
             precision: TimestampPrecision::Millis,
             logon_fields: Vec::new(),
             parked_max: 1024,

@@ -360,6 +360,12 @@ impl Application for Venue {
                 self.bulletin.say(format!("turned away {peer}: {error}"));
             }
             Event::SessionAdded { id, rules, .. } => self.serve(id, rules),
+            Event::Reset { session, cause } => {
+                self.bulletin.say(format!(
+                    "{} starts at 1 in both directions: {cause}",
+                    self.name(*session)
+                ));
+            }
             // An exchange connects to nobody.
             Event::ConnectFailed { .. } => {}
         }
