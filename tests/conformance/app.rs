@@ -159,6 +159,8 @@ impl Application for App {
         self.events.push(event.name());
         match event {
             Event::ConnectFailed { kind, address, .. } => {
+                // Nothing else tells of this cause: there was no connection to end.
+                self.causes.push(Cause::ConnectFailed(*kind).name());
                 let to = address.filter(|_| self.tells_address);
                 let to = to.map_or(String::new(), |address| format!(" {address}"));
                 self.told
@@ -175,12 +177,15 @@ impl Application for App {
                     .push_back(Told::new(format!("event reset {cause:?}")));
             }
             Event::SessionAdded { id, .. } => {
-                self.told
-                    .push_back(Told::new(format!("event session-added {id}")));
+                let mut told = Told::new("event session-added".into());
+                told.fields
+                    .push((tag::TARGET_COMP_ID, id.target_comp_id.clone().into()));
+                self.told.push_back(told);
             }
             Event::SessionNotAdded { error, .. } => {
-                self.told
-                    .push_back(Told::new(format!("event session-not-added {error}")));
+                let mut told = Told::new("event session-not-added".into());
+                told.fields.push((tag::TEXT, error.to_string().into()));
+                self.told.push_back(told);
             }
         }
     }

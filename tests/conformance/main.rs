@@ -24,7 +24,8 @@
 //! > FIELDS                     the peer sends a frame; 8 9 34 49 52 56 10 are filled in unless
 //!                              given, and 98 108 1137 on a Logon. -TAG leaves one out, +pd adds 43=Y
 //!                              and 122. 52 and 122 take now, now-5s; 9 and 10 take +N and -N.
-//!                              34 counts by itself. | in a value is SOH, "58=two words"
+//!                              34 counts by itself. | in a value is SOH, "58=two words",
+//!                              112=x{9000} is that many x
 //! & LINE                       LINE in the same segment as the line before
 //! raw TEXT                     bytes; | is SOH; {8} {9} {10} {52} are filled in
 //! raw-many N TEXT              the same bytes N times
@@ -46,6 +47,7 @@
 //! callback ...                 the same, asked for inside the next delivery
 //! restart                      the process is killed and started again on the same journal
 //! stop-engine / drop-engine
+//! lose-journal                 the directory of the journal is gone
 //!
 //! < FIELDS                     the next frame the engine sent: TAG=VALUE, TAG~PART, TAG=* (any), !TAG
 //! frames N | *                 N frames, or some, whatever they are
@@ -56,6 +58,7 @@
 //! open / closed / ended / gone the connection; ended: half-closed by the engine; closed: and the
 //!                              peer closes too; gone: the engine has let go of it
 //! app logon | logout CAUSE | TYPE [poss-dup] [poss-resend] FIELDS | reject FIELDS | refused WHY
+//! event session-added 56=ID | session-not-added 58~WHY
 //! event turned-away FAULT | logon-failed CAUSE | connect-failed KIND | reset CAUSE
 //! events N WORDS               the same N times
 //! completed OUTCOME            a command of the operator

@@ -80,6 +80,7 @@ pub enum Action {
     Callback(Box<Operation>),
     Restart,
     DropEngine,
+    LoseJournal,
     StopEngine,
     Number(u64),
 }
@@ -345,6 +346,7 @@ fn action(word: &str, rest: &str) -> Result<Option<Action>, String> {
         }
         "callback" => Action::Callback(Box::new(operation(rest)?)),
         "restart" => Action::Restart,
+        "lose-journal" => Action::LoseJournal,
         "drop-engine" => Action::DropEngine,
         "stop-engine" => Action::StopEngine,
         "peer-number" => Action::Number(number(rest)?),
@@ -564,7 +566,7 @@ fn field(token: &str) -> Result<Field, String> {
     }
     match token.find(['=', '~']) {
         Some(at) if token.as_bytes()[at] == b'=' => {
-            let value = soh(&token[at + 1..]);
+            let value = repeated(&token[at + 1..]).unwrap_or_else(|| soh(&token[at + 1..]));
             match value.as_slice() {
                 b"*" => made(&token[..at], What::Present),
                 _ => made(&token[..at], What::Is(value)),
@@ -574,5 +576,15 @@ fn field(token: &str) -> Result<Field, String> {
         None => Err(format!(
             "{token:?} is no field, expected tag=value, tag~part, !tag or +pd"
         )),
+    }
+}
+
+/// `x{9000}`: one character so many times.
+fn repeated(text: &str) -> Option<Vec<u8>> {
+    let (letter, times) = text.strip_suffix('}')?.split_once('{')?;
+    let times = times.parse().ok()?;
+    match letter.as_bytes() {
+        [letter] => Some(vec![*letter; times]),
+        _ => None,
     }
 }

@@ -101,6 +101,11 @@ impl Run<'_> {
             } => self.operate(**operation, *unknown, *within)?,
             Action::Callback(operation) => self.app.callback = Some(**operation),
             Action::Restart => self.restart()?,
+            Action::LoseJournal => {
+                self.note("  the directory of the journal is gone");
+                let directory = self.directory.as_ref().ok_or("the journal is in memory")?;
+                std::fs::remove_dir_all(directory).map_err(|error| error.to_string())?;
+            }
             Action::DropEngine => {
                 self.note("  the engine is dropped");
                 self.engine = None;

@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use pinfix::engine::{Controller, Engine, EngineConfig, SessionConfig, SessionHandle};
+use pinfix::engine::{Controller, Engine, EngineConfig, SessionConfig, SessionHandle, Template};
 use pinfix::journal::{Keeper, Location};
 use pinfix::session::fix::rules::Rules;
 use pinfix::session::fix::{AtEnd, AtLogon, Role};
@@ -155,16 +155,20 @@ impl<'a> Run<'a> {
             settings::set(&mut config, &mut engine_config, &mut app, key, value)
                 .map_err(|why| format!("{}:{number}: {why}", scenario.file.display()))?;
         }
-        let restarts = |line: &Line| {
+        let needs_files = |line: &Line| {
             matches!(
                 &line.step,
                 Step::Do {
-                    action: Action::Restart,
+                    action: Action::Restart | Action::LoseJournal,
                     ..
                 }
             )
         };
-        let directory = scenario.lines.iter().any(restarts).then(scratch_directory);
+        let directory = scenario
+            .lines
+            .iter()
+            .any(needs_files)
+            .then(scratch_directory);
         if let Some(directory) = &directory {
             config.journal.location = Location::Directory(directory.clone());
         }
@@ -382,9 +386,11 @@ fn start(
     let port = Box::new(wire.port());
     let mut engine = Engine::with(engine_config.clone(), port, Keeper::inline())
         .map_err(|error| error.to_string())?;
+    let template = (config.settings.id.target_comp_id != PEER)
+        .then(|| Template::new(vec![config.settings.rules], config.clone()));
     if config.settings.role == Role::Acceptor {
         engine
-            .listen(address, None)
+            .listen(address, template)
             .map_err(|error| error.to_string())?;
     }
     let controller = engine.controller();
