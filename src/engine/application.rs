@@ -83,11 +83,12 @@ pub enum Event<'a> {
 
 impl Event<'_> {
     /// The name of every event.
-    pub const NAMES: [&'static str; 6] = [
+    pub const NAMES: [&'static str; 7] = [
         "ConnectFailed",
         "TurnedAway",
         "LogonFailed",
         "Reset",
+        "MessagesLost",
         "SessionAdded",
         "SessionNotAdded",
     ];
@@ -100,6 +101,7 @@ impl Event<'_> {
             Self::TurnedAway { .. } => "TurnedAway",
             Self::LogonFailed { .. } => "LogonFailed",
             Self::Reset { .. } => "Reset",
+            Self::MessagesLost { .. } => "MessagesLost",
             Self::SessionAdded { .. } => "SessionAdded",
             Self::SessionNotAdded { .. } => "SessionNotAdded",
         }
