@@ -6,11 +6,11 @@
 //! ID KIND ROLES                        proven by the scenarios ID, IDb, IDc ...
 //! ID KIND ROLES proven FILE NAME       proven by a test outside of the scenarios
 //! ID KIND ROLES absent WHY             not proven
-//! beyond PREFIX WHAT                   ids with this prefix are ours
 //! ```
 //!
 //! KIND: M mandatory, O optional, P practice, D decision. ROLES: A acceptor, I initiator, * both.
-//! Numbers after the last row of a prefix are ours as well.
+//! A scenario may go beyond the rows: with a number after the last row of its section, or with a letter
+//! of its own (16c where the rows are 16a and 16b).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -39,7 +39,7 @@ enum Proof<'a> {
 /// # Errors
 /// One line for each row without a proof or a reason, and for each scenario without a row.
 pub fn check(scenarios: &[Scenario]) -> Result<String, String> {
-    let (rows, beyond) = read(ROWS)?;
+    let rows = read(ROWS)?;
     let mut wrong = Vec::new();
     let mut proofs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for scenario in scenarios {
@@ -50,7 +50,7 @@ pub fn check(scenarios: &[Scenario]) -> Result<String, String> {
         });
         match row {
             Some(row) => proofs.entry(row.id).or_default().extend(roles),
-            None if is_ours(&scenario.id, &rows, &beyond) => {}
+            None if goes_beyond(&scenario.id, &rows) => {}
             None => wrong.push(format!("scenario {} is in no catalogue", scenario.id)),
         }
     }
@@ -93,9 +93,8 @@ impl Row<'_> {
     }
 }
 
-fn read(text: &str) -> Result<(Vec<Row<'_>>, Vec<&str>), String> {
+fn read(text: &str) -> Result<Vec<Row<'_>>, String> {
     let mut rows: Vec<Row<'_>> = Vec::new();
-    let mut beyond = Vec::new();
     for line in text.lines().map(str::trim) {
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -104,10 +103,6 @@ fn read(text: &str) -> Result<(Vec<Row<'_>>, Vec<&str>), String> {
         let mut words = line.splitn(4, ' ');
         let mut word = || words.next().ok_or_else(wrong);
         let id = word()?;
-        if id == "beyond" {
-            beyond.push(word()?);
-            continue;
-        }
         let letter = |word: &str, of: &str| {
             let letter = of.chars().find(|letter| word.chars().eq([*letter]));
             letter.ok_or_else(wrong)
@@ -131,7 +126,7 @@ fn read(text: &str) -> Result<(Vec<Row<'_>>, Vec<&str>), String> {
         }
         rows.push(row);
     }
-    Ok((rows, beyond))
+    Ok(rows)
 }
 
 /// Whether a scenario is one of the row's: its id, or its id and a letter.
@@ -143,17 +138,17 @@ fn belongs(scenario: &str, row: &str) -> bool {
     }
 }
 
-fn is_ours(scenario: &str, rows: &[Row<'_>], beyond: &[&str]) -> bool {
-    let Some((prefix, number)) = split(scenario) else {
+fn goes_beyond(scenario: &str, rows: &[Row<'_>]) -> bool {
+    let Some((section, number)) = split(scenario) else {
         return false;
     };
-    let last = rows
-        .iter()
-        .filter_map(|row| split(row.id))
-        .filter(|row| row.0 == prefix)
-        .map(|row| row.1)
-        .max();
-    beyond.contains(&prefix) || last.is_some_and(|last| number > last)
+    let stem = |section: &str| section.trim_end_matches(char::is_lowercase).to_owned();
+    let mut sections = rows.iter().filter_map(|row| split(row.id));
+    let last = sections.clone().filter(|row| row.0 == section);
+    match last.map(|row| row.1).max() {
+        Some(last) => number > last,
+        None => sections.any(|row| stem(row.0) == stem(section)),
+    }
 }
 
 /// `2b` and 4 of `2b-04c`.
