@@ -10,6 +10,7 @@ mod config;
 mod control;
 mod cycle;
 mod desk;
+mod hours;
 mod link;
 pub mod net;
 mod os;
@@ -151,6 +152,7 @@ impl Engine {
                 read_at: 0,
                 commands: 0,
                 stopping: false,
+                wall: None,
             },
             attempts: Attempts::new(&config.strangers),
             config,

@@ -27,6 +27,9 @@ pub enum Cause {
     NoRoom(Full),
     /// The engine stopped.
     EngineStopped,
+    /// The hours of the session ended before it was logged on. Where it was, it is logged out, and
+    /// [`Cause::LogoutConfirmed`] is the cause.
+    OutOfSchedule,
 }
 
 impl Cause {
@@ -43,6 +46,7 @@ impl Cause {
             Self::Disconnected => 7,
             Self::NoRoom(_) => 8,
             Self::EngineStopped => 9,
+            Self::OutOfSchedule => 10,
             Self::Fault(fault) => {
                 let index = Fault::NAMES.iter().position(|name| *name == fault.name());
                 100 + u32::try_from(index.unwrap_or_default()).unwrap_or_default()
@@ -64,6 +68,7 @@ impl fmt::Display for Cause {
             Self::Disconnected => f.write_str("disconnected on command, without a Logout"),
             Self::NoRoom(full) => write!(f, "no room in the journal for a session message ({full:?})"),
             Self::EngineStopped => f.write_str("the engine stopped"),
+            Self::OutOfSchedule => f.write_str("the hours of the session ended"),
         }
     }
 }

@@ -128,7 +128,7 @@ impl<'a> Run<'a> {
         coverage: &'a Coverage,
     ) -> Result<Self, String> {
         let wire = Wire::answered_by_test();
-        let now = Now {
+        let mut now = Now {
             mono: Mono(5_000_000_000),
             utc: Utc::parse_fix(b"20260105-09:00:00.000").expect("a time"),
         };
@@ -146,6 +146,10 @@ impl<'a> Run<'a> {
         };
         let mut app = App::new();
         for (number, key, value) in &scenario.settings {
+            if key == "now" {
+                now.utc = Utc::parse_fix(value.as_bytes()).ok_or(format!("{value} is no time"))?;
+                continue;
+            }
             set(&mut config, &mut engine_config, &mut app, key, value)
                 .map_err(|why| format!("{}:{number}: {why}", scenario.file.display()))?;
         }
@@ -362,7 +366,9 @@ impl<'a> Run<'a> {
         if frame.get(43).is_some() || frame.get(122).is_some() {
             return Err("a new message with 43 or 122".into());
         }
-        let restart = is(35, "A") && number == 1 && (is(141, "Y") || self.restarts);
+        let renewed = super::hours::renews(&self.config.schedule);
+        let restart = is(35, "A") && (is(141, "Y") || self.restarts) || renewed;
+        let restart = restart && number == 1;
         if restart {
             self.engine_number = 1;
             self.originals.clear();
@@ -469,6 +475,11 @@ impl<'a> Run<'a> {
                 .clone()
                 .set_capacity(self.peer()?.end, SOCKET_BYTES),
             Action::Wait(span) => self.pass(*span)?,
+            Action::Skip(span) => {
+                self.now.mono = self.now.mono + *span;
+                self.now.utc = self.now.utc + *span;
+                self.wire.set_now(self.now.mono.0);
+            }
             Action::Clock(by) => self.now.utc = Utc(self.now.utc.0.saturating_add_signed(*by)),
             Action::Send(kind, fields) => self.app_sends(kind, fields)?,
             Action::SendMany(times, bytes) => {
@@ -514,6 +525,11 @@ impl<'a> Run<'a> {
 
     fn given(&mut self, start: Start, next_in: u64, next_out: u64) -> Result<(), String> {
         self.quiesce()?;
+        while let Some(told) = self.app.told.front()
+            && told.words.starts_with("event schedule-")
+        {
+            self.app.told.pop_front();
+        }
         if start == Start::Down && (next_in, next_out) == (2, 2) {
             return Ok(());
         }
@@ -1001,6 +1017,9 @@ fn set(
             .map(|ns| Duration::from_nanos(ns.unsigned_abs()))
             .map_err(|_| wrong())
     };
+    if let Some(done) = super::hours::set(config, key, value) {
+        return done;
+    }
     let settings = &mut config.settings;
     match key {
         "heartbeat" => settings.heartbeat_s = number()? as u32,
