@@ -4,6 +4,7 @@
 //! the embedder's, which calls [`Engine::poll`], or a pinned core, through [`Engine::run`].
 
 mod add;
+mod admin_socket;
 mod application;
 mod clock;
 mod config;
@@ -15,6 +16,7 @@ mod link;
 pub mod net;
 mod os;
 mod outbound;
+mod peer;
 mod porch;
 mod resolver;
 mod route;
@@ -24,11 +26,13 @@ mod slot;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use self::admin_socket::{AdminSocket, AdminSocketConfig, AdminSocketError};
 pub use self::application::{Application, Event, Inbound};
 pub use self::clock::{Clock, Ticker};
 pub use self::config::{
-    Accept, ConfigError, Connect, Destination, EngineConfig, Failover, IdentityPattern, Listen,
-    NotADestination, NotASubnet, SessionConfig, Strangers, Subnet, Template,
+    Accept, ConfigError, Connect, Destination, EngineConfig, Failover, IdentityPattern, Listen, Need,
+    NotADestination, NotASubnet, Opened, Plan, Planned, Problem, Problems, SessionConfig, Start,
+    Strangers, Subnet, Template, nearest, quickfix,
 };
 use self::control::Directory;
 pub use self::control::{Controller, StatusError};

@@ -79,7 +79,6 @@
 
 mod app;
 mod frame;
-mod hours;
 mod runner;
 mod script;
 #[path = "../simnet/mod.rs"]

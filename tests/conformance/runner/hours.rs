@@ -1,10 +1,10 @@
 //! The words in which scenarios set a schedule.
 
 use pinfix::engine::SessionConfig;
-use pinfix::session::schedule::{ClockTime, Day, Days, Hours, Refuse, Renewal, Schedule, Zone};
+use pinfix::session::schedule::{ClockTime, Day, Days, Hours, Refuse, Renewal, Zone};
 
 /// Sets a part of the schedule; `None` if the key is no part of it.
-pub fn set(config: &mut SessionConfig, key: &str, value: &str) -> Option<Result<(), String>> {
+pub(super) fn set(config: &mut SessionConfig, key: &str, value: &str) -> Option<Result<(), String>> {
     let schedule = &mut config.schedule;
     let done = match key {
         "hours" => hours(value).map(|hours| schedule.hours = hours),
@@ -34,11 +34,6 @@ pub fn set(config: &mut SessionConfig, key: &str, value: &str) -> Option<Result<
         _ => return None,
     };
     Some(done)
-}
-
-/// Whether numbers may start anew without a Logon that says so.
-pub fn renews(schedule: &Schedule) -> bool {
-    !schedule.is_non_stop()
 }
 
 /// `TIME [ZONE] - TIME [ZONE] [on DAYS]`, or `DAY TIME [ZONE] - DAY TIME [ZONE]`.
