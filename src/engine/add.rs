@@ -9,7 +9,7 @@ use super::hours::{Hours, Wall};
 use super::porch;
 use super::resolver::{self, Resolver};
 use super::route::Route;
-use super::slot::{Connection, Slot, Traffic};
+use super::slot::{Connection, Shown, Slot, Traffic};
 use crate::admin::COMMANDS_MAX;
 use crate::counters;
 use crate::journal::{Journal, Keeper, Recovery};
@@ -81,6 +81,7 @@ pub(super) fn session(
         pending: Vec::with_capacity(desk.receivers.len() * COMMANDS_MAX),
         listed: false,
         traffic: Traffic::default(),
+        shown: Shown::default(),
     });
     // Held by an operator of an earlier run, perhaps until a time that has come.
     desk.slots[number].watch_hold(now);

@@ -435,7 +435,7 @@ impl Desk {
         let hours_go_on = self.keep_hours(now, slot, app);
         self.connection_due(now, slot, app);
         // Shown before it is answered, so that whoever has the answer finds the page up to date.
-        self.page.publish_session(slot, &self.slots[slot].status());
+        self.show(now, slot);
         self.complete(now, slot);
         let entry = &mut self.slots[slot];
         rearm(&mut self.wheel, slot, entry.deadline());
@@ -447,6 +447,24 @@ impl Desk {
             Replayed::Waiting => entry.journal.unsent_len() == 0,
         };
         replay_goes_on || hours_go_on || flushed == Flushed::More
+    }
+
+    /// Brings the status page up to date about a session.
+    fn show(&mut self, now: Now, slot: usize) {
+        let entry = &mut self.slots[slot];
+        let tally = entry.session.tally();
+        if tally.faults != entry.shown.faults {
+            self.page.publish_faults(slot, &tally.faults_by_kind);
+            entry.shown.faults = tally.faults;
+            entry.shown.last_fault = now.utc;
+        }
+        if entry.shown.hold {
+            self.page.publish_session(slot, &entry.status());
+        } else {
+            self.page
+                .publish_hold(slot, entry.journal.hold(), &entry.status());
+            entry.shown.hold = true;
+        }
     }
 
     /// Clears a hold whose time is over, and looks again later at one whose time is not.

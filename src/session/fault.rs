@@ -45,6 +45,15 @@ macro_rules! catalogue {
             /// The name of every fault.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($fault)),*];
 
+            /// Its place in [`Fault::NAMES`].
+            #[must_use]
+            pub fn number(&self) -> usize {
+                Self::NAMES
+                    .iter()
+                    .position(|name| *name == self.name())
+                    .unwrap_or_default()
+            }
+
             /// The name of this fault, one of [`Fault::NAMES`].
             #[must_use]
             pub fn name(&self) -> &'static str {
@@ -196,6 +205,30 @@ impl Fault {
             Self::SequenceLowered { .. } => Some(tag::NEW_SEQ_NO),
             _ => None,
         }
+    }
+}
+
+/// How often each fault happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultCounts([u32; Fault::NAMES.len()]);
+
+impl FaultCounts {
+    /// Counts one.
+    pub fn count(&mut self, fault: Fault) {
+        let count = &mut self.0[fault.number()];
+        *count = count.saturating_add(1);
+    }
+
+    /// The counts, in the order of [`Fault::NAMES`].
+    #[must_use]
+    pub fn as_slice(&self) -> &[u32] {
+        &self.0
+    }
+}
+
+impl Default for FaultCounts {
+    fn default() -> Self {
+        Self([0; Fault::NAMES.len()])
     }
 }
 

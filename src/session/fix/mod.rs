@@ -249,6 +249,21 @@ impl Session {
         &self.tally
     }
 
+    /// How many messages wait behind a gap.
+    #[must_use]
+    pub fn parked(&self) -> usize {
+        self.parked.len()
+    }
+
+    /// HeartBtInt(108) as agreed at logon, in seconds; `None` while logged off.
+    #[must_use]
+    pub fn heartbeat_s(&self) -> Option<u32> {
+        match &self.state {
+            State::Up(up) => Some(up.pulse.heartbeat_s()),
+            _ => None,
+        }
+    }
+
     /// How long the peer took to answer our last TestRequest(1).
     #[must_use]
     pub fn test_round_trip(&self) -> Option<Duration> {
