@@ -42,6 +42,7 @@ pub(super) fn session(
     }
     config.journal.identity.clone_from(&name);
     let hours = Hours::of(&config.schedule, config.calendar()?, now);
+    config.journal.queue_max_messages = config.settings.sending.queue_max();
     let role = config.settings.role;
     let connection = match role {
         Role::Initiator => Connection::RetryAt(now.mono),

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use super::{Destination, Outbound, SessionHandle};
 use crate::session::fix::rules::Rules;
-use crate::session::fix::{Admission, Delivery, Verdict};
+use crate::session::fix::{Admission, Delivery, Loss, Verdict};
 use crate::session::{Cause, Fault, ResetCause, SessionId};
 use crate::time::Utc;
 use crate::wire::fix::Message;
@@ -73,6 +73,13 @@ pub enum Event<'a> {
         session: SessionHandle,
         /// The next edge of the schedule, zero if there is none.
         until: Utc,
+    },
+    /// Messages that the application was told were taken do not reach the peer.
+    MessagesLost {
+        /// Which session.
+        session: SessionHandle,
+        /// Which messages, and why.
+        loss: Loss,
     },
     /// A session was made for a peer that no session was configured for.
     SessionAdded {
