@@ -101,12 +101,14 @@ pub enum Event<'a> {
 
 impl Event<'_> {
     /// The name of every event.
-    pub const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 9] = [
         "ConnectFailed",
         "TurnedAway",
         "LogonFailed",
         "Reset",
         "MessagesLost",
+        "ScheduleOpened",
+        "ScheduleClosed",
         "SessionAdded",
         "SessionNotAdded",
     ];
@@ -120,6 +122,8 @@ impl Event<'_> {
             Self::LogonFailed { .. } => "LogonFailed",
             Self::Reset { .. } => "Reset",
             Self::MessagesLost { .. } => "MessagesLost",
+            Self::ScheduleOpened { .. } => "ScheduleOpened",
+            Self::ScheduleClosed { .. } => "ScheduleClosed",
             Self::SessionAdded { .. } => "SessionAdded",
             Self::SessionNotAdded { .. } => "SessionNotAdded",
         }

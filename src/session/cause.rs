@@ -37,7 +37,7 @@ pub enum Cause {
 
 impl Cause {
     /// The name of every cause.
-    pub const NAMES: [&'static str; 10] = [
+    pub const NAMES: [&'static str; 11] = [
         "LogoutConfirmed",
         "PeerLogout",
         "LogonRefused",
@@ -48,6 +48,7 @@ impl Cause {
         "Disconnected",
         "NoRoom",
         "EngineStopped",
+        "OutOfSchedule",
     ];
 
     /// The name of this cause, one of [`Cause::NAMES`].
@@ -64,6 +65,7 @@ impl Cause {
             Self::Disconnected => "Disconnected",
             Self::NoRoom(_) => "NoRoom",
             Self::EngineStopped => "EngineStopped",
+            Self::OutOfSchedule => "OutOfSchedule",
         }
     }
 
