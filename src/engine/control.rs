@@ -5,9 +5,10 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use super::SessionHandle;
-use crate::admin::{Busy, CommandSender, Completion, HoldOrder, Operation, Outcome, Ticket};
+use crate::admin::{Busy, CommandSender, Completion, Decision, HoldOrder, Operation, Outcome, Ticket};
 use crate::counters::{ConnectionState, ReadError, SessionStatus, StatusReader};
 use crate::session::Text;
+use crate::session::fix::Admission;
 
 /// How often a status that is being written is looked at again.
 const BUSY_MAX: usize = 1000;
@@ -121,6 +122,22 @@ impl Controller {
     /// Too many commands are under way.
     pub fn disconnect(&mut self, session: SessionHandle, within: Duration) -> Result<Ticket, Busy> {
         self.command(session, Operation::Disconnect, within)
+    }
+
+    /// Decides over the Logon that the application put off under `ticket`, for example when an
+    /// authentication service has answered.
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn decide(
+        &mut self,
+        session: SessionHandle,
+        ticket: u64,
+        admission: Admission,
+        within: Duration,
+    ) -> Result<Ticket, Busy> {
+        let decision = Decision { ticket, admission };
+        self.command(session, Operation::Decide(decision), within)
     }
 
     /// Starts both number series at 1 without ending the connection: makes the line quiet, then

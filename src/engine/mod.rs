@@ -26,8 +26,8 @@ use std::sync::Arc;
 pub use self::application::{Application, Event, Inbound};
 pub use self::clock::{Clock, Ticker};
 pub use self::config::{
-    Accept, ConfigError, Connect, Destination, EngineConfig, Failover, IdentityPattern, Listen,
-    NotADestination, NotASubnet, SessionConfig, Strangers, Subnet, Template,
+    Accept, ConfigError, Connect, Destination, EngineConfig, Failover, IdentityParts, IdentityPattern,
+    Listen, NotADestination, NotASubnet, SessionConfig, Strangers, Subnet, Template,
 };
 use self::control::Directory;
 pub use self::control::{Controller, StatusError};

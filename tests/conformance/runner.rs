@@ -11,11 +11,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pinfix::admin::{Operation, Outcome};
-use pinfix::engine::{Controller, Engine, EngineConfig, Failover, SessionConfig, SessionHandle};
+use pinfix::engine::{
+    Controller, Engine, EngineConfig, Failover, MESSAGE_ROOM, SessionConfig, SessionHandle,
+};
 use pinfix::journal::{Keeper, Location};
 use pinfix::session::fix::rules::{FIX44, Rules};
-use pinfix::session::fix::{AtEnd, AtLogon, LogonField, Role};
+use pinfix::session::fix::{
+    AtEnd, AtLogon, Environment, HeartbeatChoice, LogonField, MsgDirection, MsgTypeSupport, OnHold,
+    Role,
+};
 use pinfix::time::{Mono, Now, TimestampPrecision, Utc};
+use pinfix::wire::fix::{ApplVersion, HeaderFields, tag};
 
 use super::app::{App, Told};
 use super::frame::{self, ENGINE, Filling, PEER, Received, printed};
@@ -490,7 +496,7 @@ impl<'a> Run<'a> {
                 }
             }
             Action::Verdict(answer) => self.app.answer = answer.clone(),
-            Action::Admission(text) => self.app.refuse = Some(text.clone()),
+            Action::Admission(admission) => self.app.admission = Some(*admission),
             Action::Operator {
                 operation,
                 unknown,
@@ -658,15 +664,30 @@ impl<'a> Run<'a> {
 
     fn app_sends(&mut self, kind: &[u8], fields: &[Field]) -> Result<(), String> {
         let engine = self.engine.as_mut().ok_or("there is no engine")?;
-        let sent = engine
-            .outbound(self.now)
-            .send(self.session, kind, |writer| {
+        let mut header = HeaderFields::new();
+        let mut has_header = false;
+        for field in fields {
+            let tag: u32 = field.tag.parse().unwrap_or_default();
+            if let (true, What::Is(value)) = (tag::is_header(tag), &field.what) {
+                header.bytes(tag, value);
+                has_header = true;
+            }
+        }
+        let sent = engine.outbound(self.now).send_with(
+            self.session,
+            kind,
+            has_header.then_some(&header),
+            MESSAGE_ROOM,
+            |writer| {
                 let mut length = None;
                 for field in fields {
                     let tag: u32 = field.tag.parse().unwrap_or_default();
                     let What::Is(value) = &field.what else {
                         continue;
                     };
+                    if tag::is_header(tag) {
+                        continue;
+                    }
                     match (tag, length.take()) {
                         (95, _) => length = Some(()),
                         (96, Some(())) => {
@@ -677,7 +698,8 @@ impl<'a> Run<'a> {
                         }
                     }
                 }
-            });
+            },
+        );
         if let Err(refusal) = sent {
             self.app
                 .told
@@ -1016,6 +1038,51 @@ fn set(
                 _ => return Err(wrong()),
             }
         }
+        "heartbeat_bounds" => {
+            let (min, max) = value.split_once('-').ok_or_else(wrong)?;
+            settings.logon.heartbeat.min_s = min.parse().map_err(|_| wrong())?;
+            settings.logon.heartbeat.max_s = max.parse().map_err(|_| wrong())?;
+        }
+        "heartbeat_choice" => {
+            settings.logon.heartbeat.choice = match value {
+                "theirs" => HeartbeatChoice::Theirs,
+                "same" => HeartbeatChoice::Same,
+                "ours" => HeartbeatChoice::Ours,
+                _ => return Err(wrong()),
+            }
+        }
+        "next_expected" if value == "on" => settings.logon.next_expected = true,
+        "last_processed" if value == "on" => settings.logon.last_processed = true,
+        "appl_version" => settings
+            .logon
+            .appl_versions
+            .push(ApplVersion::from_appl_ver_id(value.as_bytes()).ok_or_else(wrong)?),
+        "environment" => {
+            settings.logon.environment = match value {
+                "production" => Environment::Production,
+                "test" => Environment::Test,
+                "any" => Environment::Any,
+                _ => return Err(wrong()),
+            }
+        }
+        "announce_max" => settings.logon.max_message_bytes = Some(number()? as u32),
+        "msg_type" => {
+            let mut words = value.split_whitespace();
+            let name = words.next().ok_or_else(wrong)?;
+            let direction = match words.next() {
+                Some("S") => MsgDirection::Send,
+                Some("R") => MsgDirection::Receive,
+                _ => return Err(wrong()),
+            };
+            let mut entry = MsgTypeSupport::new(name, direction).ok_or_else(wrong)?;
+            entry.appl_version = words
+                .next()
+                .and_then(|version| ApplVersion::from_appl_ver_id(version.as_bytes()));
+            entry.is_default = words.next() == Some("default");
+            settings.logon.msg_types.push(entry);
+        }
+        "on_hold" if value == "silence" => settings.logon.on_hold = OnHold::Silence,
+        "admission_timeout" => settings.logon.admission_timeout = span(value)?,
         "at_end" => {
             settings.at_end = match value {
                 "continue" => AtEnd::Continue,

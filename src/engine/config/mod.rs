@@ -12,7 +12,7 @@ pub use self::connect::{Accept, Connect, Destination, Failover, NotADestination}
 pub use self::error::ConfigError;
 pub use self::porch::{Listen, Strangers};
 pub use self::subnet::{NotASubnet, Subnet};
-pub use self::template::{IdentityPattern, Template};
+pub use self::template::{IdentityParts, IdentityPattern, Template};
 use super::net::SocketOptions;
 use crate::journal::{JournalConfig, Location};
 use crate::session::SessionId;
