@@ -4,6 +4,7 @@
 //! controller; each gets exactly one completion, over a queue that leads away from the core.
 //! Questions are answered from the status page and never reach the core (DESIGN decision 10).
 
+pub mod protocol;
 pub mod queue;
 
 use std::fmt;
@@ -14,7 +15,7 @@ use crossbeam_queue::ArrayQueue;
 
 use self::queue::{Consumer, Producer};
 use crate::session::Text;
-use crate::session::fix::Admission;
+use crate::session::fix::Decision;
 use crate::time::Utc;
 
 /// How many commands of one controller may be under way at a time.
@@ -49,16 +50,12 @@ pub enum Operation {
     /// Decide over a Logon that the application put off with
     /// [`Admission::Later`](crate::session::fix::Admission::Later). Done at once; refused if no such
     /// Logon waits.
-    Decide(Decision),
-}
-
-/// What became of a Logon that waits for a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// The number it was put off under.
-    pub ticket: u64,
-    /// Whether the peer is welcome.
-    pub admission: Admission,
+    Decide {
+        /// The number it was put off under.
+        ticket: u64,
+        /// Whether the peer is welcome.
+        decision: Decision,
+    },
 }
 
 impl Operation {
@@ -85,7 +82,7 @@ impl Operation {
             Self::Disconnect => "Disconnect",
             Self::ResetInSession => "ResetInSession",
             Self::ResetNumbers => "ResetNumbers",
-            Self::Decide(_) => "Decide",
+            Self::Decide { .. } => "Decide",
         }
     }
 }

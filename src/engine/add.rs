@@ -28,6 +28,16 @@ pub(super) fn session(
 ) -> Result<(usize, Recovery), ConfigError> {
     config.check()?;
     let name = config.settings.id.to_string();
+    if let Some(told) = config.settings.logon.max_message_bytes
+        && told as usize > engine.max_message_bytes
+    {
+        return Err(ConfigError::Session {
+            session: name,
+            key: "settings.logon.max_message_bytes",
+            value: told.to_string(),
+            right: "at most max_message_bytes of the engine",
+        });
+    }
     if desk
         .slots
         .iter()

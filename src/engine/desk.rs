@@ -14,7 +14,7 @@ use super::outbound::Outbound;
 use super::resolver::{Resolver, Whose};
 use super::route::End;
 use super::slot::{Connection, Goal, Pending, Slot, handle};
-use crate::admin::{Command, CommandReceiver, Decision, HoldOrder, Operation, Outcome};
+use crate::admin::{Command, CommandReceiver, HoldOrder, Operation, Outcome};
 use crate::counters::{Stage, StatusPage};
 use crate::session::fix::{Origin, Phase, Replayed, Role, Step};
 use crate::session::{Cause, Fault, Hold, Refusal, ResetCause};
@@ -525,11 +525,11 @@ impl Desk {
                     Err(Outcome::Done)
                 }
             },
-            Operation::Decide(Decision { ticket, admission }) => {
+            Operation::Decide { ticket, decision } => {
                 let entry = &mut self.slots[slot];
                 match entry
                     .session
-                    .decide(now, ticket, admission, &mut entry.journal)
+                    .decide(now, ticket, decision, &mut entry.journal)
                 {
                     Ok(step) => {
                         self.follow(now, slot, step, None, app);

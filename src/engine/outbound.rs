@@ -3,9 +3,9 @@
 use super::SessionHandle;
 use super::desk::{Desk, Flushed, WISHES_MAX};
 use super::slot::Slot;
-use crate::admin::{Decision, HoldOrder, Operation};
+use crate::admin::{HoldOrder, Operation};
 use crate::counters::Stage;
-use crate::session::fix::{Admission, Peer, Phase};
+use crate::session::fix::{Decision, Peer, Phase};
 use crate::session::{Refusal, SessionId, Text};
 use crate::time::Now;
 use crate::wire::fix::{FrameWriter, HeaderFields};
@@ -156,9 +156,9 @@ impl<'a> Outbound<'a> {
         &mut self,
         session: SessionHandle,
         ticket: u64,
-        admission: Admission,
+        decision: Decision,
     ) -> Result<(), Refusal> {
-        self.wish(session, Operation::Decide(Decision { ticket, admission }))
+        self.wish(session, Operation::Decide { ticket, decision })
     }
 
     /// Starts both number series of a session at 1 without ending the connection, at the end of the

@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pinfix::admin::{Decision, HoldOrder, Operation};
+use pinfix::admin::{HoldOrder, Operation};
 use pinfix::session::fix::rules::{ALL, Rules};
-use pinfix::session::fix::{Admission, Role};
+use pinfix::session::fix::{Admission, Decision, Role};
 use pinfix::session::{Farewell, SessionStatus, Text};
 
 /// One scenario as written, before it is expanded to versions and roles.
@@ -467,10 +467,16 @@ fn operation(rest: &str) -> Result<Operation, String> {
         "reset-numbers" => Ok(Operation::ResetNumbers),
         "decide" => {
             let (ticket, rest) = split_word(rest);
-            Ok(Operation::Decide(Decision {
+            let decision = match admission(rest)? {
+                Admission::Admit => Decision::Admit(None),
+                Admission::AdmitWith(status) => Decision::Admit(Some(status)),
+                Admission::Refuse(farewell) => Decision::Refuse(farewell),
+                Admission::Later(_) => return Err("a decision is made once".into()),
+            };
+            Ok(Operation::Decide {
                 ticket: number(ticket)?,
-                admission: admission(rest)?,
-            }))
+                decision,
+            })
         }
         _ => Err(
             "expected logon, logout TEXT, hold TEXT, release, disconnect, reset-in-session or \

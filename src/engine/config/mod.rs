@@ -2,7 +2,11 @@
 
 mod connect;
 mod error;
+mod nearest;
+mod plan;
 mod porch;
+mod problem;
+pub mod quickfix;
 mod subnet;
 mod template;
 
@@ -10,7 +14,10 @@ use std::path::{Path, PathBuf};
 
 pub use self::connect::{Accept, Connect, Destination, Failover, NotADestination};
 pub use self::error::ConfigError;
+pub use self::nearest::nearest;
+pub use self::plan::{Need, Opened, Plan, Planned, Start};
 pub use self::porch::{Listen, Strangers};
+pub use self::problem::{Problem, Problems};
 pub use self::subnet::{NotASubnet, Subnet};
 pub use self::template::{IdentityParts, IdentityPattern, Template};
 use super::net::SocketOptions;
@@ -114,7 +121,7 @@ impl SessionConfig {
         Self::new(Settings::new(rules, Role::Acceptor, sender, target))
     }
 
-    fn new(settings: Settings) -> Self {
+    pub(in crate::engine) fn new(settings: Settings) -> Self {
         Self {
             settings,
             connect: Connect::default(),

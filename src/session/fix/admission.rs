@@ -28,6 +28,15 @@ pub enum Admission {
     Later(u64),
 }
 
+/// What became of a Logon that was put off with [`Admission::Later`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Welcome; our Logon says so with this SessionStatus(1409), if there is one.
+    Admit(Option<SessionStatus>),
+    /// Refused, with a Logout that says this. The number of the Logon is not counted.
+    Refuse(Farewell),
+}
+
 /// A Logon that was found in order waits for the application's decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Admitting {
@@ -66,21 +75,25 @@ impl Session {
 
     /// Answers the Logon that led to [`Step::Authenticate`], as the application decided.
     pub fn admit<O: Outbox>(&mut self, now: Now, admission: Admission, out: &mut O) -> Step {
-        let State::Admitting(admitting) = &mut self.state else {
-            return Step::Done;
-        };
-        let greeting = admitting.greeting;
-        let done = match admission {
-            Admission::Admit => self.answer_logon(now, &greeting, None, out),
-            Admission::AdmitWith(status) => self.answer_logon(now, &greeting, Some(status), out),
-            Admission::Refuse(farewell) => self.deny(now, farewell, out),
+        let decision = match admission {
+            Admission::Admit => Decision::Admit(None),
+            Admission::AdmitWith(status) => Decision::Admit(Some(status)),
+            Admission::Refuse(farewell) => Decision::Refuse(farewell),
             Admission::Later(ticket) => {
                 let give_up = now.mono + self.settings.logon.admission_timeout;
-                admitting.awaited = Some(Awaited { ticket, give_up });
-                Ok(Step::Done)
+                if let State::Admitting(admitting) = &mut self.state {
+                    admitting.awaited = Some(Awaited { ticket, give_up });
+                }
+                return Step::Done;
             }
         };
-        done.unwrap_or_else(|full| self.no_room(full))
+        match &self.state {
+            State::Admitting(Admitting { greeting, .. }) => {
+                let greeting = *greeting;
+                self.decided(now, &greeting, decision, out)
+            }
+            _ => Step::Done,
+        }
     }
 
     /// Decides over the Logon that was put off under `ticket`.
@@ -91,16 +104,33 @@ impl Session {
         &mut self,
         now: Now,
         ticket: u64,
-        admission: Admission,
+        decision: Decision,
         out: &mut O,
     ) -> Result<Step, Refusal> {
         match &self.state {
             State::Admitting(Admitting {
+                greeting,
                 awaited: Some(awaited),
-                ..
-            }) if awaited.ticket == ticket => Ok(self.admit(now, admission, out)),
+            }) if awaited.ticket == ticket => {
+                let greeting = *greeting;
+                Ok(self.decided(now, &greeting, decision, out))
+            }
             _ => Err(Refusal::NothingToDecide),
         }
+    }
+
+    fn decided<O: Outbox>(
+        &mut self,
+        now: Now,
+        greeting: &Greeting,
+        decision: Decision,
+        out: &mut O,
+    ) -> Step {
+        match decision {
+            Decision::Admit(status) => self.answer_logon(now, greeting, status, out),
+            Decision::Refuse(farewell) => self.deny(now, farewell, out),
+        }
+        .unwrap_or_else(|full| self.no_room(full))
     }
 
     /// The application did not decide in time.

@@ -31,8 +31,8 @@ mod tests;
 
 use std::time::Duration;
 
-pub use self::admission::Admission;
 use self::admission::Admitting;
+pub use self::admission::{Admission, Decision};
 use self::compose::Pen;
 use self::content::{Kind, Place};
 use self::head::Head;
@@ -411,6 +411,7 @@ impl Session {
                 )
             }
             (_, Place::Expected) => {
+                self.pen.answering(seq);
                 // A gap fill is the peer's own message, with no original: refusing one for the lack
                 // of OrigSendingTime(122) would leave a gap that the peer cannot close.
                 let copy = dup && kind != Kind::SequenceReset;
@@ -435,7 +436,6 @@ impl Session {
         out: &mut O,
     ) -> Result<Step, Full> {
         let seq = out.next_in();
-        self.pen.answering(seq);
         match kind {
             Kind::Application => {
                 let (poss_dup, poss_resend) = (head.is_poss_dup(), head.is_poss_resend());

@@ -1,0 +1,153 @@
+//! What `set KEY VALUE` means: the one place where a key of a scenario meets a setting of the engine.
+
+use std::time::Duration;
+
+use pinfix::engine::{EngineConfig, Failover, SessionConfig};
+use pinfix::session::fix::{
+    AtEnd, AtLogon, Environment, HeartbeatChoice, LogonField, MsgDirection, MsgTypeSupport, OnHold,
+};
+use pinfix::time::TimestampPrecision;
+use pinfix::wire::fix::ApplVersion;
+
+use crate::app::App;
+
+pub(super) fn set(
+    config: &mut SessionConfig,
+    engine: &mut EngineConfig,
+    app: &mut App,
+    key: &str,
+    value: &str,
+) -> Result<(), String> {
+    let wrong = || format!("{key}: {value} is not understood");
+    let number = || value.parse::<usize>().map_err(|_| wrong());
+    let span = |text: &str| {
+        crate::script::signed_span(&format!("+{text}"))
+            .map(|ns| Duration::from_nanos(ns.unsigned_abs()))
+            .map_err(|_| wrong())
+    };
+    let settings = &mut config.settings;
+    match key {
+        "heartbeat" => settings.heartbeat_s = number()? as u32,
+        "logon_timeout" => settings.logon_timeout = span(value)?,
+        "logout_timeout" => settings.logout_timeout = span(value)?,
+        "window" if value == "off" => settings.sending_time_window = None,
+        "window" => settings.sending_time_window = Some(span(value)?),
+        "at_logon" => {
+            settings.at_logon = match value {
+                "continue" => AtLogon::Continue,
+                "ask-reset" => AtLogon::AskReset,
+                "restart" => AtLogon::Restart,
+                _ => return Err(wrong()),
+            }
+        }
+        "heartbeat_bounds" => {
+            let (min, max) = value.split_once('-').ok_or_else(wrong)?;
+            settings.logon.heartbeat.min_s = min.parse().map_err(|_| wrong())?;
+            settings.logon.heartbeat.max_s = max.parse().map_err(|_| wrong())?;
+        }
+        "heartbeat_choice" => {
+            settings.logon.heartbeat.choice = match value {
+                "theirs" => HeartbeatChoice::Theirs,
+                "same" => HeartbeatChoice::Same,
+                "ours" => HeartbeatChoice::Ours,
+                _ => return Err(wrong()),
+            }
+        }
+        "next_expected" if value == "on" => settings.logon.next_expected = true,
+        "last_processed" if value == "on" => settings.logon.last_processed = true,
+        "appl_version" => settings
+            .logon
+            .appl_versions
+            .push(ApplVersion::from_appl_ver_id(value.as_bytes()).ok_or_else(wrong)?),
+        "environment" => {
+            settings.logon.environment = match value {
+                "production" => Environment::Production,
+                "test" => Environment::Test,
+                "any" => Environment::Any,
+                _ => return Err(wrong()),
+            }
+        }
+        "announce_max" => settings.logon.max_message_bytes = Some(number()? as u32),
+        "msg_type" => {
+            let mut words = value.split_whitespace();
+            let name = words.next().ok_or_else(wrong)?;
+            let direction = match words.next() {
+                Some("S") => MsgDirection::Send,
+                Some("R") => MsgDirection::Receive,
+                _ => return Err(wrong()),
+            };
+            let mut entry = MsgTypeSupport::new(name, direction).ok_or_else(wrong)?;
+            entry.appl_version = words
+                .next()
+                .and_then(|version| ApplVersion::from_appl_ver_id(version.as_bytes()));
+            entry.is_default = words.next() == Some("default");
+            settings.logon.msg_types.push(entry);
+        }
+        "on_hold" if value == "silence" => settings.logon.on_hold = OnHold::Silence,
+        "admission_timeout" => settings.logon.admission_timeout = span(value)?,
+        "at_end" => {
+            settings.at_end = match value {
+                "continue" => AtEnd::Continue,
+                "restart-after-logout" => AtEnd::RestartAfterLogout,
+                "restart-always" => AtEnd::RestartAlways,
+                _ => return Err(wrong()),
+            }
+        }
+        "precision" => {
+            settings.precision = match value {
+                "s" => TimestampPrecision::Seconds,
+                "ms" => TimestampPrecision::Millis,
+                "us" => TimestampPrecision::Micros,
+                "ns" => TimestampPrecision::Nanos,
+                _ => return Err(wrong()),
+            }
+        }
+        "parked_max" => settings.parked_max = number()?,
+        "logon_field" => {
+            let (tag, value) = value.split_once('=').ok_or_else(wrong)?;
+            settings.logon_fields.push(LogonField {
+                tag: tag.parse().map_err(|_| wrong())?,
+                value: value.into(),
+            });
+        }
+        "target_sub_id" => settings.id.target_sub_id = Some(value.into()),
+        "destinations" => {
+            app.tells_address = true;
+            let parse = |text: &str| text.parse().map_err(|_| wrong());
+            config.connect.destinations = value.split(',').map(parse).collect::<Result<_, _>>()?;
+        }
+        "failover" => {
+            config.connect.policy = match value.split_once(' ') {
+                None if value == "round-robin" => Failover::RoundRobin,
+                None if value == "remember-last-good" => Failover::RememberLastGood,
+                Some(("priority", start_over)) => Failover::Priority {
+                    start_over: span(start_over)?,
+                },
+                _ => return Err(wrong()),
+            }
+        }
+        "connect_timeout" => config.connect.timeout = span(value)?,
+        "allow" => {
+            let parse = |text: &str| text.parse().map_err(|_| wrong());
+            config.accept.allow = value.split(',').map(parse).collect::<Result<_, _>>()?;
+        }
+        "port" => config.accept.port = Some(number()? as u16),
+        "strangers_max" => engine.strangers.max = number()?,
+        "strangers_per_source_max" => engine.strangers.per_source_max = number()?,
+        "logons_per_minute" => {
+            engine.strangers.logons_per_source_and_minute = Some(number()? as u32);
+        }
+        "patience" => engine.strangers.patience = span(value)?,
+        "reconnect" => {
+            config.connect.reconnect = value.split(',').map(span).collect::<Result<_, _>>()?
+        }
+        "record_inbound" if value == "off" => config.journal.record_inbound = false,
+        "retention_bytes" => config.journal.retention.bytes = Some(number()? as u64),
+        "unsent_limit" => config.journal.unsent_limit_bytes = number()?,
+        "max_message_bytes" => engine.max_message_bytes = number()?,
+        "max_fields" => engine.max_fields = number()?,
+        "password" => app.password = Some(value.into()),
+        _ => return Err(format!("no setting {key}")),
+    }
+    Ok(())
+}
