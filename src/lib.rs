@@ -45,7 +45,6 @@
 
 pub mod admin;
 pub mod counters;
-pub mod dict;
 pub mod engine;
 pub mod journal;
 pub mod session;

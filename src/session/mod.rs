@@ -16,9 +16,9 @@ mod text;
 
 pub use cause::Cause;
 pub use farewell::{Farewell, SessionStatus};
-pub use fault::{Defect, Disposition, Fault};
+pub use fault::{Defect, Disposition, Fault, FaultCounts};
 pub use hold::Hold;
 pub use identity::SessionId;
-pub use outbox::{Class, Full, InboundAt, Outbox, REPLAY_GROWTH, Replay, ResetCause, Stored};
+pub use outbox::{Class, Full, InboundAt, Outbox, Queued, REPLAY_GROWTH, Replay, ResetCause, Stored};
 pub use refusal::Refusal;
 pub use text::{Text, TextError};

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Full;
+use crate::time::Mono;
 use crate::wire::fix::EncodeError;
 
 /// Why a message was not sent. Nothing was numbered, nothing was kept.
@@ -21,6 +22,8 @@ pub enum Refusal {
     NoResetSeqNumFlag,
     /// There is a connection, and what was asked for is for a session without one.
     Connected,
+    /// A message with credentials is sent at once or not at all, and never kept for later.
+    HoldsCredentials,
     /// No Logon waits for the decision that was given.
     NothingToDecide,
     /// The message is longer than the peer takes: MaxMessageSize(383) of its Logon, in bytes.
@@ -28,6 +31,13 @@ pub enum Refusal {
     /// Back-pressure: there is no room for an application message now. Session-level messages still
     /// go out.
     Full(Full),
+    /// The rate leaves no room for a message now.
+    Throttled {
+        /// From when it does.
+        free_at: Mono,
+    },
+    /// As much waits without a number already as may.
+    QueueFull,
     /// More was asked for in one cycle than the engine takes; nothing was taken of this.
     TooManyWishes,
     /// What was written is no valid message.
@@ -43,6 +53,7 @@ impl fmt::Display for Refusal {
             Self::Resetting => f.write_str("a reset in session is under way"),
             Self::NoResetSeqNumFlag => f.write_str("the version has no ResetSeqNumFlag(141)"),
             Self::Connected => f.write_str("the session has a connection"),
+            Self::HoldsCredentials => f.write_str("a message with credentials is not kept for later"),
             Self::NothingToDecide => f.write_str("no Logon waits for this decision"),
             Self::LongerThanPeerTakes(bytes) => {
                 write!(f, "the peer takes messages of up to {bytes} bytes")
@@ -53,6 +64,8 @@ impl fmt::Display for Refusal {
             Self::Full(Full::Segment) => f.write_str("the next journal segment is not ready yet"),
             Self::Full(Full::Storage) => f.write_str("the journal cannot get more storage"),
             Self::Full(Full::TooLong) => f.write_str("the message is longer than a journal segment"),
+            Self::Throttled { .. } => f.write_str("the rate leaves no room for a message now"),
+            Self::QueueFull => f.write_str("as many messages wait already as may"),
             Self::TooManyWishes => {
                 f.write_str("too much was asked for in one cycle, ask again in the next")
             }

@@ -8,7 +8,7 @@ use super::peer::MsgDirection;
 use super::resend::Copied;
 use super::rules::Rules;
 use super::settings::{LogonField, Settings, SettingsError};
-use crate::session::{Class, Farewell, Full, InboundAt, Outbox, Refusal, SessionStatus, Text};
+use crate::session::{Class, Farewell, Full, InboundAt, Outbox, Refusal, Replay, SessionStatus, Text};
 use crate::time::{Now, TimestampPrecision, TimestampWriter, Utc};
 use crate::wire::fix::tag::{self, Tag};
 use crate::wire::fix::{
@@ -47,6 +47,17 @@ const LOGON_FIELDS_MAX: usize = 128;
 /// these to the end of the last secret is.
 const SECRETS_MAX: usize = 8;
 
+/// What becomes of an application message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Destiny {
+    /// Sent under the next number.
+    Now,
+    /// Stored under the next number, for a resend.
+    Unsent,
+    /// Kept without a number.
+    Queue,
+}
+
 /// What differs between the Logons of one session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LogonTerms {
@@ -59,6 +70,19 @@ pub(super) struct LogonTerms {
     pub(super) next_expected: Option<u64>,
     /// SessionStatus(1409).
     pub(super) status: Option<SessionStatus>,
+}
+
+/// An application message, but for its body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outgoing<'a> {
+    pub(super) msg_type: &'a [u8],
+    /// In the header, beside those of the session.
+    pub(super) fields: Option<&'a HeaderFields<'a>>,
+    /// The longest the whole frame may be, in bytes.
+    pub(super) room: usize,
+    /// The longest frame that the peer takes, in bytes.
+    pub(super) limit: Option<u64>,
+    pub(super) destiny: Destiny,
 }
 
 /// LastMsgSeqNumProcessed(369).
@@ -194,44 +218,55 @@ impl Pen {
         &self.logon[..self.logon_len]
     }
 
-    /// An application message under the next number, with these header fields and no longer than
-    /// `limit`.
-    #[allow(clippy::too_many_arguments)] // each is one thing a caller of the session decides
+    /// An application message under the next number.
     pub(super) fn application<O: Outbox>(
         &mut self,
         now: Now,
-        msg_type: &[u8],
-        fields: Option<&HeaderFields<'_>>,
-        room: usize,
-        limit: Option<u64>,
+        outgoing: Outgoing<'_>,
         write: impl FnOnce(&mut FrameWriter<'_>),
         out: &mut O,
     ) -> Result<u64, Refusal> {
-        if may_hold_credentials(msg_type) && !out.is_all_sent() {
-            // What goes out in place of its masked record is kept for one frame at a time.
-            return Err(Refusal::Full(Full::Unsent));
+        let Outgoing {
+            msg_type,
+            fields,
+            room,
+            limit,
+            destiny,
+        } = outgoing;
+        let secret = may_hold_credentials(msg_type);
+        if secret {
+            if destiny != Destiny::Now {
+                return Err(Refusal::HoldsCredentials);
+            }
+            if !out.is_all_sent() {
+                // What goes out in place of its masked record is kept for one frame at a time.
+                return Err(Refusal::Full(Full::Unsent));
+            }
         }
         let seq = out.next_out();
         let processed = self.processed(out);
         let time = self.stamp.write(now.utc, self.precision);
-        let claimed = out.claim(Class::Application, room).map_err(Refusal::Full)?;
-        let mut writer = begin(
-            &self.header,
-            processed,
-            fields,
-            claimed,
-            msg_type,
-            seq,
-            time,
-        );
+        let class = match destiny {
+            Destiny::Now => Class::Application,
+            Destiny::Unsent | Destiny::Queue => Class::Queued,
+        };
+        let claimed = out.claim(class, room).map_err(Refusal::Full)?;
+        let header = &self.header;
+        let mut writer = begin(header, processed, fields, claimed, msg_type, seq, time);
         write(&mut writer);
         let frame = writer.finish().map_err(Refusal::Message)?;
         if let Some(limit) = limit.filter(|limit| frame.len() as u64 > *limit) {
             return Err(Refusal::LongerThanPeerTakes(limit));
         }
-        // One with credentials is masked, and never sent again.
-        let masked = may_hold_credentials(msg_type) && self.mask(&mut claimed[frame.clone()]);
-        out.commit(frame, masked, masked, now.utc);
+        match destiny {
+            Destiny::Now => {
+                // One with credentials is masked, and never sent again.
+                let masked = secret && self.mask(&mut claimed[frame.clone()]);
+                out.commit(frame, masked, masked, now.utc);
+            }
+            Destiny::Unsent => out.commit_unsent(frame, now.utc),
+            Destiny::Queue => out.commit_queued(frame, now.utc),
+        }
         Ok(seq)
     }
 
@@ -255,6 +290,30 @@ impl Pen {
             frame[span.clone()].fill(b'*');
         }
         true
+    }
+
+    /// Sends the message that has waited longest, under the next number. `None` if none waits.
+    pub(super) fn dequeue<O: Outbox>(
+        &mut self,
+        now: Now,
+        index: &mut FieldIndex,
+        out: &mut O,
+    ) -> Result<Option<Copied>, Full> {
+        let seq = out.next_out();
+        let time = self.stamp.write(now.utc, self.precision);
+        let Some(Replay { original, room }) = out.claim_queued()? else {
+            return Ok(None);
+        };
+        match fix::renumber(original, index, room, seq, time) {
+            Ok(frame) => {
+                out.commit_dequeued(frame, now.utc);
+                Ok(Some(Copied::Sent))
+            }
+            Err(_) => {
+                out.drop_queued();
+                Ok(Some(Copied::Unreadable))
+            }
+        }
     }
 
     /// Logon(A). Secrets are masked in what is kept.

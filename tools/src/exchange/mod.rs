@@ -67,6 +67,10 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
 
+    /// Keep the status page in this file, for `pinfix top` and `pinfix metrics`; best below /dev/shm
+    #[arg(long, value_name = "FILE")]
+    status_page: Option<PathBuf>,
+
     /// Serve only the sessions of this file (see below); options given here win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -86,6 +90,7 @@ Examples:
   pinfix exchange --listen 0.0.0.0:5001 --journal journals
   pinfix exchange --core 3 --idle spin        lowest latency, takes a whole core
   pinfix exchange --config venue.toml
+  pinfix exchange --status-page /dev/shm/venue
 
 A configuration file:
   listen = \"127.0.0.1:9878\"       # every key up to [[session]] may be left out
@@ -99,7 +104,7 @@ A configuration file:
   sender_comp_id = \"VENUE\"        # as the venue signs
   target_comp_id = \"CLIENT\"       # as the client signs
 
-Further keys: core = 3, echo = true.";
+Further keys: core = 3, echo = true, status_page = \"/dev/shm/venue\".";
 
 /// What an idle cycle does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -134,6 +139,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     interrupt::stop_on_signal(stopper.clone(), "Logging out. Ctrl-C again quits at once.")?;
     let mut engine = Engine::new(EngineConfig {
         name: "pinfix exchange".to_owned(),
+        status_page: settings.status_page.clone(),
         ..EngineConfig::default()
     })?;
     let (bulletin, printer) = Bulletin::start()?;
@@ -163,6 +169,7 @@ struct Settings {
     core: Option<usize>,
     idle: IdleMode,
     journal: Option<PathBuf>,
+    status_page: Option<PathBuf>,
     terms: Terms,
     /// `None` serves anybody.
     sessions: Option<Vec<Session>>,
@@ -192,6 +199,7 @@ fn merged(arguments: Arguments, config: Config) -> anyhow::Result<Settings> {
         core: arguments.core.or(config.core),
         idle: arguments.idle.or(config.idle).unwrap_or(IdleMode::Block),
         journal: arguments.journal.or(config.journal),
+        status_page: arguments.status_page.or(config.status_page),
         terms: Terms {
             fills: arguments.fills.or(config.fills).unwrap_or(Fills::One),
             market_price: market_price
