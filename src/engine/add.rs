@@ -40,6 +40,7 @@ pub(super) fn session(
         return Err(ConfigError::TooManySessions(engine.sessions_max));
     }
     config.journal.identity.clone_from(&name);
+    config.journal.queue_max_messages = config.settings.sending.queue_max();
     let role = config.settings.role;
     let connection = match role {
         Role::Initiator => Connection::RetryAt(now.mono),

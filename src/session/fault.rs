@@ -16,6 +16,9 @@ pub enum Disposition {
     Reject(u16),
     /// Answer with Reject(3), then end as with [`Disposition::Logout`].
     RejectAndLogout(u16),
+    /// Answer with BusinessMessageReject(j) carrying this BusinessRejectReason(380), or 0 where the
+    /// version does not have it; the session goes on.
+    BusinessReject(u16),
     /// Send Logout(5) with Text(58), wait for the peer's Logout up to the logout timeout, then close.
     Logout,
     /// Send Logout(5) with Text(58) and close as soon as it is on the wire.
@@ -63,7 +66,9 @@ macro_rules! catalogue {
             /// What is done about it.
             #[must_use]
             pub fn disposition(&self) -> Disposition {
-                use Disposition::{Close, Ignore, Logout, LogoutAndClose, Reject, RejectAndLogout};
+                use Disposition::{
+                    BusinessReject, Close, Ignore, Logout, LogoutAndClose, Reject, RejectAndLogout,
+                };
                 match self { $(Self::$fault { .. } => $disposition,)* }
             }
         }
@@ -143,6 +148,13 @@ catalogue! {
     Format { tag: Tag } => Reject(6),
     /// A Reject(3) that is itself invalid. Never answered with a Reject.
     InvalidReject => Ignore,
+
+    // Rate.
+
+    /// An application message beyond the peer's rate, which is to be rejected.
+    RateExceeded => BusinessReject(8),
+    /// An application message beyond the peer's rate, which is to end the session.
+    Flood => Logout,
 
     // Sequence.
 
@@ -287,6 +299,8 @@ impl fmt::Display for Fault {
             Self::Empty { .. } => f.write_str("Tag specified without a value"),
             Self::Value { .. } => f.write_str("Value is incorrect (out of range) for this tag"),
             Self::Format { .. } => f.write_str("Incorrect data format for value"),
+            Self::RateExceeded => f.write_str("Throttle limit exceeded"),
+            Self::Flood => f.write_str("Throttle limit exceeded, session ends"),
             Self::InvalidReject => f.write_str("Invalid Reject"),
             Self::SeqTooLow { expected, received } => {
                 write!(

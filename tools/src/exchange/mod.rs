@@ -15,7 +15,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use pinfix::engine::{Clock, Engine, EngineConfig, Idle, Run, SessionConfig, Stopper, Template};
+use pinfix::engine::{
+    AdminSocket, AdminSocketConfig, Clock, Engine, EngineConfig, Idle, Run, SessionConfig, Stopper,
+    Template,
+};
 use pinfix::journal::Retention;
 use pinfix::session::fix::rules::{ALL, FIX44};
 use pinfix::time::Now;
@@ -74,6 +77,14 @@ pub struct Arguments {
     /// Serve only the sessions of this file (see below); options given here win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+
+    /// Take commands of `pinfix admin` on this Unix-domain socket
+    #[arg(long, value_name = "PATH")]
+    admin_socket: Option<PathBuf>,
+
+    /// Write every such command to this file
+    #[arg(long, value_name = "FILE", requires = "admin_socket")]
+    admin_audit: Option<PathBuf>,
 
     /// What happens to orders: `one` fill, or `none`, so that they stay open [default: one]
     #[arg(long, value_enum)]
@@ -134,6 +145,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Some(file) => Config::load(file)?,
         None => Config::default(),
     };
+    let admin = arguments
+        .admin_socket
+        .clone()
+        .map(|path| AdminSocketConfig {
+            audit: arguments.admin_audit.clone(),
+            ..AdminSocketConfig::new(path)
+        });
     let settings = merged(arguments, config)?;
     let stopper = Stopper::default();
     interrupt::stop_on_signal(stopper.clone(), "Logging out. Ctrl-C again quits at once.")?;
@@ -146,6 +164,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let now = Clock::new().now();
     let mut venue = Venue::new(settings.terms, bulletin.clone(), now.utc);
     let bound = open(&mut engine, &mut venue, &settings, now)?;
+    let _admin = admin
+        .map(|config| AdminSocket::serve(engine.controller(), config))
+        .transpose()?;
     bulletin.say(format!("listening on {bound}, {}", settings.served()));
     let idle = match settings.idle {
         IdleMode::Spin => Idle::Spin,
