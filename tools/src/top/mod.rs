@@ -120,13 +120,12 @@ fn watch(
             .draw(|frame| screen::draw(board, style, frame))
             .context("drawing")?;
         let wait = next_look.saturating_duration_since(Instant::now());
-        if event::poll(wait).context("waiting for a key")? {
-            if let Event::Key(key) = event::read().context("reading a key")?
-                && keys::press(board, key) == Then::Quit
-            {
-                return Ok(ExitCode::SUCCESS);
-            }
-            // A resized window is drawn anew like everything else.
+        // A resized window wakes it as well, and is drawn anew like everything else.
+        if event::poll(wait).context("waiting for a key")?
+            && let Event::Key(key) = event::read().context("reading a key")?
+            && keys::press(board, key) == Then::Quit
+        {
+            return Ok(ExitCode::SUCCESS);
         }
         if Instant::now() >= next_look {
             board.take(page.look());
