@@ -3,6 +3,7 @@
 //! It uses the public interface of the library only. Exit codes: 0 done, 1 failed or found damage,
 //! 2 wrong arguments, 130 interrupted.
 
+mod config;
 mod exchange;
 mod interrupt;
 mod journal;
@@ -34,6 +35,7 @@ Examples:
   pinfix latency --connect 127.0.0.1:9878     measure against it, or any other FIX acceptor
   pinfix journal print DIR --from 14:30:02.123 --to 14:30:02.123
   pinfix journal verify DIR && pinfix journal stat DIR
+  pinfix config check venue.cfg               what a configuration comes to
 
 `pinfix COMMAND --help` tells everything about a command.";
 
@@ -44,6 +46,8 @@ enum Command {
     Latency(latency::Arguments),
     #[command(subcommand)]
     Journal(journal::Command),
+    #[command(subcommand)]
+    Config(config::Command),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         Command::Exchange(arguments) => exchange::run(arguments),
         Command::Latency(arguments) => latency::run(arguments),
         Command::Journal(command) => journal::run(command),
+        Command::Config(command) => config::run(command),
     };
     done.unwrap_or_else(|error| {
         eprintln!("pinfix: {error:#}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::keys::Given;
 use crate::engine::config::{Destination, Failover, Listen, Need, Planned, SessionConfig, Start};
 use crate::session::fix::rules::Rules;
-use crate::session::fix::{LogonField, Role, Settings};
+use crate::session::fix::{AtEnd, LogonField, Role, Settings};
 use crate::time::TimestampPrecision;
 
 /// A session that is not whole yet.
@@ -18,6 +18,8 @@ pub(super) struct Draft {
     pub precision: Option<TimestampPrecision>,
     pub non_stop: Option<bool>,
     pub use_dictionary: Option<bool>,
+    pub reset_on_logout: bool,
+    pub reset_on_disconnect: bool,
     pub check_latency: bool,
     pub max_latency: Duration,
     /// By number, 0 for the one without.
@@ -100,6 +102,8 @@ impl Draft {
             precision: None,
             non_stop: None,
             use_dictionary: None,
+            reset_on_logout: false,
+            reset_on_disconnect: false,
             check_latency: true,
             max_latency: Duration::from_secs(120),
             logon_tags: BTreeMap::new(),
@@ -139,6 +143,11 @@ impl Draft {
         if let Some(precision) = self.precision {
             settings.precision = precision;
         }
+        settings.at_end = match (self.reset_on_disconnect, self.reset_on_logout) {
+            (true, _) => AtEnd::RestartAlways,
+            (false, true) => AtEnd::RestartAfterLogout,
+            (false, false) => AtEnd::Continue,
+        };
         settings.sending_time_window = self.check_latency.then_some(self.max_latency);
         if let Some(missing) = gap(self.logon_tags.keys()) {
             wrong(&format!("LogonTag{missing}"), MISSING_NUMBER.to_owned());

@@ -8,8 +8,8 @@ use super::{ACCEPTOR, INITIATOR, read};
 use crate::engine::config::quickfix::keys::{self, Stance};
 use crate::engine::config::{Failover, IdentityPattern, Need, Plan, Planned, Start};
 use crate::journal::{Durability, Location};
-use crate::session::fix::Role;
 use crate::session::fix::rules::ALL;
+use crate::session::fix::{AtEnd, AtLogon, Role};
 use crate::time::TimestampPrecision;
 
 /// What a line does to a session that is whole without it.
@@ -433,6 +433,24 @@ const ROWS: &[Row] = &[
         "Description=the good one",
         I,
         Change(|s| s.label.as_deref() == Some("the good one")),
+    ),
+    (
+        "ResetOnLogon",
+        "ResetOnLogon=Y",
+        I,
+        Change(|s| s.config.settings.at_logon == AtLogon::AskReset),
+    ),
+    (
+        "ResetOnLogout",
+        "ResetOnLogout=Y",
+        A,
+        Change(|s| s.config.settings.at_end == AtEnd::RestartAfterLogout),
+    ),
+    (
+        "ResetOnDisconnect",
+        "ResetOnDisconnect=Y\nResetOnLogout=Y",
+        A,
+        Change(|s| s.config.settings.at_end == AtEnd::RestartAlways),
     ),
 ];
 
