@@ -4,6 +4,7 @@
 //! controller; each gets exactly one completion, over a queue that leads away from the core.
 //! Questions are answered from the status page and never reach the core (DESIGN decision 10).
 
+pub mod protocol;
 pub mod queue;
 
 use std::fmt;

@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 
 use super::seqlock::Word;
-use crate::time::{Mono, Utc};
+use crate::time::{Mono, TimestampPrecision, Utc};
 
 /// How much of a session's id the page keeps; see
 /// [`StatusPage::claim_session`](super::StatusPage::claim_session).
@@ -62,6 +62,31 @@ pub enum ReadError {
     Damaged,
 }
 
+/// The name of the state as scripts know it: `up`, `logon-sent`.
+impl fmt::Display for ConnectionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Down => "down",
+            Self::Connecting => "connecting",
+            Self::AwaitLogon => "await-logon",
+            Self::LogonSent => "logon-sent",
+            Self::Up => "up",
+            Self::LogoutSent => "logout-sent",
+            Self::LogoutAcked => "logout-acked",
+            Self::Closing => "closing",
+        })
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Initiator => "initiator",
+            Self::Acceptor => "acceptor",
+        })
+    }
+}
+
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -83,6 +108,12 @@ macro_rules! status {
         }
 
         impl $name {
+            /// Every field with its name and its value in words, in the order of the page: for people
+            /// and for programs that pass them on.
+            pub fn fields(&self) -> impl Iterator<Item = (&'static str, String)> {
+                [$((stringify!($field), self.$field.in_words())),*].into_iter()
+            }
+
             pub(super) const WORDS: usize = [$(stringify!($field)),*].len();
 
             #[inline(always)]
@@ -294,6 +325,7 @@ pub(super) fn shortened(text: &str, to: &mut [u8]) -> usize {
 trait InWord: Sized {
     fn to_word(self) -> u64;
     fn from_word(word: u64) -> Option<Self>;
+    fn in_words(self) -> String;
 }
 
 impl InWord for u64 {
@@ -304,6 +336,10 @@ impl InWord for u64 {
 
     fn from_word(word: u64) -> Option<Self> {
         Some(word)
+    }
+
+    fn in_words(self) -> String {
+        self.to_string()
     }
 }
 
@@ -320,6 +356,10 @@ impl InWord for bool {
             _ => None,
         }
     }
+
+    fn in_words(self) -> String {
+        self.to_string()
+    }
 }
 
 impl InWord for Mono {
@@ -331,6 +371,10 @@ impl InWord for Mono {
     fn from_word(word: u64) -> Option<Self> {
         Some(Self(word))
     }
+
+    fn in_words(self) -> String {
+        self.0.to_string()
+    }
 }
 
 impl InWord for Utc {
@@ -341,6 +385,13 @@ impl InWord for Utc {
 
     fn from_word(word: u64) -> Option<Self> {
         Some(Self(word))
+    }
+
+    fn in_words(self) -> String {
+        if self.0 == 0 {
+            return "never".to_owned();
+        }
+        self.to_fix(TimestampPrecision::Millis).to_string()
     }
 }
 
@@ -365,6 +416,10 @@ impl InWord for ConnectionState {
 
     fn from_word(word: u64) -> Option<Self> {
         Self::ALL.get(usize::try_from(word).ok()?).copied()
+    }
+
+    fn in_words(self) -> String {
+        self.to_string()
     }
 }
 

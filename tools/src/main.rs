@@ -4,6 +4,7 @@
 //! 2 wrong arguments, 130 interrupted.
 
 mod config;
+mod dict;
 mod exchange;
 mod interrupt;
 mod journal;
@@ -36,11 +37,14 @@ Examples:
   pinfix journal print DIR --from 14:30:02.123 --to 14:30:02.123
   pinfix journal verify DIR && pinfix journal stat DIR
   pinfix config check venue.cfg               what a configuration comes to
+  pinfix dict show FIX.4.4 D                  what a NewOrderSingle may contain
 
 `pinfix COMMAND --help` tells everything about a command.";
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(subcommand)]
+    Dict(dict::Command),
     Exchange(exchange::Arguments),
     #[command(disable_version_flag = true)]
     Latency(latency::Arguments),
@@ -52,6 +56,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Dict(command) => dict::run(command),
         Command::Exchange(arguments) => exchange::run(arguments),
         Command::Latency(arguments) => latency::run(arguments),
         Command::Journal(command) => journal::run(command),

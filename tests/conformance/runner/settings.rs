@@ -1,0 +1,105 @@
+//! What `set KEY VALUE` means: the one place where a key of a scenario meets a setting of the engine.
+
+use std::time::Duration;
+
+use pinfix::engine::{EngineConfig, Failover, SessionConfig};
+use pinfix::session::fix::{AtEnd, AtLogon, LogonField};
+use pinfix::time::TimestampPrecision;
+
+use crate::app::App;
+
+pub(super) fn set(
+    config: &mut SessionConfig,
+    engine: &mut EngineConfig,
+    app: &mut App,
+    key: &str,
+    value: &str,
+) -> Result<(), String> {
+    let wrong = || format!("{key}: {value} is not understood");
+    let number = || value.parse::<usize>().map_err(|_| wrong());
+    let span = |text: &str| {
+        crate::script::signed_span(&format!("+{text}"))
+            .map(|ns| Duration::from_nanos(ns.unsigned_abs()))
+            .map_err(|_| wrong())
+    };
+    let settings = &mut config.settings;
+    match key {
+        "heartbeat" => settings.heartbeat_s = number()? as u32,
+        "logon_timeout" => settings.logon_timeout = span(value)?,
+        "logout_timeout" => settings.logout_timeout = span(value)?,
+        "window" if value == "off" => settings.sending_time_window = None,
+        "window" => settings.sending_time_window = Some(span(value)?),
+        "at_logon" => {
+            settings.at_logon = match value {
+                "continue" => AtLogon::Continue,
+                "ask-reset" => AtLogon::AskReset,
+                "restart" => AtLogon::Restart,
+                _ => return Err(wrong()),
+            }
+        }
+        "at_end" => {
+            settings.at_end = match value {
+                "continue" => AtEnd::Continue,
+                "restart-after-logout" => AtEnd::RestartAfterLogout,
+                "restart-always" => AtEnd::RestartAlways,
+                _ => return Err(wrong()),
+            }
+        }
+        "precision" => {
+            settings.precision = match value {
+                "s" => TimestampPrecision::Seconds,
+                "ms" => TimestampPrecision::Millis,
+                "us" => TimestampPrecision::Micros,
+                "ns" => TimestampPrecision::Nanos,
+                _ => return Err(wrong()),
+            }
+        }
+        "parked_max" => settings.parked_max = number()?,
+        "logon_field" => {
+            let (tag, value) = value.split_once('=').ok_or_else(wrong)?;
+            settings.logon_fields.push(LogonField {
+                tag: tag.parse().map_err(|_| wrong())?,
+                value: value.into(),
+            });
+        }
+        "target_sub_id" => settings.id.target_sub_id = Some(value.into()),
+        "destinations" => {
+            app.tells_address = true;
+            let parse = |text: &str| text.parse().map_err(|_| wrong());
+            config.connect.destinations = value.split(',').map(parse).collect::<Result<_, _>>()?;
+        }
+        "failover" => {
+            config.connect.policy = match value.split_once(' ') {
+                None if value == "round-robin" => Failover::RoundRobin,
+                None if value == "remember-last-good" => Failover::RememberLastGood,
+                Some(("priority", start_over)) => Failover::Priority {
+                    start_over: span(start_over)?,
+                },
+                _ => return Err(wrong()),
+            }
+        }
+        "connect_timeout" => config.connect.timeout = span(value)?,
+        "allow" => {
+            let parse = |text: &str| text.parse().map_err(|_| wrong());
+            config.accept.allow = value.split(',').map(parse).collect::<Result<_, _>>()?;
+        }
+        "port" => config.accept.port = Some(number()? as u16),
+        "strangers_max" => engine.strangers.max = number()?,
+        "strangers_per_source_max" => engine.strangers.per_source_max = number()?,
+        "logons_per_minute" => {
+            engine.strangers.logons_per_source_and_minute = Some(number()? as u32);
+        }
+        "patience" => engine.strangers.patience = span(value)?,
+        "reconnect" => {
+            config.connect.reconnect = value.split(',').map(span).collect::<Result<_, _>>()?
+        }
+        "record_inbound" if value == "off" => config.journal.record_inbound = false,
+        "retention_bytes" => config.journal.retention.bytes = Some(number()? as u64),
+        "unsent_limit" => config.journal.unsent_limit_bytes = number()?,
+        "max_message_bytes" => engine.max_message_bytes = number()?,
+        "max_fields" => engine.max_fields = number()?,
+        "password" => app.password = Some(value.into()),
+        _ => return Err(format!("no setting {key}")),
+    }
+    Ok(())
+}
