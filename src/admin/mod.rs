@@ -242,6 +242,12 @@ impl CommandSender {
 }
 
 impl CommandReceiver {
+    /// How many commands wait to be taken.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.commands.waiting()
+    }
+
     /// The next command, if there is one.
     pub fn next_command(&mut self) -> Option<Command> {
         self.commands.pop()

@@ -3,6 +3,7 @@
 //! It uses the public interface of the library only. Exit codes: 0 done, 1 failed or found damage,
 //! 2 wrong arguments, 130 interrupted.
 
+mod admin;
 mod config;
 mod dict;
 mod exchange;
@@ -34,6 +35,7 @@ Examples:
   pinfix latency                              two engines trade over loopback, with a table
   pinfix exchange                             a venue on 127.0.0.1:9878 for anybody
   pinfix latency --connect 127.0.0.1:9878     measure against it, or any other FIX acceptor
+  pinfix exchange --admin-socket venue.admin & pinfix admin --socket venue.admin list
   pinfix journal print DIR --from 14:30:02.123 --to 14:30:02.123
   pinfix journal verify DIR && pinfix journal stat DIR
   pinfix config check venue.cfg               what a configuration comes to
@@ -46,6 +48,7 @@ enum Command {
     #[command(subcommand)]
     Dict(dict::Command),
     Exchange(exchange::Arguments),
+    Admin(admin::Arguments),
     #[command(disable_version_flag = true)]
     Latency(latency::Arguments),
     #[command(subcommand)]
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Dict(command) => dict::run(command),
         Command::Exchange(arguments) => exchange::run(arguments),
+        Command::Admin(arguments) => admin::run(arguments),
         Command::Latency(arguments) => latency::run(arguments),
         Command::Journal(command) => journal::run(command),
         Command::Config(command) => config::run(command),

@@ -137,7 +137,11 @@ fn a_session_inherits_from_the_defaults_and_secrets_come_from_elsewhere() {
     assert!(!out.contains("sesame"), "{out}");
     run(&["config", "check", path]).failed(
         1,
-        &["a.toml:12:", "no PINFIX_TEST_PASSWORD", "password_env = ***"],
+        &[
+            "a.toml:12:",
+            "no PINFIX_TEST_PASSWORD",
+            "password_env = ***",
+        ],
     );
 }
 

@@ -7,7 +7,7 @@ use super::Kind;
 use super::resend::Copied;
 use super::rules::Rules;
 use super::settings::{LogonField, Settings, SettingsError};
-use crate::session::{Class, Full, InboundAt, Outbox, Refusal, Text};
+use crate::session::{Class, Full, InboundAt, Outbox, Refusal, Replay, Text};
 use crate::time::{Now, TimestampPrecision, TimestampWriter, Utc};
 use crate::wire::fix::tag::{self, Tag};
 use crate::wire::fix::{
@@ -45,6 +45,17 @@ const LOGON_FIELDS_MAX: usize = 128;
 /// How many secrets of a peer's Logon are masked one by one; with more, everything from the last of
 /// these to the end of the last secret is.
 const SECRETS_MAX: usize = 8;
+
+/// What becomes of an application message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Destiny {
+    /// Sent under the next number.
+    Now,
+    /// Stored under the next number, for a resend.
+    Unsent,
+    /// Kept without a number.
+    Queue,
+}
 
 /// What differs between the Logons of one session.
 #[derive(Clone, Copy, Debug)]
@@ -147,16 +158,49 @@ impl Pen {
         msg_type: &[u8],
         room: usize,
         write: impl FnOnce(&mut FrameWriter<'_>),
+        destiny: Destiny,
         out: &mut O,
     ) -> Result<u64, Refusal> {
         let seq = out.next_out();
         let time = self.stamp.write(now.utc, self.precision);
-        let claimed = out.claim(Class::Application, room).map_err(Refusal::Full)?;
+        let class = match destiny {
+            Destiny::Now => Class::Application,
+            Destiny::Unsent | Destiny::Queue => Class::Queued,
+        };
+        let claimed = out.claim(class, room).map_err(Refusal::Full)?;
         let mut writer = FrameWriter::begin(claimed, &self.header, msg_type, seq, time);
         write(&mut writer);
         let frame = writer.finish().map_err(Refusal::Message)?;
-        out.commit(frame, false, false, now.utc);
+        match destiny {
+            Destiny::Now => out.commit(frame, false, false, now.utc),
+            Destiny::Unsent => out.commit_unsent(frame, now.utc),
+            Destiny::Queue => out.commit_queued(frame, now.utc),
+        }
         Ok(seq)
+    }
+
+    /// Sends the message that has waited longest, under the next number. `None` if none waits.
+    pub(super) fn dequeue<O: Outbox>(
+        &mut self,
+        now: Now,
+        index: &mut FieldIndex,
+        out: &mut O,
+    ) -> Result<Option<Copied>, Full> {
+        let seq = out.next_out();
+        let time = self.stamp.write(now.utc, self.precision);
+        let Some(Replay { original, room }) = out.claim_queued()? else {
+            return Ok(None);
+        };
+        match fix::renumber(original, index, room, seq, time) {
+            Ok(frame) => {
+                out.commit_dequeued(frame, now.utc);
+                Ok(Some(Copied::Sent))
+            }
+            Err(_) => {
+                out.drop_queued();
+                Ok(Some(Copied::Unreadable))
+            }
+        }
     }
 
     /// Logon(A). Secrets are masked in what is kept.

@@ -48,6 +48,10 @@ impl Parked {
         full
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     /// The lowest number that waits.
     pub(super) fn first(&self) -> Option<u64> {
         self.list.front().map(|entry| entry.0)

@@ -222,6 +222,7 @@ impl Session {
         let sent = |tally: &Tally| tally.resent + tally.gap_fills_out;
         let before = sent(&self.tally);
         let replayed = range.step(now, budget, index, &mut self.pen, &mut self.tally, out);
+        self.resent_below = self.resent_below.max(range.next);
         if replayed == Replayed::Finished {
             *serving = None;
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::Sending;
 use super::rules::Rules;
 use crate::session::SessionId;
 use crate::time::TimestampPrecision;
@@ -90,6 +91,8 @@ pub struct Settings {
     pub logon_fields: Vec<LogonField>,
     /// How many inbound messages may wait behind a gap. More are dropped and asked for again.
     pub parked_max: usize,
+    /// What becomes of application messages, and how many may pass.
+    pub sending: Sending,
 }
 
 impl Settings {
@@ -110,6 +113,7 @@ impl Settings {
             precision: TimestampPrecision::Millis,
             logon_fields: Vec::new(),
             parked_max: 1024,
+            sending: Sending::default(),
         }
     }
 
@@ -173,6 +177,7 @@ impl Settings {
                 return wrong(setting, &format!("{span:?}"), "10 ms to 1 hour");
             }
         }
+        self.sending.check(self.at_logon)?;
         if self.parked_max == 0 || self.parked_max > 65_536 {
             return wrong("parked_max", &self.parked_max, "1 to 65536 messages");
         }

@@ -1,6 +1,6 @@
 //! What a session counts, for the status page and for tests.
 
-use crate::session::Fault;
+use crate::session::{Fault, FaultCounts};
 
 /// Counts since the session was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Tally {
     pub garbled: u64,
     /// Mistakes of the peer, of any kind.
     pub faults: u64,
+    /// The same by kind.
+    pub faults_by_kind: FaultCounts,
     /// The last of them.
     pub last_fault: Option<Fault>,
 }
@@ -42,6 +44,7 @@ pub struct Tally {
 impl Tally {
     pub(super) fn note(&mut self, fault: Fault) {
         self.faults += 1;
+        self.faults_by_kind.count(fault);
         self.last_fault = Some(fault);
         if matches!(fault, Fault::Garbled | Fault::GarbledLogon) {
             self.garbled += 1;

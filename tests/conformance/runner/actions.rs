@@ -7,8 +7,9 @@ use std::time::Duration;
 use pinfix::admin::{Operation, Outcome};
 use pinfix::engine::{Engine, EngineConfig, SessionConfig, SessionHandle};
 use pinfix::journal::Keeper;
-use pinfix::session::fix::Role;
+use pinfix::session::Refusal;
 use pinfix::session::fix::rules::FIX44;
+use pinfix::session::fix::{Role, Sent};
 use pinfix::time::{Now, Utc};
 
 use super::{DIAL_PATIENCE, Peer, Run, STEP, start};
@@ -281,11 +282,18 @@ impl Run<'_> {
                     }
                 }
             });
-        if let Err(refusal) = sent {
-            self.app
-                .told
-                .push_back(Told::new(format!("app refused {refusal:?}")));
-        }
+        let told = match sent {
+            Ok(Sent::Now(_)) => return Ok(()),
+            Ok(Sent::Numbered(number)) => {
+                // It shows as a gap, and is sent again without having been sent.
+                self.engine_number = number + 1;
+                format!("app numbered {number}")
+            }
+            Ok(Sent::Queued) => "app queued".to_owned(),
+            Err(Refusal::Throttled { .. }) => "app refused Throttled".to_owned(),
+            Err(refusal) => format!("app refused {refusal:?}"),
+        };
+        self.app.told.push_back(Told::new(told));
         Ok(())
     }
 

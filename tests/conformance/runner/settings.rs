@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use pinfix::engine::{EngineConfig, Failover, SessionConfig};
-use pinfix::session::fix::{AtEnd, AtLogon, LogonField};
+use pinfix::session::fix::{
+    AtEnd, AtLogon, BeyondRate, Flood, InboundRate, LogonField, OutboundRate, Rate, SlowPeer, WhileDown,
+};
 use pinfix::time::TimestampPrecision;
 
 use crate::app::App;
@@ -84,6 +86,42 @@ pub(super) fn set(
             config.accept.allow = value.split(',').map(parse).collect::<Result<_, _>>()?;
         }
         "port" => config.accept.port = Some(number()? as u16),
+        "while_down" => {
+            settings.sending.while_down = match value {
+                "refuse" => WhileDown::Refuse,
+                "number" => WhileDown::Number,
+                "queue" => WhileDown::Queue,
+                _ => return Err(wrong()),
+            }
+        }
+        "queue_messages" => settings.sending.queue.messages = number()?,
+        "queue_bytes" => settings.sending.queue.bytes = number()?,
+        "outbound_rate" => {
+            let (limit, beyond) = rate(value).ok_or_else(wrong)?;
+            let beyond = match beyond {
+                "refuse" => BeyondRate::Refuse,
+                "queue" => BeyondRate::Queue,
+                _ => return Err(wrong()),
+            };
+            settings.sending.outbound = Some(OutboundRate {
+                rate: limit,
+                beyond,
+            });
+        }
+        "inbound_rate" => {
+            let (limit, beyond) = rate(value).ok_or_else(wrong)?;
+            let beyond = match beyond {
+                "reject" => Flood::Reject,
+                "logout" => Flood::Logout,
+                _ => return Err(wrong()),
+            };
+            settings.sending.inbound = Some(InboundRate {
+                rate: limit,
+                beyond,
+            });
+        }
+        "slow_peer" if value == "disconnect" => settings.sending.slow_peer = SlowPeer::Disconnect,
+        "unsent_messages" => config.journal.unsent_limit_messages = number()?,
         "strangers_max" => engine.strangers.max = number()?,
         "strangers_per_source_max" => engine.strangers.per_source_max = number()?,
         "logons_per_minute" => {
@@ -102,4 +140,17 @@ pub(super) fn set(
         _ => return Err(format!("no setting {key}")),
     }
     Ok(())
+}
+
+/// `MESSAGES/SECONDS BURST WHAT`.
+fn rate(text: &str) -> Option<(Rate, &str)> {
+    let (rate, rest) = text.split_once(' ')?;
+    let (messages, seconds) = rate.split_once('/')?;
+    let (burst, beyond) = rest.split_once(' ')?;
+    let rate = Rate {
+        messages: messages.parse().ok()?,
+        per: Duration::from_secs(seconds.parse().ok()?),
+        burst: burst.parse().ok()?,
+    };
+    Some((rate, beyond))
 }

@@ -40,6 +40,9 @@ pub struct File {
     /// `exchange`: messages it has no answer for go back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub echo: Option<bool>,
+    /// The file of the status page, also `status_page` of [engine].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_page: Option<Place>,
     /// The directory below which each session has its journal.
     #[serde(skip_serializing_if = "Option::is_none")]
     journal: Option<Place>,
@@ -63,6 +66,7 @@ impl File {
     /// The same file with everything its plan comes to said in it.
     pub fn resolved(self, plan: &Plan) -> Self {
         Self {
+            status_page: None,
             journal: None,
             listen: Listeners(plan.listeners.iter().filter_map(ListenTable::of).collect()),
             engine: EngineTable::of(&plan.engine),
@@ -89,6 +93,9 @@ impl File {
         };
         if let Some(engine) = &self.engine {
             engine.put(&mut plan.engine);
+        }
+        if let Some(page) = &self.status_page {
+            plan.engine.status_page = Some(page.0.clone());
         }
         if let Err(error) = plan.engine.check() {
             problems.push(at(None, None, error.to_string()));

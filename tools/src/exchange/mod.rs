@@ -15,7 +15,8 @@ use std::time::Duration;
 use anyhow::anyhow;
 use clap::ValueEnum;
 use pinfix::engine::{
-    Clock, ConfigError, Engine, EngineConfig, Idle, Listen, Plan, Run, SessionConfig, Stopper, Template,
+    AdminSocket, AdminSocketConfig, Clock, ConfigError, Engine, EngineConfig, Idle, Listen, Plan, Run,
+    SessionConfig, Stopper, Template,
 };
 use pinfix::journal::{Location, Retention};
 use pinfix::session::fix::rules::{ALL, FIX44};
@@ -67,9 +68,21 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
 
+    /// Keep the status page in this file, for `pinfix top` and `pinfix metrics`; best below /dev/shm
+    #[arg(long, value_name = "FILE")]
+    status_page: Option<PathBuf>,
+
     /// Serve only the sessions of this file (see below); options given here win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+
+    /// Take commands of `pinfix admin` on this Unix-domain socket
+    #[arg(long, value_name = "PATH")]
+    admin_socket: Option<PathBuf>,
+
+    /// Write every such command to this file
+    #[arg(long, value_name = "FILE", requires = "admin_socket")]
+    admin_audit: Option<PathBuf>,
 
     /// What happens to orders: `one` fill, or `none`, so that they stay open [default: one]
     #[arg(long, value_enum)]
@@ -86,6 +99,7 @@ Examples:
   pinfix exchange --listen 0.0.0.0:5001 --journal journals
   pinfix exchange --core 3 --idle spin        lowest latency, takes a whole core
   pinfix exchange --config venue.toml
+  pinfix exchange --status-page /dev/shm/venue
 
 A configuration file:
   listen = \"127.0.0.1:9878\"       # every key up to [[session]] may be left out
@@ -99,7 +113,7 @@ A configuration file:
   sender_comp_id = \"VENUE\"        # as the venue signs
   target_comp_id = \"CLIENT\"       # as the client signs
 
-Further keys: core = 3, echo = true, and every setting of a session: `pinfix config check` prints all
+Further keys: core = 3, echo = true, status_page = \"/dev/shm/venue\", and every setting of a session: `pinfix config check` prints all
 of them. A settings file (.cfg) of a QuickFIX engine is taken too.";
 
 /// What an idle cycle does.
@@ -129,6 +143,13 @@ named! {
 
 /// Runs the venue until it is interrupted.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let admin = arguments
+        .admin_socket
+        .clone()
+        .map(|path| AdminSocketConfig {
+            audit: arguments.admin_audit.clone(),
+            ..AdminSocketConfig::new(path)
+        });
     let Settings { plan, run, terms } = decided(arguments)?;
     for warning in &plan.warnings {
         eprintln!("warning: {warning}");
@@ -140,6 +161,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let now = Clock::new().now();
     let mut venue = Venue::new(terms, bulletin.clone(), now.utc);
     let listening = open(&mut engine, &mut venue, &plan, now)?;
+    let _admin = admin
+        .map(|config| AdminSocket::serve(engine.controller(), config))
+        .transpose()?;
     bulletin.say(format!(
         "listening on {}, {}",
         listening.join(", "),
@@ -166,6 +190,9 @@ fn decided(arguments: Arguments) -> anyhow::Result<Settings> {
     };
     if plan.engine.name == EngineConfig::default().name {
         "pinfix exchange".clone_into(&mut plan.engine.name);
+    }
+    if let Some(page) = arguments.status_page {
+        plan.engine.status_page = Some(page);
     }
     listen_on(&mut plan, arguments.listen)?;
     keep_journals(&mut plan, arguments.journal.as_deref());
