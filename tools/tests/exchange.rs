@@ -143,7 +143,9 @@ fn has(message: &str, fields: &[&str]) {
 fn an_order_is_taken_and_filled_with_the_fields_of_its_version() {
     let exchange = Exchange::start(&[]);
     for rules in ALL {
-        let mut client = Client::logged_on(&exchange, rules);
+        // Versions that share a BeginString(8) would share a session.
+        let mut client = Client::connect(&exchange, rules, rules.name);
+        client.until("logon", |seen| seen.logons == 1);
         client.order("A1", 0);
         let reports = client.messages(2);
         let both = ["11=A1", "55=ESZ6", "54=1", "38=5"];
