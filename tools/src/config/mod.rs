@@ -5,6 +5,7 @@
 
 pub mod file;
 mod form;
+mod hours;
 mod tables;
 
 use std::fs;

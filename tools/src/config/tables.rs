@@ -17,6 +17,7 @@ use super::form::{
     Environment, FirstLine, Form, Leaf, Maybe, Off, Place, Plain, Secret, Span, Text, Version, Word,
     named, table,
 };
+use super::hours::ScheduleTable;
 
 table! {
     EngineTable of EngineConfig {
@@ -150,6 +151,7 @@ table! {
         precision: Word<TimestampPrecision> = config.settings.precision,
         parked_max: usize = config.settings.parked_max,
         logon: LogonTable = config.settings.logon_fields,
+        schedule: ScheduleTable = config.schedule,
         connect: ConnectTable = config.connect,
         accept: AcceptTable = config.accept,
         socket: SocketTable = config.socket,

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::hours::HoursDraft;
 use super::keys::Given;
 use crate::engine::config::{Destination, Failover, Listen, Need, Planned, SessionConfig, Start};
 use crate::session::fix::rules::Rules;
@@ -16,7 +17,7 @@ use crate::time::TimestampPrecision;
 pub(super) struct Draft {
     pub config: SessionConfig,
     pub precision: Option<TimestampPrecision>,
-    pub non_stop: Option<bool>,
+    pub hours: HoursDraft,
     pub use_dictionary: Option<bool>,
     pub reset_on_logout: bool,
     pub reset_on_disconnect: bool,
@@ -100,7 +101,7 @@ impl Draft {
         Self {
             config,
             precision: None,
-            non_stop: None,
+            hours: HoursDraft::default(),
             use_dictionary: None,
             reset_on_logout: false,
             reset_on_disconnect: false,
@@ -170,6 +171,7 @@ impl Draft {
             }
         }
         settings.logon_fields = self.logon_tags.into_values().collect();
+        self.config.schedule = self.hours.finish(wrong);
         let mut listen = None;
         match settings.role {
             Role::Initiator => {

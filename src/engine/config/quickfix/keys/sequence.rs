@@ -137,11 +137,15 @@ pub(super) const KEYS: &[Key] = &[
         "the acceptor sets HeartBtInt(108), not the peer",
     )
     .only(Role::Acceptor),
-    not_yet(
+    honoured(
         "ResetSeqTime",
         "-",
         "-",
-        "HH:MM:SS at which numbers restart while the session stays up",
+        "HH:MM:SS [ZONE] at which a Logon with 141=Y restarts the numbers while the session stays up",
+        |draft, given| {
+            draft.hours.reset_time = Some(given.value.to_owned()).filter(|value| !value.is_empty());
+            Ok(())
+        },
     ),
     refused(
         "SendResetSeqNumFlag",
