@@ -10,7 +10,10 @@ mod exchange;
 mod interrupt;
 mod journal;
 mod latency;
+mod metrics;
 mod report;
+mod status;
+mod top;
 mod version;
 
 use std::process::ExitCode;
@@ -53,6 +56,8 @@ enum Command {
     Latency(latency::Arguments),
     #[command(subcommand)]
     Journal(journal::Command),
+    Metrics(metrics::Arguments),
+    Top(top::Arguments),
     #[command(subcommand)]
     Config(config::Command),
 }
@@ -64,6 +69,8 @@ fn main() -> ExitCode {
         Command::Admin(arguments) => admin::run(arguments),
         Command::Latency(arguments) => latency::run(arguments),
         Command::Journal(command) => journal::run(command),
+        Command::Metrics(arguments) => metrics::run(arguments),
+        Command::Top(arguments) => top::run(arguments),
         Command::Config(command) => config::run(command),
     };
     done.unwrap_or_else(|error| {
