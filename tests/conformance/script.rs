@@ -178,6 +178,11 @@ pub fn read_all(directory: &Path) -> Result<Vec<Scenario>, String> {
 
 fn read(file: &Path) -> Result<Vec<Scenario>, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    parse(file, &text)
+}
+
+/// The scenarios in `text`, which is that of `file`.
+pub fn parse(file: &Path, text: &str) -> Result<Vec<Scenario>, String> {
     let mut scenarios: Vec<Scenario> = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let number = at + 1;

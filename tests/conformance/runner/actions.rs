@@ -15,7 +15,7 @@ use pinfix::wire::fix::{HeaderFields, tag};
 
 use super::{DIAL_PATIENCE, Peer, Run, STEP, start};
 use crate::app::Told;
-use crate::frame::{self, ENGINE, Filling, printed};
+use crate::frame::{self, ENGINE, Filling, PEER, printed};
 use crate::script::{Action, Field, Start, What};
 use crate::simnet::{Dial, SOCKET_BYTES, SOURCE, Wire};
 
@@ -250,12 +250,14 @@ impl Run<'_> {
         self.expect_event("app logon", &[])
     }
 
-    fn filling(&self) -> Filling {
+    fn filling(&self) -> Filling<'_> {
         Filling {
             rules: self.rules,
             now: self.now.utc,
             number: self.peer_number,
             heartbeat_s: self.config.settings.heartbeat_s,
+            sender: PEER,
+            target: ENGINE,
         }
     }
 
