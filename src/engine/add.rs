@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::config::{ConfigError, EngineConfig, SessionConfig};
 use super::control::Directory;
 use super::desk::Desk;
+use super::hours::{Hours, Wall};
 use super::porch;
 use super::resolver::{self, Resolver};
 use super::route::Route;
@@ -12,7 +13,6 @@ use super::slot::{Connection, Shown, Slot, Traffic};
 use crate::admin::COMMANDS_MAX;
 use crate::counters;
 use crate::journal::{Journal, Keeper, Recovery};
-use crate::session::SessionId;
 use crate::session::fix::{Role, Session};
 use crate::time::Now;
 use crate::wire::fix::Message;
@@ -29,6 +29,16 @@ pub(super) fn session(
 ) -> Result<(usize, Recovery), ConfigError> {
     config.check()?;
     let name = config.settings.id.to_string();
+    if let Some(told) = config.settings.logon.max_message_bytes
+        && told as usize > engine.max_message_bytes
+    {
+        return Err(ConfigError::Session {
+            session: name,
+            key: "settings.logon.max_message_bytes",
+            value: told.to_string(),
+            right: "at most max_message_bytes of the engine",
+        });
+    }
     if desk
         .slots
         .iter()
@@ -40,6 +50,7 @@ pub(super) fn session(
         return Err(ConfigError::TooManySessions(engine.sessions_max));
     }
     config.journal.identity.clone_from(&name);
+    let hours = Hours::of(&config.schedule, config.calendar()?, now);
     config.journal.queue_max_messages = config.settings.sending.queue_max();
     let role = config.settings.role;
     let connection = match role {
@@ -73,6 +84,7 @@ pub(super) fn session(
         connection,
         route,
         hold_check: None,
+        hours,
         accept: config.accept,
         socket: config.socket,
         connect_at_once: false,
@@ -83,6 +95,11 @@ pub(super) fn session(
     });
     // Held by an operator of an earlier run, perhaps until a time that has come.
     desk.slots[number].watch_hold(now);
+    // Before anything is said, or numbered, under the numbers of an interval that is over.
+    desk.slots[number].begin_series_at_start(now);
+    if desk.wall.is_none() && desk.slots[number].hours.is_some() {
+        desk.wall = Some(Wall::new(now));
+    }
     // Twice: while the list is worked through, every session may be put on it again, and a session may
     // lose a connection, make one and lose that in one cycle.
     desk.touched.reserve(2 * desk.slots.len());
@@ -134,12 +151,4 @@ pub(super) fn most_specific(slots: &[Slot], logon: &Message<'_>, port: u16) -> O
     candidates
         .max_by_key(|&(parts, number)| (parts, std::cmp::Reverse(number)))
         .map(|(_, number)| number)
-}
-
-/// The identity, from our side, of the session a Logon asks for.
-pub(super) fn identity_of(logon: &Message<'_>) -> Option<SessionId> {
-    let begin_string = std::str::from_utf8(logon.begin_string()).ok()?;
-    let ours = std::str::from_utf8(logon.get(tag::TARGET_COMP_ID)?).ok()?;
-    let theirs = std::str::from_utf8(logon.get(tag::SENDER_COMP_ID)?).ok()?;
-    Some(SessionId::new(begin_string, ours, theirs))
 }

@@ -11,6 +11,7 @@ mod config;
 mod control;
 mod cycle;
 mod desk;
+mod hours;
 mod link;
 pub mod net;
 mod os;
@@ -29,9 +30,9 @@ pub use self::admin_socket::{AdminSocket, AdminSocketConfig, AdminSocketError};
 pub use self::application::{Application, Event, Inbound};
 pub use self::clock::{Clock, Ticker};
 pub use self::config::{
-    Accept, ConfigError, Connect, Destination, EngineConfig, Failover, IdentityPattern, Listen, Need,
-    NotADestination, NotASubnet, Opened, Plan, Planned, Problem, Problems, SessionConfig, Start,
-    Strangers, Subnet, Template, nearest, quickfix,
+    Accept, ConfigError, Connect, Destination, EngineConfig, Failover, IdentityParts, IdentityPattern,
+    Listen, Need, NotADestination, NotASubnet, Opened, Plan, Planned, Problem, Problems, SessionConfig,
+    Start, Strangers, Subnet, Template, nearest, quickfix,
 };
 use self::control::Directory;
 pub use self::control::{Controller, StatusError};
@@ -155,6 +156,7 @@ impl Engine {
                 read_at: 0,
                 commands: 0,
                 stopping: false,
+                wall: None,
             },
             attempts: Attempts::new(&config.strangers),
             config,
