@@ -102,8 +102,11 @@ pub fn is_same(recorded: &[u8], replayed: &[u8]) -> bool {
         })
 }
 
+/// A value, if there is one.
+type Value = Option<Vec<u8>>;
+
 /// Fields that are not the same, with their values; those of equal place and tag together.
-fn differing(recorded: &[u8], replayed: &[u8]) -> Vec<(Tag, Option<Vec<u8>>, Option<Vec<u8>>)> {
+fn differing(recorded: &[u8], replayed: &[u8]) -> Vec<(Tag, Value, Value)> {
     let (recorded, mut replayed) = (fields(recorded), fields(replayed));
     let mut found = Vec::new();
     for (tag, value) in recorded {
@@ -153,9 +156,8 @@ mod tests {
     #[test]
     fn times_and_the_characters_of_secrets_are_no_difference_and_all_else_is() {
         let recorded = frame("34=1|52=20261125-14:30:00|554=******|58=a");
-        for same in ["34=1|52=20261125-14:30:01.000|554=secret|58=a"] {
-            assert!(is_same(&recorded, &frame(same)), "{same}");
-        }
+        let same = frame("34=1|52=20261125-14:30:01.000|554=secret|58=a");
+        assert!(is_same(&recorded, &same));
         for other in [
             "34=2|52=x|554=******|58=a",
             "34=1|52=x|554=*****|58=a",

@@ -45,7 +45,8 @@ Not compared: 9, 10, 52, 122, and the characters of secrets.";
 /// What came of one journal.
 #[derive(Debug, Default)]
 pub struct Findings {
-    connections: u64,
+    /// Logons that began something; one that resets may be of the connection that was there.
+    logons: u64,
     received: u64,
     /// Frames that were the same, by MsgType(35).
     reproduced: BTreeMap<String, u64>,
@@ -100,8 +101,8 @@ fn print(place: &Place, findings: &Findings, out: &mut impl Write) -> anyhow::Re
     };
     writeln!(
         out,
-        "  received         {} messages in {} connections",
-        findings.received, findings.connections
+        "  received         {} messages, {} logons",
+        findings.received, findings.logons
     )?;
     let reproduced = findings.reproduced.iter();
     writeln!(

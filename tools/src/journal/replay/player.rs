@@ -11,7 +11,7 @@ use pinfix::journal::{Journal, JournalConfig, Keeper, Kind, Location};
 use pinfix::session::fix::{
     Admission, Delivery, Origin, Phase, Replayed, Role, Session, Settings, Step, Unparked, Verdict,
 };
-use pinfix::session::{Class, Outbox as _, ResetCause, Text};
+use pinfix::session::{Class, Farewell, Outbox as _, ResetCause, SessionStatus, Text};
 use pinfix::time::{Mono, Now, Utc};
 use pinfix::wire::fix::{FieldIndex, Message, msg_type, tag};
 use tempfile::TempDir;
@@ -150,9 +150,7 @@ impl Player {
             if self.session.phase() != Phase::Up || !asks_reset {
                 self.session.disconnected(now, &mut self.outbox);
             }
-            if self.session.phase() == Phase::Down {
-                self.findings.connections += 1;
-            }
+            self.findings.logons += 1;
             if !self.numbers_known {
                 let first = records.find_ahead(|_| true, Record::is_out)?;
                 let next_out = first.map_or(1, |first| first.seq);
@@ -195,10 +193,10 @@ impl Player {
             return self.take(record, "application messages");
         }
         self.settle(now, Some(record), records)?;
-        if self.produced.is_empty() {
-            if let Some(what) = self.provoke(now, record, is_logon, records)? {
-                return self.take(record, what);
-            }
+        if self.produced.is_empty()
+            && let Some(what) = self.provoke(now, record, is_logon, records)?
+        {
+            return self.take(record, what);
         }
         Ok(self.compare(record))
     }
@@ -220,7 +218,7 @@ impl Player {
         match message.msg_type() {
             _ if is_logon && role == Role::Initiator => {
                 self.session.disconnected(now, &mut self.outbox);
-                self.findings.connections += 1;
+                self.findings.logons += 1;
                 let step = self.session.connected(now, &mut self.outbox);
                 self.follow(now, step, &[], records)?;
                 Ok(None)
@@ -332,20 +330,19 @@ impl Player {
     ) -> anyhow::Result<()> {
         loop {
             step = match step {
+                // Here a Logon is decided over at once.
+                Step::Undecided => bail!("a message was held up by a Logon that is undecided"),
                 Step::Retry(full) => bail!("no room in the journal of the replay: {full:?}"),
                 Step::Authenticate => {
                     let admission = admission(records)?;
-                    let Ok(logon) = self.index.read(frame) else {
-                        bail!("a recorded Logon cannot be taken apart");
-                    };
-                    if admission != Admission::Admit {
+                    if matches!(admission, Admission::Refuse(_)) {
                         *self
                             .findings
                             .taken
                             .entry("refusals of a Logon")
                             .or_default() += 1;
                     }
-                    self.session.admit(now, &logon, admission, &mut self.outbox)
+                    self.session.admit(now, admission, &mut self.outbox)
                 }
                 Step::Deliver(delivery) => {
                     self.pending = Some(Pending {
@@ -451,17 +448,25 @@ impl Player {
     }
 }
 
-/// Whether the Logon just received was let in: a Logout as the answer says no.
+/// Whether the Logon just received was let in, and with which SessionStatus(1409): a Logout as the answer
+/// says no.
 fn admission(records: &mut Records) -> anyhow::Result<Admission> {
     let goes_on = |record: &Record| record.kind != Kind::Inbound;
     let answer = records.find_ahead(goes_on, Record::is_out)?;
     let mut index = FieldIndex::with_capacity(FIELDS_MAX);
-    let text = answer.and_then(|answer| {
-        let message = index.read(&answer.frame).ok()?;
-        (message.msg_type() == msg_type::LOGOUT)
-            .then(|| Text::lossy(message.get(tag::TEXT).unwrap_or_default()))
-    });
-    Ok(text.map_or(Admission::Admit, Admission::Refuse))
+    let Some(Ok(answer)) = answer.map(|answer| index.read(&answer.frame)) else {
+        return Ok(Admission::Admit);
+    };
+    let status = answer.uint(tag::SESSION_STATUS).ok();
+    let status = status.and_then(|status| u32::try_from(status).ok());
+    let status = status.map(SessionStatus);
+    Ok(if answer.msg_type() == msg_type::LOGOUT {
+        let text = Text::lossy(answer.get(tag::TEXT).unwrap_or_default());
+        Admission::Refuse(Farewell { text, status })
+    } else {
+        // Which our session would not send unless its application says so.
+        status.map_or(Admission::Admit, Admission::AdmitWith)
+    })
 }
 
 /// What the application said to the message of number `seq`: a rejection of it tells, in this record or in

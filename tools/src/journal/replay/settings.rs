@@ -7,7 +7,10 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use pinfix::journal::{Item, Kind, Reader};
 use pinfix::session::fix::rules::{ALL, Rules};
-use pinfix::session::fix::{AtEnd, AtLogon, LogonField, Role, Settings};
+use pinfix::session::fix::{
+    AtEnd, AtLogon, Code, Environment, LogonField, LogonSettings, MsgDirection, MsgTypeSupport, Role,
+    Settings,
+};
 use pinfix::session::{ResetCause, SessionId};
 use pinfix::wire::fix::tag::{self, Tag};
 use pinfix::wire::fix::{FieldIndex, Message, msg_type};
@@ -100,6 +103,7 @@ struct Seen {
     rules: Option<&'static Rules>,
     heartbeat_s: Option<u32>,
     asks_reset: bool,
+    terms: LogonSettings,
     logon_fields: Vec<LogonField>,
     resets: Vec<ResetCause>,
 }
@@ -113,13 +117,18 @@ struct Names {
 }
 
 /// Fields of a Logon that the engine writes itself.
-const WRITTEN_BY_THE_ENGINE: [Tag; 7] = [
+const WRITTEN_BY_THE_ENGINE: [Tag; 12] = [
     tag::ENCRYPT_METHOD,
     tag::HEART_BT_INT,
     tag::RESET_SEQ_NUM_FLAG,
     tag::DEFAULT_APPL_VER_ID,
     tag::NEXT_EXPECTED_MSG_SEQ_NUM,
     tag::SESSION_STATUS,
+    tag::MAX_MESSAGE_SIZE,
+    tag::NO_MSG_TYPES,
+    tag::REF_MSG_TYPE,
+    tag::MSG_DIRECTION,
+    tag::TEST_MESSAGE_INDICATOR,
     tag::TEXT,
 ];
 
@@ -176,6 +185,7 @@ pub fn of_journal(place: &Place, choices: &Choices) -> anyhow::Result<Settings> 
         None => AtEnd::Continue,
     };
     settings.logon_fields = seen.logon_fields;
+    settings.logon = seen.terms;
     settings
         .check()
         .context("settings as the journal shows them")?;
@@ -261,7 +271,16 @@ impl Seen {
         }
         let heartbeat_s = logon.uint(tag::HEART_BT_INT).ok();
         self.heartbeat_s = heartbeat_s.and_then(|seconds| u32::try_from(seconds).ok());
-        self.asks_reset = logon.get(tag::RESET_SEQ_NUM_FLAG) == Some(b"Y");
+        let is_yes = |tag| logon.get(tag) == Some(b"Y");
+        self.terms.next_expected = logon.get(tag::NEXT_EXPECTED_MSG_SEQ_NUM).is_some();
+        self.terms.last_processed = logon.get(tag::LAST_MSG_SEQ_NUM_PROCESSED).is_some();
+        if is_yes(tag::TEST_MESSAGE_INDICATOR) {
+            self.terms.environment = Environment::Test;
+        }
+        let max_message_bytes = logon.uint(tag::MAX_MESSAGE_SIZE).ok();
+        self.terms.max_message_bytes = max_message_bytes.and_then(|most| u32::try_from(most).ok());
+        self.terms.msg_types = msg_types(logon);
+        self.asks_reset = is_yes(tag::RESET_SEQ_NUM_FLAG);
         self.logon_fields = logon
             .fields()
             .filter(|(tag, _)| {
@@ -273,6 +292,32 @@ impl Seen {
             })
             .collect();
     }
+}
+
+/// NoMsgTypes(384): types and directions, without versions of their own.
+fn msg_types(logon: &Message<'_>) -> Vec<MsgTypeSupport> {
+    let mut types: Vec<MsgTypeSupport> = Vec::new();
+    for (tag, value) in logon.fields() {
+        match (tag, types.last_mut()) {
+            (tag::REF_MSG_TYPE, _) => types.extend(Code::new(value).map(|msg_type| MsgTypeSupport {
+                msg_type,
+                direction: None,
+                appl_version: None,
+                cstm_appl_ver_id: None,
+                appl_ext_id: None,
+                is_default: false,
+            })),
+            (tag::MSG_DIRECTION, Some(last)) => {
+                last.direction = match value {
+                    b"S" => Some(MsgDirection::Send),
+                    b"R" => Some(MsgDirection::Receive),
+                    _ => None,
+                };
+            }
+            _ => {}
+        }
+    }
+    types
 }
 
 fn names_in(message: &Message<'_>) -> Names {
