@@ -26,7 +26,7 @@ use crate::wire::fix::tag::{self, Tag};
 ///     .credentials("me", "sesame")
 ///     .heartbeat_s(10)
 ///     .identity(|id| id.sender_sub_id = Some("desk".to_owned()))
-///     .settings(|settings| settings.recovery.chunk = Some(500))
+///     .settings(|settings| settings.logon.next_expected = true)
 ///     .journal(|journal| journal.record_inbound = false)
 ///     .build()?;
 /// assert_eq!(session.settings.id.to_string(), "FIX.4.4:ME/desk->VENUE");
