@@ -101,6 +101,9 @@ catalogue! {
 
     /// An operator holds the session, or it is being logged out.
     OnHold => LogoutAndClose,
+    /// A Logon outside the hours of the session. If the schedule wants it said, as
+    /// [`Disposition::LogoutAndClose`].
+    OutOfSchedule => Close,
     /// A field of the Logon is missing or cannot be accepted.
     BadLogonField { tag: Tag, defect: Defect } => LogoutAndClose,
     /// HeartBtInt(108) is negative, or outside of what is taken.
@@ -233,7 +236,7 @@ impl Fault {
     #[must_use]
     pub fn session_status(&self) -> Option<SessionStatus> {
         match self {
-            Self::OnHold => Some(SessionStatus::LOGON_NOT_ALLOWED_NOW),
+            Self::OnHold | Self::OutOfSchedule => Some(SessionStatus::LOGON_NOT_ALLOWED_NOW),
             Self::SeqTooLow { .. } => Some(SessionStatus::MSG_SEQ_NUM_TOO_LOW),
             Self::NextExpectedTooHigh { .. } => Some(SessionStatus::NEXT_EXPECTED_TOO_HIGH),
             _ => None,
@@ -305,6 +308,9 @@ impl fmt::Display for Fault {
             Self::TooManyStrangers => f.write_str("Too many connections that have not logged on"),
             Self::TooManyLogons => f.write_str("Too many Logons from this address within a minute"),
             Self::OnHold => f.write_str("Logon not allowed now: the session is on hold"),
+            Self::OutOfSchedule => {
+                f.write_str("Logon not allowed now: outside the hours of the session")
+            }
             Self::BadLogonField {
                 tag,
                 defect: Defect::Missing,

@@ -27,6 +27,9 @@ pub(super) fn set(
             .map(|ns| Duration::from_nanos(ns.unsigned_abs()))
             .map_err(|_| wrong())
     };
+    if let Some(done) = super::hours::set(config, key, value) {
+        return done;
+    }
     let settings = &mut config.settings;
     match key {
         "heartbeat" => settings.heartbeat_s = number()? as u32,
