@@ -559,6 +559,8 @@ impl Hostile {
             now: self.now.utc,
             number: self.number,
             heartbeat_s: 30,
+            sender: frame::PEER,
+            target: frame::ENGINE,
         }
     }
 

@@ -51,7 +51,11 @@ fn our_exchange_passes_whatever_can_be_run_from_outside() {
                 let exchange = Exchange::start(&["--config", file]);
                 let (rows, success) = certify(&exchange, version, &["--longest", "2"]);
                 assert_eq!(with(&rows, "failed"), Vec::<String>::new(), "{version}");
-                assert_eq!(with(&rows, "passed_differs"), Vec::<String>::new(), "{version}");
+                assert_eq!(
+                    with(&rows, "passed_differs"),
+                    Vec::<String>::new(),
+                    "{version}"
+                );
                 assert!(success, "{version}");
                 assert!(with(&rows, "passed").len() > 80, "{version}");
             });

@@ -25,7 +25,11 @@ pub fn check(scenario: &Scenario, rules: &Rules, terms: &Terms) -> Result<(), St
     if !scenario.roles.contains(&Role::Acceptor) {
         return Err("is about an initiator".into());
     }
-    if !scenario.versions.iter().any(|other| other.name == rules.name) {
+    if !scenario
+        .versions
+        .iter()
+        .any(|other| other.name == rules.name)
+    {
         return Err(format!("does not hold for {}", rules.name));
     }
     for (_, key, value) in &scenario.settings {
@@ -97,10 +101,12 @@ fn action_fits(
             let kind = value(fields, "35").unwrap_or(b"0");
             let first_logon = kind == b"A" && std::mem::take(fresh);
             let at_one = value(fields, "34").is_none_or(|number| number == b"1");
-            let dated = value(fields, "52").is_some_and(|time| Utc::parse_fix(time).is_ok());
+            let dated = value(fields, "52").is_some_and(|time| Utc::parse_fix(time).is_some());
             if dated {
                 Err("has a date of its own")
-            } else if first_logon && terms.reset == Reset::Logon && !(at_one && value(fields, "141").is_none())
+            } else if first_logon
+                && terms.reset == Reset::Logon
+                && !(at_one && value(fields, "141").is_none())
             {
                 Err("needs numbers at 1 without ResetSeqNumFlag(141)")
             } else if SESSION_LEVEL.contains(&kind) || (terms.echo && ECHOED.contains(&kind)) {

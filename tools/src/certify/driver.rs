@@ -164,13 +164,23 @@ impl Driver<'_> {
                             }
                         }
                     }
-                    let ends = rest
-                        .iter()
-                        .any(|line| matches!(line.step, Step::Expect(Expectation::Closed | Expectation::Ended)));
+                    let ends = rest.iter().any(|line| {
+                        matches!(
+                            line.step,
+                            Step::Expect(Expectation::Closed | Expectation::Ended)
+                        )
+                    });
                     self.expect(expectation, ends)
                 }
             };
-            done.map_err(|why| format!("{}:{}: {why}, in: {}", scenario.file.display(), line.number, line.text))?;
+            done.map_err(|why| {
+                format!(
+                    "{}:{}: {why}, in: {}",
+                    scenario.file.display(),
+                    line.number,
+                    line.text
+                )
+            })?;
         }
         self.nothing_left(SETTLE)
     }
@@ -287,7 +297,12 @@ impl Driver<'_> {
             self.flush()?;
             match self.next_frame(PATIENCE) {
                 Some(frame) if frame.get(35) == Some(b"A") => return Ok(()),
-                Some(frame) => return Err(format!("the Logon was answered with {}", printed(&frame.bytes))),
+                Some(frame) => {
+                    return Err(format!(
+                        "the Logon was answered with {}",
+                        printed(&frame.bytes)
+                    ));
+                }
                 None if self.connection()?.ended => {
                     self.connections.pop();
                     std::thread::sleep(LOGON_PAUSE);
@@ -299,7 +314,10 @@ impl Driver<'_> {
     }
 
     fn send(&mut self, fields: &[Field]) -> Result<(), String> {
-        let mut fields: Vec<_> = fields.iter().map(|field| self.field_renamed(field)).collect();
+        let mut fields: Vec<_> = fields
+            .iter()
+            .map(|field| self.field_renamed(field))
+            .collect();
         let kind = value(&fields, "35").unwrap_or(b"0").to_vec();
         if kind == b"A" && std::mem::take(&mut self.ask_reset) && value(&fields, "141").is_none() {
             fields.push(is("141", b"Y"));
@@ -367,7 +385,8 @@ impl Driver<'_> {
             }
             Expectation::Frames(count) => {
                 for _ in 0..*count {
-                    self.next_frame(PATIENCE).ok_or("too few frames were sent")?;
+                    self.next_frame(PATIENCE)
+                        .ok_or("too few frames were sent")?;
                 }
                 Ok(())
             }
@@ -436,10 +455,16 @@ impl Driver<'_> {
     /// The session is up: a TestRequest in sequence is answered.
     fn expect_ok_as(&mut self, id: &str) -> Result<(), String> {
         let number = self.known_in.take().unwrap_or(self.number);
-        self.send(&[is("35", b"1"), is("34", number.to_string().as_bytes()), is("112", id.as_bytes())])?;
+        self.send(&[
+            is("35", b"1"),
+            is("34", number.to_string().as_bytes()),
+            is("112", id.as_bytes()),
+        ])?;
         self.flush()?;
         loop {
-            let frame = self.next_frame(PATIENCE).ok_or("a TestRequest is not answered")?;
+            let frame = self
+                .next_frame(PATIENCE)
+                .ok_or("a TestRequest is not answered")?;
             match frame.get(35) {
                 Some(b"0") if frame.get(112) == Some(id.as_bytes()) => break,
                 // The number the target expects cannot be known from outside where it ignored a
@@ -554,7 +579,10 @@ impl Driver<'_> {
 
     /// What the target's application sends back because it echoes, and no line knows of.
     fn is_echo(&mut self, frame: &Received) -> bool {
-        let is_ours = self.sent_for_echo.iter().position(|id| frame.get(11) == Some(id));
+        let is_ours = self
+            .sent_for_echo
+            .iter()
+            .position(|id| frame.get(11) == Some(id));
         match is_ours {
             Some(at) if frame.get(35) == Some(b"D") && frame.get(43).is_none() => {
                 self.sent_for_echo.swap_remove(at);
@@ -608,7 +636,9 @@ impl Driver<'_> {
     /// The scenarios call us PEER and the target ENGINE.
     fn field_renamed(&self, field: &Field) -> Field {
         let what = match &field.what {
-            What::Is(name) if name == frame::PEER.as_bytes() => What::Is(self.terms.sender.clone().into()),
+            What::Is(name) if name == frame::PEER.as_bytes() => {
+                What::Is(self.terms.sender.clone().into())
+            }
             What::Is(name) if name == frame::ENGINE.as_bytes() => {
                 What::Is(self.terms.target_comp.clone().into())
             }
@@ -622,7 +652,10 @@ impl Driver<'_> {
 
     fn renamed(&self, raw: &[u8]) -> Vec<u8> {
         let text = String::from_utf8_lossy(raw)
-            .replace(&format!("={}\u{1}", frame::PEER), &format!("={}\u{1}", self.terms.sender))
+            .replace(
+                &format!("={}\u{1}", frame::PEER),
+                &format!("={}\u{1}", self.terms.sender),
+            )
             .replace(
                 &format!("={}\u{1}", frame::ENGINE),
                 &format!("={}\u{1}", self.terms.target_comp),

@@ -72,9 +72,9 @@ fn holds(expected: &Field, frame: &Received) -> bool {
     let tag = expected.tag.parse().ok();
     match (&expected.what, tag.and_then(|tag| frame.get(tag))) {
         (What::Is(text), Some(value)) => text == value,
-        (What::Contains(part), Some(value)) => {
-            value.windows(part.len().max(1)).any(|window| window == part)
-        }
+        (What::Contains(part), Some(value)) => value
+            .windows(part.len().max(1))
+            .any(|window| window == part),
         (What::Present, Some(_)) | (What::Absent, None) => true,
         _ => false,
     }

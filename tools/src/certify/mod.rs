@@ -182,7 +182,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
-        for row in rows.iter().filter(|row| row.verdict == Verdict::PassedDiffers) {
+        for row in rows
+            .iter()
+            .filter(|row| row.verdict == Verdict::PassedDiffers)
+        {
             if !arguments.verbose {
                 print(row);
             }
