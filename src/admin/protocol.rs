@@ -16,6 +16,7 @@
 //!     disconnect  session=ID [within=MS]
 //!     reset       session=ID [within=MS]         both numbers to 1 while there is no connection
 //!     reset-in-session  session=ID [within=MS]   the same while logged on, by 141=Y
+//!     remove      session=ID [within=MS]         logged out and out of the engine
 //!
 //!   reply      [session TAB KEY=VALUE ... LF]... END LF
 //!
@@ -111,7 +112,7 @@ impl fmt::Display for RequestError {
 
 impl std::error::Error for RequestError {}
 
-const VERBS: [&str; 9] = [
+const VERBS: [&str; 10] = [
     "list",
     "status",
     "logon",
@@ -121,6 +122,7 @@ const VERBS: [&str; 9] = [
     "disconnect",
     "reset",
     "reset-in-session",
+    "remove",
 ];
 
 impl Request {
@@ -157,6 +159,7 @@ impl Request {
                     "release" => Operation::Release,
                     "disconnect" => Operation::Disconnect,
                     "reset" => Operation::ResetNumbers,
+                    "remove" => Operation::Remove,
                     _ => Operation::ResetInSession,
                 };
                 Self::Command {
@@ -190,6 +193,7 @@ impl fmt::Display for Request {
             Operation::Disconnect => ("disconnect", None),
             Operation::ResetNumbers => ("reset", None),
             Operation::ResetInSession => ("reset-in-session", None),
+            Operation::Remove => ("remove", None),
         };
         write!(f, "{verb}\tsession={session}")?;
         if let Some(HoldOrder { by, reason, until }) = order {
@@ -399,6 +403,7 @@ mod tests {
             Operation::Disconnect,
             Operation::ResetNumbers,
             Operation::ResetInSession,
+            Operation::Remove,
         ];
         assert_eq!(operations.len(), Operation::NAMES.len());
         let commands = operations.map(|operation| Request::Command {

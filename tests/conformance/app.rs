@@ -168,6 +168,10 @@ impl Application for App {
                 self.told
                     .push_back(Told::new(format!("event reset {cause:?}")));
             }
+            Event::SessionRemoved { .. } => {
+                self.told
+                    .push_back(Told::new("event session-removed".into()));
+            }
             Event::SessionAdded { id, .. } => {
                 self.told
                     .push_back(Told::new(format!("event session-added {id}")));

@@ -442,6 +442,7 @@ fn operation(rest: &str) -> Result<Operation, String> {
         "disconnect" => Ok(Operation::Disconnect),
         "reset-in-session" => Ok(Operation::ResetInSession),
         "reset-numbers" => Ok(Operation::ResetNumbers),
+        "remove" => Ok(Operation::Remove),
         _ => Err(
             "expected logon, logout TEXT, hold TEXT, release, disconnect, reset-in-session or \
                   reset-numbers"
