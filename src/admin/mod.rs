@@ -15,6 +15,7 @@ use crossbeam_queue::ArrayQueue;
 
 use self::queue::{Consumer, Producer};
 use crate::session::Text;
+use crate::session::fix::Decision;
 use crate::time::Utc;
 
 /// How many commands of one controller may be under way at a time.
@@ -50,11 +51,20 @@ pub enum Operation {
     /// Its journal stays where it is: added again, the session continues. A hold is not touched. Done
     /// when the journal is closed and the session could be added again.
     Remove,
+    /// Decide over a Logon that the application put off with
+    /// [`Admission::Later`](crate::session::fix::Admission::Later). Done at once; refused if no such
+    /// Logon waits.
+    Decide {
+        /// The number it was put off under.
+        ticket: u64,
+        /// Whether the peer is welcome.
+        decision: Decision,
+    },
 }
 
 impl Operation {
     /// The name of every operation.
-    pub const NAMES: [&'static str; 8] = [
+    pub const NAMES: [&'static str; 9] = [
         "Logon",
         "Logout",
         "Hold",
@@ -63,6 +73,7 @@ impl Operation {
         "ResetInSession",
         "ResetNumbers",
         "Remove",
+        "Decide",
     ];
 
     /// The name of this operation, one of [`Operation::NAMES`].
@@ -77,6 +88,7 @@ impl Operation {
             Self::ResetInSession => "ResetInSession",
             Self::ResetNumbers => "ResetNumbers",
             Self::Remove => "Remove",
+            Self::Decide { .. } => "Decide",
         }
     }
 }
@@ -102,6 +114,8 @@ pub struct Target {
 }
 
 /// What a command is about.
+// Copied through the ring, whose slots have one size anyway.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Copy, Debug)]
 pub enum Order {
     /// To do this with a session.

@@ -6,6 +6,7 @@ use super::SessionHandle;
 use super::config::{ConfigError, SessionConfig};
 use super::control::Workshop;
 use super::desk::Desk;
+use super::hours::{Hours, Wall};
 use super::places::Places;
 use super::porch;
 use super::resolver::{self, Resolver};
@@ -14,9 +15,8 @@ use super::slot::{Connection, Shown, Slot, Traffic};
 use crate::admin::COMMANDS_MAX;
 use crate::counters;
 use crate::journal::{Journal, Recovery};
-use crate::session::SessionId;
 use crate::session::fix::{Role, Session};
-use crate::time::{Now, Utc};
+use crate::time::Now;
 use crate::wire::fix::Message;
 use crate::wire::fix::tag::{self, Tag};
 
@@ -25,9 +25,19 @@ use crate::wire::fix::tag::{self, Tag};
 pub(super) fn make(
     workshop: &Workshop,
     config: SessionConfig,
-    now: Utc,
+    now: Now,
 ) -> Result<(Slot, Recovery), ConfigError> {
     config.check()?;
+    if let Some(told) = config.settings.logon.max_message_bytes
+        && told as usize > workshop.max_message_bytes
+    {
+        return Err(ConfigError::Session {
+            session: config.settings.id.to_string(),
+            key: "settings.logon.max_message_bytes",
+            value: told.to_string(),
+            right: "at most max_message_bytes of the engine",
+        });
+    }
     let handle = workshop
         .directory
         .reserve(&config.settings.id.to_string())?;
@@ -42,10 +52,11 @@ fn at_place(
     workshop: &Workshop,
     handle: SessionHandle,
     mut config: SessionConfig,
-    now: Utc,
+    now: Now,
 ) -> Result<(Slot, Recovery), ConfigError> {
     let name = config.settings.id.to_string();
     config.journal.identity.clone_from(&name);
+    let hours = Hours::of(&config.schedule, config.calendar()?, now);
     config.journal.queue_max_messages = config.settings.sending.queue_max();
     let route = match config.settings.role {
         Role::Initiator => {
@@ -55,7 +66,7 @@ fn at_place(
         Role::Acceptor => None,
     };
     let session = Session::new(config.settings).map_err(ConfigError::Settings)?;
-    let journal = Journal::open(config.journal, &workshop.keeper, now);
+    let journal = Journal::open(config.journal, &workshop.keeper, now.utc);
     let (journal, recovery) = journal.map_err(|error| ConfigError::Journal {
         session: name.clone(),
         error,
@@ -83,6 +94,7 @@ fn at_place(
         resolver,
         leaving: false,
         hold_check: None,
+        hours,
         accept: config.accept,
         socket: config.socket,
         connect_at_once: false,
@@ -116,6 +128,11 @@ impl Desk {
         }
         // Held by an operator of an earlier run, perhaps until a time that has come.
         slot.watch_hold(now);
+        // Before anything is said, or numbered, under the numbers of an interval that is over.
+        slot.begin_series_at_start(now);
+        if self.wall.is_none() && slot.hours.is_some() {
+            self.wall = Some(Wall::new(now));
+        }
         self.page.claim_session(number, &slot.name, role);
         self.slots.install(slot);
         self.touch(number);
@@ -156,12 +173,4 @@ pub(super) fn most_specific(slots: &Places, logon: &Message<'_>, port: u16) -> O
     candidates
         .max_by_key(|&(parts, number)| (parts, std::cmp::Reverse(number)))
         .map(|(_, number)| number)
-}
-
-/// The identity, from our side, of the session a Logon asks for.
-pub(super) fn identity_of(logon: &Message<'_>) -> Option<SessionId> {
-    let begin_string = std::str::from_utf8(logon.begin_string()).ok()?;
-    let ours = std::str::from_utf8(logon.get(tag::TARGET_COMP_ID)?).ok()?;
-    let theirs = std::str::from_utf8(logon.get(tag::SENDER_COMP_ID)?).ok()?;
-    Some(SessionId::new(begin_string, ours, theirs))
 }

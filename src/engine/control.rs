@@ -13,6 +13,7 @@ use crate::admin::{Busy, CommandSender, Completion, HoldOrder, Operation, Order,
 use crate::counters::{ConnectionState, ReadError, SessionEntry, SessionStatus, StatusReader};
 use crate::journal::{Handover, Keeper, Recovery};
 use crate::session::Text;
+use crate::session::fix::Decision;
 
 /// How often a status that is being written is looked at again.
 const BUSY_MAX: usize = 1000;
@@ -122,6 +123,8 @@ pub(super) struct Workshop {
     /// How many commands all controllers together may have under way on a session.
     pub(super) commands_max: Arc<AtomicUsize>,
     pub(super) resolver: Arc<AtomicBool>,
+    /// The longest message the engine takes, in bytes.
+    pub(super) max_message_bytes: usize,
 }
 
 /// Controls the sessions of one engine from another thread: log one out cleanly, log it on again, ask
@@ -221,7 +224,7 @@ impl Controller {
         if !self.sender.has_room() || workshop.door.is_full() {
             return Err(AddError::Busy);
         }
-        let now = Clock::new().now().utc;
+        let now = Clock::new().now();
         let (slot, recovery) = add::make(workshop, config, now).map_err(AddError::Config)?;
         let session = slot.handle;
         workshop.door.give(slot);
@@ -277,6 +280,21 @@ impl Controller {
     /// Too many commands are under way.
     pub fn disconnect(&mut self, session: SessionHandle, within: Duration) -> Result<Ticket, Busy> {
         self.command(session, Operation::Disconnect, within)
+    }
+
+    /// Decides over the Logon that the application put off under `ticket`, for example when an
+    /// authentication service has answered.
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn decide(
+        &mut self,
+        session: SessionHandle,
+        ticket: u64,
+        decision: Decision,
+        within: Duration,
+    ) -> Result<Ticket, Busy> {
+        self.command(session, Operation::Decide { ticket, decision }, within)
     }
 
     /// Starts both number series at 1 without ending the connection: makes the line quiet, then

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::SessionHandle;
 use super::application::{Application, Event, Inbound};
 use super::clock::Ticker;
+use super::hours::Wall;
 use super::leave::Exit;
 use super::net::{LinkId, Network};
 use super::outbound::Outbound;
@@ -21,7 +22,7 @@ use crate::admin::{Command, CommandReceiver, HoldOrder, Operation, Order, Outcom
 use crate::counters::{Stage, StatusPage};
 use crate::journal::Handover;
 use crate::session::fix::{Origin, Phase, Replayed, Role, Step};
-use crate::session::{Cause, Fault, Hold, Refusal, ResetCause, Text};
+use crate::session::{Cause, Fault, Full, Hold, Refusal, ResetCause, Text};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -88,6 +89,8 @@ pub(super) struct Desk {
     pub(super) commands: u64,
     /// The engine is stopping: nothing connects any more.
     pub(super) stopping: bool,
+    /// How the wall clock stands, once a session has a schedule.
+    pub(super) wall: Option<Wall>,
 }
 
 /// A command that waits for a session to be gone.
@@ -118,11 +121,29 @@ impl Desk {
     }
 
     /// Hands a message from the wire to its session, unless it is a Logon that may not come in now.
-    pub(super) fn receive(&mut self, now: Now, slot: usize, message: &Message<'_>) -> Step {
+    pub(super) fn receive<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        slot: usize,
+        message: &Message<'_>,
+        app: &mut A,
+    ) -> Step {
+        let down = self.slots[slot].session.phase() == Phase::Down;
+        if down && self.keep_hours(now, slot, app) {
+            // Not under numbers of an interval that is over.
+            return Step::Retry(Full::Segment);
+        }
         let Slot {
-            session, journal, ..
+            session,
+            journal,
+            connection,
+            ..
         } = &mut self.slots[slot];
-        if session.phase() == Phase::Down && (journal.hold().is_some() || self.stopping) {
+        if down && !matches!(connection, Connection::Open { .. }) {
+            // Turned away, outside its hours.
+            return Step::Done;
+        }
+        if down && (journal.hold().is_some() || self.stopping) {
             return session.turn_away(now, Fault::OnHold, journal);
         }
         session.receive(now, message, Origin::Wire, journal)
@@ -141,13 +162,13 @@ impl Desk {
         let session = self.slots[slot].handle;
         loop {
             step = match (step, message) {
-                (Step::Retry(_), _) => return Handled::Later,
+                (Step::Retry(_) | Step::Undecided, _) => return Handled::Later,
                 (Step::Authenticate, Some(logon)) => {
                     let admission = app.on_logon_request(session, logon);
                     let Slot {
                         session, journal, ..
                     } = &mut self.slots[slot];
-                    session.admit(now, logon, admission, journal)
+                    session.admit(now, admission, journal)
                 }
                 (Step::LoggedOn, _) => {
                     let entry = &mut self.slots[slot];
@@ -356,7 +377,12 @@ impl Desk {
         let entry = &mut self.slots[slot];
         match entry.connection {
             Connection::RetryAt(at)
-                if now.mono >= at && !entry.is_held() && !entry.leaving && !self.stopping =>
+                if now.mono >= at
+                    && !entry.is_held()
+                    && !entry.leaving
+                    && !self.stopping
+                    && entry.is_in_schedule()
+                    && !entry.has_old_numbers(now) =>
             {
                 let Some(route) = &mut entry.route else {
                     return;
@@ -428,6 +454,7 @@ impl Desk {
             self.follow(now, slot, step, None, app);
         }
         self.end_hold_when_over(now, slot);
+        let hours_go_on = self.keep_hours(now, slot, app);
         let Slot {
             session, journal, ..
         } = &mut self.slots[slot];
@@ -454,7 +481,7 @@ impl Desk {
         };
         // One that is to leave is looked at again: its connection ended below, or the way out is full.
         let leaves = entry.leaving && entry.link().is_none();
-        goes_on(replayed) || goes_on(dequeued) || flushed == Flushed::More || leaves
+        hours_go_on || goes_on(replayed) || goes_on(dequeued) || flushed == Flushed::More || leaves
     }
 
     /// Brings the status page up to date about a session.
@@ -587,6 +614,19 @@ impl Desk {
                     Err(Outcome::Done)
                 }
             },
+            Operation::Decide { ticket, decision } => {
+                let entry = &mut self.slots[slot];
+                match entry
+                    .session
+                    .decide(now, ticket, decision, &mut entry.journal)
+                {
+                    Ok(step) => {
+                        self.follow(now, slot, step, None, app);
+                        Err(Outcome::Done)
+                    }
+                    Err(refusal) => Err(refused(refusal)),
+                }
+            }
             Operation::ResetInSession => {
                 let entry = &mut self.slots[slot];
                 match entry.session.reset_in_session(now, &mut entry.journal) {
@@ -650,7 +690,9 @@ impl Desk {
         match entry.connection {
             Connection::None | Connection::RetryAt(_) => {}
             Connection::Connecting { .. } => self.end(now, slot, Cause::Disconnected, app),
-            Connection::Open { .. } if entry.session.phase() == Phase::Down => {
+            Connection::Open { .. }
+                if matches!(entry.session.phase(), Phase::Down | Phase::Admitting) =>
+            {
                 self.end(now, slot, Cause::Disconnected, app);
             }
             Connection::Open { .. } | Connection::Draining { .. } => {
@@ -729,6 +771,9 @@ impl Desk {
             entry.hold(None, now);
         }
         match (entry.session.phase(), entry.connection) {
+            (_, Connection::None | Connection::RetryAt(_)) if !entry.is_in_schedule() => Err(
+                Outcome::NoOp("outside the hours of the session; it logs on when they begin"),
+            ),
             (Phase::Up | Phase::Resetting, _) if held => Err(Outcome::Done),
             (Phase::Up | Phase::Resetting, _) => Err(Outcome::NoOp("logged on already")),
             (_, Connection::None | Connection::RetryAt(_)) => {
@@ -743,7 +788,7 @@ impl Desk {
                 entry.connect_at_once = true;
                 Ok(Goal::LoggedOn)
             }
-            (Phase::Down | Phase::LogonSent, _) => Ok(Goal::LoggedOn),
+            (Phase::Down | Phase::Admitting | Phase::LogonSent, _) => Ok(Goal::LoggedOn),
         }
     }
 
@@ -796,6 +841,7 @@ fn refused(refusal: Refusal) -> Outcome {
     Outcome::Refused(match refusal {
         Refusal::NotLoggedOn => "the session is not logged on",
         Refusal::LoggingOut => "the session is logging out",
+        Refusal::NothingToDecide => "no Logon waits for this decision",
         Refusal::Resetting => "a reset in session is under way",
         Refusal::NoResetSeqNumFlag => "the version has no ResetSeqNumFlag(141)",
         Refusal::Connected => "the session has a connection: log it out, or reset in session",
@@ -815,7 +861,7 @@ fn held(order: &HoldOrder, now: Now) -> Hold {
 
 /// Arms the timer of a session if it would come too late. A deadline that has moved away is left to
 /// fire early: the session then just says when to come again.
-fn rearm(wheel: &mut Wheel, slot: usize, deadline: Option<Mono>) {
+pub(super) fn rearm(wheel: &mut Wheel, slot: usize, deadline: Option<Mono>) {
     let id = number(slot);
     if let Some(deadline) = deadline
         && wheel.armed(id).is_none_or(|armed| deadline < armed)

@@ -11,6 +11,7 @@ mod config;
 mod control;
 mod cycle;
 mod desk;
+mod hours;
 mod leave;
 mod link;
 pub mod net;
@@ -32,9 +33,9 @@ pub use self::admin_socket::{AdminSocket, AdminSocketConfig, AdminSocketError};
 pub use self::application::{Application, Event, Inbound};
 pub use self::clock::{Clock, Ticker};
 pub use self::config::{
-    Accept, ConfigError, Connect, Destination, EngineConfig, Failover, IdentityPattern, Listen, Need,
-    NotADestination, NotASubnet, Opened, Plan, Planned, Problem, Problems, SessionConfig, Start,
-    Strangers, Subnet, Template, nearest, quickfix,
+    Accept, ConfigError, Connect, Destination, EngineConfig, Failover, IdentityParts, IdentityPattern,
+    Listen, Need, NotADestination, NotASubnet, Opened, Plan, Planned, Problem, Problems, SessionConfig,
+    Start, Strangers, Subnet, Template, nearest, quickfix,
 };
 pub use self::control::{AddError, Added, Controller, StatusError};
 use self::control::{Directory, Workshop};
@@ -160,7 +161,7 @@ impl Engine {
             doing: "creating the status page",
             error,
         })?;
-        let sessions = config.sessions_max;
+        let (sessions, max_message_bytes) = (config.sessions_max, config.max_message_bytes);
         let directory = Arc::new(Directory::for_up_to(sessions));
         let exit = Exit::open(Arc::clone(&directory)).map_err(|error| ConfigError::Io {
             doing: "starting the thread that closes sessions",
@@ -188,6 +189,7 @@ impl Engine {
                 read_at: 0,
                 commands: 0,
                 stopping: false,
+                wall: None,
             },
             attempts: Attempts::new(&config.strangers),
             config,
@@ -206,6 +208,7 @@ impl Engine {
                 door: Arc::new(Handover::new()),
                 commands_max: Arc::default(),
                 resolver: Arc::default(),
+                max_message_bytes,
             },
             accepted: 0,
             turned_away: 0,
@@ -224,7 +227,7 @@ impl Engine {
         config: SessionConfig,
         now: Now,
     ) -> Result<(SessionHandle, Recovery), ConfigError> {
-        let (slot, recovery) = add::make(&self.workshop, config, now.utc)?;
+        let (slot, recovery) = add::make(&self.workshop, config, now)?;
         let session = slot.handle;
         self.desk.install(slot, now);
         Ok((session, recovery))

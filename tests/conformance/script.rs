@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pinfix::admin::{HoldOrder, Operation};
-use pinfix::session::Text;
-use pinfix::session::fix::Role;
 use pinfix::session::fix::rules::{ALL, Rules};
+use pinfix::session::fix::{Admission, Decision, Role};
+use pinfix::session::{Farewell, SessionStatus, Text};
 
 /// One scenario as written, before it is expanded to versions and roles.
 #[derive(Clone, Debug)]
@@ -68,10 +68,11 @@ pub enum Action {
     Drain,
     Wait(Duration),
     Clock(i64),
+    Skip(Duration),
     Send(Vec<u8>, Vec<Field>),
     SendMany(u64, usize),
     Verdict(Answer),
-    Admission(String),
+    Admission(Admission),
     Operator {
         operation: Box<Operation>,
         unknown: bool,
@@ -318,6 +319,7 @@ fn action(word: &str, rest: &str) -> Result<Option<Action>, String> {
         "drain" => Action::Drain,
         "wait" => Action::Wait(span(rest)?),
         "clock" => Action::Clock(signed_span(rest)?),
+        "skip" => Action::Skip(span(rest)?),
         "send" => {
             let (kind, rest) = split_word(rest);
             Action::Send(kind.into(), fields(rest)?)
@@ -327,11 +329,7 @@ fn action(word: &str, rest: &str) -> Result<Option<Action>, String> {
             Action::SendMany(number(times)?, number(bytes)? as usize)
         }
         "verdict" => Action::Verdict(answer(rest)?),
-        "admission" => Action::Admission(
-            rest.strip_prefix("refuse ")
-                .ok_or("expected refuse TEXT")?
-                .into(),
-        ),
+        "admission" => Action::Admission(admission(rest)?),
         "operator" | "operator-of-unknown" => {
             let (rest, within) = match rest.split_once(" within ") {
                 Some((rest, within)) => (rest, span(within)?),
@@ -426,6 +424,33 @@ fn given(rest: &str) -> Result<Action, String> {
     })
 }
 
+/// `admit`, `admit-with STATUS`, `refuse TEXT`, `refuse-with STATUS TEXT`, `later TICKET`.
+fn admission(rest: &str) -> Result<Admission, String> {
+    let (word, rest) = split_word(rest);
+    let text = |text: &str| Text::new(text).map_err(|error| error.to_string());
+    let status = |text: &str| number(text).map(|number| SessionStatus(number as u32));
+    Ok(match word {
+        "admit" => Admission::Admit,
+        "admit-with" => Admission::AdmitWith(status(rest)?),
+        "refuse" => Admission::Refuse(text(rest)?.into()),
+        "refuse-with" => {
+            let (code, rest) = split_word(rest);
+            Admission::Refuse(Farewell {
+                text: text(rest)?,
+                status: Some(status(code)?),
+            })
+        }
+        "later" => Admission::Later(number(rest)?),
+        _ => {
+            return Err(
+                "expected admit, admit-with STATUS, refuse TEXT, refuse-with STATUS TEXT or \
+                        later TICKET"
+                    .into(),
+            );
+        }
+    })
+}
+
 fn operation(rest: &str) -> Result<Operation, String> {
     let (word, rest) = split_word(rest);
     let held = || -> Result<HoldOrder, String> {
@@ -443,6 +468,19 @@ fn operation(rest: &str) -> Result<Operation, String> {
         "reset-in-session" => Ok(Operation::ResetInSession),
         "reset-numbers" => Ok(Operation::ResetNumbers),
         "remove" => Ok(Operation::Remove),
+        "decide" => {
+            let (ticket, rest) = split_word(rest);
+            let decision = match admission(rest)? {
+                Admission::Admit => Decision::Admit(None),
+                Admission::AdmitWith(status) => Decision::Admit(Some(status)),
+                Admission::Refuse(farewell) => Decision::Refuse(farewell),
+                Admission::Later(_) => return Err("a decision is made once".into()),
+            };
+            Ok(Operation::Decide {
+                ticket: number(ticket)?,
+                decision,
+            })
+        }
         _ => Err(
             "expected logon, logout TEXT, hold TEXT, release, disconnect, reset-in-session or \
                   reset-numbers"
@@ -493,11 +531,12 @@ fn number(text: &str) -> Result<u64, String> {
 /// `3s`, `2.5s`, `100ms`.
 fn span(text: &str) -> Result<Duration, String> {
     let text = text.trim();
-    let wrong = || format!("{text:?} is no time, expected for example 3s, 2.5s or 100ms");
-    let (value, unit) = match text.strip_suffix("ms") {
-        Some(value) => (value, 0.001),
-        None => (text.strip_suffix('s').ok_or_else(wrong)?, 1.0),
-    };
+    let wrong = || format!("{text:?} is no time, expected for example 3s, 2.5s, 100ms or 24h");
+    let units = [("ms", 0.001), ("s", 1.0), ("h", 3600.0)];
+    let (value, unit) = units
+        .iter()
+        .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))
+        .ok_or_else(wrong)?;
     let value: f64 = value.parse().map_err(|_| wrong())?;
     Ok(Duration::from_millis((value * unit * 1000.0).round() as u64))
 }

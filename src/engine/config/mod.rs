@@ -19,12 +19,13 @@ pub use self::plan::{Need, Opened, Plan, Planned, Start};
 pub use self::porch::{Listen, Strangers};
 pub use self::problem::{Problem, Problems};
 pub use self::subnet::{NotASubnet, Subnet};
-pub use self::template::{IdentityPattern, Template};
+pub use self::template::{IdentityParts, IdentityPattern, Template};
 use super::net::SocketOptions;
 use crate::journal::{JournalConfig, Location};
 use crate::session::SessionId;
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{Role, Settings};
+use crate::session::schedule::{Calendar, Renewal, Schedule};
 
 /// A session claims about 1 KiB for each of its own messages, whatever they come to.
 const CONTROL_RESERVE_BYTES_MIN: usize = 4096;
@@ -61,7 +62,10 @@ impl Default for EngineConfig {
 
 impl EngineConfig {
     /// Checks what the types cannot.
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    ///
+    /// # Errors
+    /// The first setting that cannot be accepted.
+    pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |key, value: usize, right| {
             Err(ConfigError::Engine {
                 key,
@@ -97,6 +101,8 @@ pub struct SessionConfig {
     pub accept: Accept,
     /// What is asked of the socket. An acceptor's gets it when the peer logs on.
     pub socket: SocketOptions,
+    /// When the session may be logged on, and when its numbers start anew.
+    pub schedule: Schedule,
     /// The journal. Its identity is set by the engine.
     pub journal: JournalConfig,
 }
@@ -127,6 +133,7 @@ impl SessionConfig {
             connect: Connect::default(),
             accept: Accept::default(),
             socket: SocketOptions::default(),
+            schedule: Schedule::non_stop(),
             journal: JournalConfig::default(),
         }
     }
@@ -138,7 +145,34 @@ impl SessionConfig {
         self
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    /// The schedule laid over the days.
+    pub(super) fn calendar(&self) -> Result<Calendar, ConfigError> {
+        let schedule = &self.schedule;
+        let wrong = |key, value: String, right| ConfigError::Session {
+            session: self.settings.id.to_string(),
+            key,
+            value,
+            right,
+        };
+        if !self.settings.rules.reset_seq_num_flag {
+            if let Some(time) = schedule.resets.first() {
+                let right = "no resets in session: the version has no ResetSeqNumFlag(141)";
+                return Err(wrong("schedule.resets", time.to_string(), right));
+            }
+            if schedule.renewal == Renewal::ResetSeqNumFlag {
+                let right = "another renewal: the version has no ResetSeqNumFlag(141)";
+                let value = format!("{:?}", schedule.renewal);
+                return Err(wrong("schedule.renewal", value, right));
+            }
+        }
+        Calendar::new(schedule).map_err(|error| wrong(error.what, error.value, error.right))
+    }
+
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// The first setting that cannot be accepted.
+    pub fn check(&self) -> Result<(), ConfigError> {
         self.settings.check().map_err(ConfigError::Settings)?;
         let session = || self.settings.id.to_string();
         let wrong = |key, value: String, right| {
@@ -170,6 +204,7 @@ impl SessionConfig {
         if let Err((key, value, right)) = self.socket.check() {
             return wrong(key, value, right);
         }
+        self.calendar()?;
         let reserve = self.journal.control_reserve_bytes;
         if reserve < CONTROL_RESERVE_BYTES_MIN {
             let right = "4096 or more: a few session-level messages must fit";
