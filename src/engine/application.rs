@@ -123,7 +123,7 @@ pub enum Event<'a> {
 
 impl Event<'_> {
     /// The name of every event.
-    pub const NAMES: [&'static str; 9] = [
+    pub const NAMES: [&'static str; 10] = [
         "ConnectFailed",
         "TurnedAway",
         "LogonFailed",
@@ -132,6 +132,7 @@ impl Event<'_> {
         "ScheduleOpened",
         "ScheduleClosed",
         "SessionAdded",
+        "SessionRemoved",
         "SessionNotAdded",
     ];
 
@@ -147,6 +148,7 @@ impl Event<'_> {
             Self::ScheduleOpened { .. } => "ScheduleOpened",
             Self::ScheduleClosed { .. } => "ScheduleClosed",
             Self::SessionAdded { .. } => "SessionAdded",
+            Self::SessionRemoved { .. } => "SessionRemoved",
             Self::SessionNotAdded { .. } => "SessionNotAdded",
         }
     }
