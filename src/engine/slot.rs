@@ -214,6 +214,7 @@ impl Slot {
             (Phase::LogoutSent, _) => ConnectionState::LogoutSent,
             (Phase::Closing, _) => ConnectionState::Closing,
         };
+        let queued = self.journal.queued();
         SessionStatus {
             state,
             held: self.is_held(),
@@ -257,6 +258,8 @@ impl Slot {
                 .test_round_trip()
                 .map_or(0, |span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)),
             unsent_bytes: journal.unsent_bytes as u64,
+            queued: queued.messages as u64,
+            queued_bytes: queued.bytes as u64,
             journal_used_bytes: journal.stored_bytes - journal.tail_left_bytes as u64,
             journal_segments: journal.segments as u64,
             logged_on_utc: self.traffic.logged_on.utc,
