@@ -255,8 +255,8 @@ fn two_engines(seed: u64, journals: &Path) -> Run {
     for (config, name) in [(&mut venue, "venue"), (&mut client, "client")] {
         config.journal.location = Location::Directory(journals.join(name));
         config.journal.first_segment_bytes = 16 * 1024;
-        config.settings.parked_max = 1 + rng.below(64) as usize;
-        config.settings.logout_timeout = Duration::from_secs(2);
+        config.settings.recovery.parked_max = 1 + rng.below(64) as usize;
+        config.settings.logout.timeout = Duration::from_secs(2);
         config.journal.unsent_limit_bytes = 24 * 1024 + rng.below(300_000) as usize;
     }
     let mut sides = [Side::new(venue, &wire, now), Side::new(client, &wire, now)];
@@ -739,7 +739,7 @@ fn hostile_peer(seed: u64) {
     if rng.below(4) == 0 {
         config.settings.at_logon = AtLogon::Restart;
     }
-    config.settings.parked_max = 4;
+    config.settings.recovery.parked_max = 4;
     let (session, _) = engine.add_session(config, now).unwrap();
     let (neighbour, _) = engine
         .add_session(SessionConfig::acceptor(rules, ENGINE, "NEIGHBOUR"), now)

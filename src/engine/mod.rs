@@ -20,7 +20,7 @@ mod slot;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-pub use self::application::{Application, Event, Inbound};
+pub use self::application::{Application, Event, Inbound, Resend};
 pub use self::clock::{Clock, Ticker};
 pub use self::config::{ConfigError, EngineConfig, SessionConfig, Template};
 use self::control::Directory;

@@ -162,6 +162,10 @@ impl Application for App {
                     .push_back(Told::new(format!("event turned-away {}", fault.name())));
             }
             Event::LogonFailed { cause, .. } => self.cause("event logon-failed", cause),
+            Event::Unreadable { seq, .. } => {
+                self.told
+                    .push_back(Told::new(format!("event unreadable {seq}")));
+            }
             Event::SessionAdded { id, .. } => {
                 self.told
                     .push_back(Told::new(format!("event session-added {id}")));

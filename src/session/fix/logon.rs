@@ -6,6 +6,7 @@ use super::compose::LogonTerms;
 use super::head::Head;
 use super::liveness::Pulse;
 use super::parked::Waiting;
+use super::policy::LivenessSettings;
 use super::resend::Repeats;
 use super::{Admission, AtLogon, LogonSent, Session, State, Step, Up};
 use crate::session::{Cause, Defect, Fault, Full, Outbox, ResetCause, Text};
@@ -214,13 +215,13 @@ impl Session {
         };
         self.pen.logon(now, terms, &self.settings, out)?;
         self.count(out);
-        self.state = State::Up(Up::new(logon.heartbeat_s, now));
+        self.state = State::Up(Up::new(logon.heartbeat_s, &self.settings.liveness, now));
         Ok(Step::Done)
     }
 
     /// Logged on: counts the Logon, or asks for what is missing below it.
     fn up<O: Outbox>(&mut self, now: Now, logon: Logon, out: &mut O) -> Result<Step, Full> {
-        self.state = State::Up(Up::new(logon.heartbeat_s, now));
+        self.state = State::Up(Up::new(logon.heartbeat_s, &self.settings.liveness, now));
         if logon.seq == out.next_in() {
             self.count(out);
         } else {
@@ -275,9 +276,9 @@ impl Session {
 }
 
 impl Up {
-    fn new(heartbeat_s: u32, now: Now) -> Self {
+    fn new(heartbeat_s: u32, liveness: &LivenessSettings, now: Now) -> Self {
         Self {
-            pulse: Pulse::new(heartbeat_s, now.mono),
+            pulse: Pulse::new(heartbeat_s, liveness, now.mono),
             recovery: None,
             serving: None,
             repeats: Repeats::default(),

@@ -360,6 +360,11 @@ impl Application for Venue {
                 self.bulletin.say(format!("turned away {peer}: {error}"));
             }
             Event::SessionAdded { id, rules, .. } => self.serve(id, rules),
+            Event::Unreadable { session, seq } => {
+                let name = self.name(*session);
+                self.bulletin
+                    .say(format!("{name}: message {seq} cannot be read for a resend"));
+            }
             // An exchange connects to nobody.
             Event::ConnectFailed { .. } => {}
         }
