@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group};
-use pinfix::engine::net::{LinkId, ListenerId, Network, Ready};
+use pinfix::engine::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
 use pinfix::engine::{
     Application, Engine, EngineConfig, Inbound, Outbound, SessionConfig, SessionHandle,
 };
@@ -232,7 +232,7 @@ fn logons(c: &mut Criterion) {
     let logon = index.read(&bytes).unwrap();
     c.bench_function("logon/received and answered", |bencher| {
         bencher.iter(|| {
-            up.session.disconnected();
+            up.session.disconnected(NOW, &mut up.journal);
             up.journal.set_next_in(1);
             let mut step = up
                 .session
@@ -292,12 +292,26 @@ impl MemoryNetwork {
 }
 
 impl Network for MemoryNetwork {
-    fn listen(&mut self, address: SocketAddr) -> io::Result<(ListenerId, SocketAddr)> {
+    fn listen(
+        &mut self,
+        address: SocketAddr,
+        _: Reuse,
+        _: &SocketOptions,
+    ) -> io::Result<(ListenerId, SocketAddr)> {
         Ok((ListenerId(0), address))
     }
 
-    fn connect(&mut self, _: SocketAddr) -> io::Result<LinkId> {
+    fn connect(
+        &mut self,
+        _: SocketAddr,
+        _: Option<SocketAddr>,
+        _: &SocketOptions,
+    ) -> io::Result<LinkId> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn tune(&mut self, _: LinkId, _: &SocketOptions) -> io::Result<()> {
+        Ok(())
     }
 
     fn poll(&mut self, _: Duration, ready: &mut Vec<Ready>) -> io::Result<()> {

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use pinfix::admin::{COMMANDS_MAX, Outcome, Ticket};
+use pinfix::admin::{COMMANDS_MAX, HoldOrder, Operation, Outcome, Ticket};
 use pinfix::counters::ConnectionState;
-use pinfix::engine::net::{LinkId, ListenerId, Network, Ready};
+use pinfix::engine::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
 use pinfix::engine::{
     Application, Clock, Controller, Engine, EngineConfig, Event, Idle, Inbound, OsNetwork, Outbound,
     Run, SessionConfig, SessionHandle, Stopper,
@@ -21,8 +21,8 @@ use pinfix::engine::{
 use pinfix::journal::Keeper;
 use pinfix::session::fix::Verdict;
 use pinfix::session::fix::rules::FIX44;
-use pinfix::session::{Cause, Text};
-use pinfix::time::Now;
+use pinfix::session::{Cause, Hold, Text};
+use pinfix::time::{Now, Utc};
 use pinfix::wire::fix::{msg_type, tag};
 
 const LONG: Duration = Duration::from_secs(3600);
@@ -41,12 +41,25 @@ struct Gate {
 }
 
 impl Network for Gated {
-    fn listen(&mut self, address: SocketAddr) -> io::Result<(ListenerId, SocketAddr)> {
-        self.inner.listen(address)
+    fn listen(
+        &mut self,
+        address: SocketAddr,
+        reuse: Reuse,
+        options: &SocketOptions,
+    ) -> io::Result<(ListenerId, SocketAddr)> {
+        self.inner.listen(address, reuse, options)
     }
-    fn connect(&mut self, address: SocketAddr) -> io::Result<LinkId> {
+    fn connect(
+        &mut self,
+        address: SocketAddr,
+        source: Option<SocketAddr>,
+        options: &SocketOptions,
+    ) -> io::Result<LinkId> {
         self.gate.connects.fetch_add(1, Ordering::Relaxed);
-        self.inner.connect(address)
+        self.inner.connect(address, source, options)
+    }
+    fn tune(&mut self, link: LinkId, options: &SocketOptions) -> io::Result<()> {
+        self.inner.tune(link, options)
     }
     fn poll(&mut self, wait: Duration, ready: &mut Vec<Ready>) -> io::Result<()> {
         self.inner.poll(wait, ready)?;
@@ -248,6 +261,12 @@ impl Pair {
         self.control(of).logout(session, reason, within).unwrap()
     }
 
+    fn command(&mut self, of: Of, operation: Operation) -> Outcome {
+        let session = self.session;
+        let ticket = self.control(of).command(session, operation, LONG).unwrap();
+        self.outcome(of, ticket)
+    }
+
     fn logon(&mut self, of: Of, within: Duration) -> Ticket {
         let session = self.session;
         self.control(of).logon(session, within).unwrap()
@@ -398,6 +417,85 @@ fn a_hold_can_be_set_while_the_session_is_down() {
     );
     pair.pass(Duration::from_secs(10));
     assert!(!pair.client_control.is_logged_on(pair.session).unwrap());
+}
+
+fn order(until: Option<Utc>) -> HoldOrder {
+    HoldOrder {
+        by: Text::new("alice").unwrap(),
+        reason: Text::new("for maintenance").unwrap(),
+        until,
+    }
+}
+
+#[test]
+fn a_hold_survives_a_restart_with_who_when_and_why() {
+    let directory = std::env::temp_dir().join(format!("pinfix-control-{}", std::process::id()));
+    let config = SessionConfig::acceptor(&FIX44, "VENUE", "CLIENT").journal_below(&directory);
+    let mut clock = Clock::new();
+    let set_at = clock.now();
+    let run = |now: Now, operation: Option<Operation>| {
+        let mut engine = Engine::new(EngineConfig::default()).unwrap();
+        let (session, _) = engine.add_session(config.clone(), now).unwrap();
+        let found = engine.hold(session).copied();
+        if let Some(operation) = operation {
+            engine.outbound(now).command(session, operation).unwrap();
+            engine.poll(now, &mut App::default());
+        }
+        (found, engine.hold(session).copied())
+    };
+    let (found, set) = run(set_at, Some(Operation::Logout(order(None))));
+    assert_eq!(found, None);
+    let wanted = Hold {
+        since: set_at.utc,
+        until: None,
+        by: Text::new("alice").unwrap(),
+        why: Text::new("for maintenance").unwrap(),
+    };
+    assert_eq!(set, Some(wanted));
+    let (found, released) = run(clock.now(), Some(Operation::Release));
+    assert_eq!((found, released), (Some(wanted), None));
+    assert_eq!(run(clock.now(), None), (None, None));
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn a_hold_with_an_end_is_released_then_and_not_before() {
+    let mut pair = Pair::up();
+    let until = pair.now().utc + Duration::from_secs(600);
+    let outcome = pair.command(Of::Client, Operation::Logout(order(Some(until))));
+    assert_eq!(outcome, Outcome::Done);
+    let connects = pair.gate.connects.load(Ordering::Relaxed);
+    pair.pass(Duration::from_secs(590));
+    assert_eq!(pair.gate.connects.load(Ordering::Relaxed), connects);
+    pair.until("logged on by itself", Pair::both_up);
+    assert!(pair.now().utc >= until);
+    assert_eq!(pair.client.hold(pair.session), None);
+    pair.assert_agreed();
+}
+
+#[test]
+fn a_hold_leaves_a_connection_alone_and_forbids_the_next() {
+    let mut pair = Pair::up();
+    assert_eq!(
+        pair.command(Of::Client, Operation::Hold(order(None))),
+        Outcome::Done
+    );
+    assert!(pair.held() && pair.both_up());
+    pair.pass(Duration::from_secs(60));
+    assert!(pair.both_up(), "heartbeats go on");
+    let ticket = pair.disconnect(Of::Client);
+    assert_eq!(pair.outcome(Of::Client, ticket), Outcome::Done);
+    let connects = pair.gate.connects.load(Ordering::Relaxed);
+    pair.pass(Duration::from_secs(60));
+    assert_eq!(pair.gate.connects.load(Ordering::Relaxed), connects);
+
+    assert_eq!(pair.command(Of::Client, Operation::Release), Outcome::Done);
+    pair.until("logged on by itself", Pair::both_up);
+    assert_eq!(
+        pair.command(Of::Client, Operation::Release),
+        Outcome::NoOp("not held")
+    );
+    pair.assert_agreed();
 }
 
 #[test]
@@ -659,7 +757,7 @@ fn storm(threads: u64, each: u64) -> u64 {
                 };
                 config.journal.retention.bytes = Some(8 << 20);
                 config.settings.logout.timeout = Duration::from_millis(500);
-                config.reconnect = vec![Duration::from_millis(10)];
+                config.connect.reconnect = vec![Duration::from_millis(10)];
                 sessions.push(engine.add_session(config, now).unwrap().0);
             }
             let controllers: Vec<Controller> = (0..=threads).map(|_| engine.controller()).collect();

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pinfix::counters::StatusReader;
-use pinfix::engine::net::{LinkId, ListenerId, Network, Ready};
+use pinfix::engine::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
 use pinfix::engine::{
     Application, Clock, Engine, EngineConfig, Inbound, OsNetwork, Outbound, SessionConfig,
     SessionHandle,
@@ -60,11 +60,24 @@ impl Calls {
 }
 
 impl Network for Counting {
-    fn listen(&mut self, address: SocketAddr) -> io::Result<(ListenerId, SocketAddr)> {
-        self.inner.listen(address)
+    fn listen(
+        &mut self,
+        address: SocketAddr,
+        reuse: Reuse,
+        options: &SocketOptions,
+    ) -> io::Result<(ListenerId, SocketAddr)> {
+        self.inner.listen(address, reuse, options)
     }
-    fn connect(&mut self, address: SocketAddr) -> io::Result<LinkId> {
-        self.inner.connect(address)
+    fn connect(
+        &mut self,
+        address: SocketAddr,
+        source: Option<SocketAddr>,
+        options: &SocketOptions,
+    ) -> io::Result<LinkId> {
+        self.inner.connect(address, source, options)
+    }
+    fn tune(&mut self, link: LinkId, options: &SocketOptions) -> io::Result<()> {
+        self.inner.tune(link, options)
     }
     fn poll(&mut self, wait: Duration, ready: &mut Vec<Ready>) -> io::Result<()> {
         self.calls.polls.fetch_add(1, Ordering::Relaxed);

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pinfix::admin::Outcome;
-use pinfix::engine::net::{LinkId, ListenerId, Network, Ready};
+use pinfix::engine::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
 use pinfix::engine::{
     Application, Clock, Controller, Engine, EngineConfig, Event, Inbound, OsNetwork, Outbound,
     SessionConfig, SessionHandle,
@@ -100,11 +100,24 @@ struct Lossy {
 }
 
 impl Network for Lossy {
-    fn listen(&mut self, address: SocketAddr) -> io::Result<(ListenerId, SocketAddr)> {
-        self.inner.listen(address)
+    fn listen(
+        &mut self,
+        address: SocketAddr,
+        reuse: Reuse,
+        options: &SocketOptions,
+    ) -> io::Result<(ListenerId, SocketAddr)> {
+        self.inner.listen(address, reuse, options)
     }
-    fn connect(&mut self, address: SocketAddr) -> io::Result<LinkId> {
-        self.inner.connect(address)
+    fn connect(
+        &mut self,
+        address: SocketAddr,
+        source: Option<SocketAddr>,
+        options: &SocketOptions,
+    ) -> io::Result<LinkId> {
+        self.inner.connect(address, source, options)
+    }
+    fn tune(&mut self, link: LinkId, options: &SocketOptions) -> io::Result<()> {
+        self.inner.tune(link, options)
     }
     fn poll(&mut self, wait: Duration, ready: &mut Vec<Ready>) -> io::Result<()> {
         self.inner.poll(wait, ready)
@@ -234,7 +247,7 @@ impl Pair {
         let (mut engine, app, losing) = end(false);
         let mut config = SessionConfig::initiator(&FIX44, "CLIENT", "VENUE", address);
         config.journal = journal.clone();
-        config.reconnect = vec![Duration::from_millis(10)];
+        config.connect.reconnect = vec![Duration::from_millis(10)];
         let config = config.journal_below(&directory);
         let (session, _) = engine.add_session(config, now).unwrap();
         let client = End {
@@ -739,7 +752,7 @@ fn attempts_to_connect_that_fail_all_at_once() {
     for number in 0..SESSIONS {
         let now = clock.now();
         let mut config = SessionConfig::initiator(&FIX44, &format!("CLIENT{number}"), "VENUE", address);
-        config.reconnect = vec![Duration::from_secs(1)];
+        config.connect.reconnect = vec![Duration::from_secs(1)];
         engine.add_session(config, now).unwrap();
     }
     let mut now = clock.now();

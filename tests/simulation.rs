@@ -152,7 +152,7 @@ impl Side {
             ..EngineConfig::default()
         };
         let mut engine = Engine::with(engine_config, Box::new(wire.port()), Keeper::inline()).unwrap();
-        if config.address.is_none() {
+        if config.connect.destinations.is_empty() {
             engine.listen(address(), None).unwrap();
         }
         let controller = engine.controller();
@@ -251,7 +251,7 @@ fn two_engines(seed: u64, journals: &Path) -> Run {
     let mut venue = SessionConfig::acceptor(rules, "VENUE", "CLIENT");
     let mut client = SessionConfig::initiator(rules, "CLIENT", "VENUE", address());
     client.settings.heartbeat_s = 1 + rng.below(10) as u32;
-    client.reconnect = vec![Duration::from_millis(20 + rng.below(2000))];
+    client.connect.reconnect = vec![Duration::from_millis(20 + rng.below(2000))];
     for (config, name) in [(&mut venue, "venue"), (&mut client, "client")] {
         config.journal.location = Location::Directory(journals.join(name));
         config.journal.first_segment_bytes = 16 * 1024;
@@ -759,7 +759,7 @@ fn hostile_peer(seed: u64) {
         tag: tag.into(),
         what: What::Is(value.into()),
     };
-    let end = hostile.wire.dial(address()).unwrap();
+    let end = hostile.wire.dial(address(), simnet::SOURCE.into()).unwrap();
     hostile.run(Duration::ZERO);
     if phase > 0 {
         hostile.send(end, &[is("35", "A")]);
@@ -813,7 +813,7 @@ fn hostile_peer(seed: u64) {
 
     // The neighbour is served as if nothing had been.
     hostile.number = 1;
-    let end = hostile.wire.dial(address()).unwrap();
+    let end = hostile.wire.dial(address(), simnet::SOURCE.into()).unwrap();
     hostile.run(Duration::ZERO);
     hostile.send(end, &[is("35", "A"), is("49", "NEIGHBOUR")]);
     hostile.send(

@@ -14,6 +14,7 @@ use crossbeam_queue::ArrayQueue;
 
 use self::queue::{Consumer, Producer};
 use crate::session::Text;
+use crate::time::Utc;
 
 /// How many commands of one controller may be under way at a time.
 pub const COMMANDS_MAX: usize = 64;
@@ -24,13 +25,64 @@ pub enum Operation {
     /// Clear the hold and be logged on. An initiator connects at once, without waiting for its
     /// back-off; an acceptor takes the peer's next Logon. Done when logged on.
     Logon,
-    /// Set the hold and log out, with this Text(58). Sequence numbers are not touched. Done when the
-    /// connection is closed.
-    Logout(Text),
+    /// Set the hold and log out, with the reason in Text(58). Sequence numbers are not touched. Done
+    /// when the connection is closed.
+    Logout(HoldOrder),
+    /// Set the hold and leave a connection that stands alone: once it has ended, an initiator does not
+    /// connect again and an acceptor refuses a Logon(A). A hold that is set already is replaced. Done
+    /// at once.
+    Hold(HoldOrder),
+    /// Clear the hold, without hurrying: an initiator connects after its back-off, as far as its
+    /// schedule allows. Done at once.
+    Release,
     /// Cut the connection, without a Logout: the counterparty sees an abnormal end. The hold is not
     /// touched, so an initiator connects again after its back-off. Done when the connection is
     /// closed.
     Disconnect,
+    /// Start both number series at 1 without ending the connection, by Logons with
+    /// ResetSeqNumFlag(141)=Y. Done when the peer has answered.
+    ResetInSession,
+    /// Start both number series at 1 while there is no connection; refused while there is one. The
+    /// peer's operator must do the same.
+    ResetNumbers,
+}
+
+impl Operation {
+    /// The name of every operation.
+    pub const NAMES: [&'static str; 7] = [
+        "Logon",
+        "Logout",
+        "Hold",
+        "Release",
+        "Disconnect",
+        "ResetInSession",
+        "ResetNumbers",
+    ];
+
+    /// The name of this operation, one of [`Operation::NAMES`].
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Logon => "Logon",
+            Self::Logout(_) => "Logout",
+            Self::Hold(_) => "Hold",
+            Self::Release => "Release",
+            Self::Disconnect => "Disconnect",
+            Self::ResetInSession => "ResetInSession",
+            Self::ResetNumbers => "ResetNumbers",
+        }
+    }
+}
+
+/// How a session is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HoldOrder {
+    /// Who wants it, as they name themselves; kept with the hold.
+    pub by: Text,
+    /// Why; goes into Text(58) of a Logout(5), and is kept with the hold.
+    pub reason: Text,
+    /// When the hold ends by itself; `None` means on command only.
+    pub until: Option<Utc>,
 }
 
 /// A command on its way to the core.

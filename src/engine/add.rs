@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::config::{ConfigError, EngineConfig, SessionConfig};
 use super::control::Directory;
 use super::desk::Desk;
-use super::slot::{Connection, Route, Slot, Traffic};
+use super::porch;
+use super::resolver::{self, Resolver};
+use super::route::Route;
+use super::slot::{Connection, Slot, Traffic};
 use crate::admin::COMMANDS_MAX;
 use crate::counters;
 use crate::journal::{Journal, Keeper, Recovery};
@@ -42,12 +45,20 @@ pub(super) fn session(
         Role::Initiator => Connection::RetryAt(now.mono),
         Role::Acceptor => Connection::None,
     };
-    let route = config.address.map(|address| Route {
-        address,
-        reconnect: config.reconnect,
-        connect_timeout: config.connect_timeout,
-        attempts: 0,
-    });
+    let route = match role {
+        Role::Initiator => {
+            let found = resolver::look_up(&config.connect);
+            Some(Route::new(config.connect, found, &name))
+        }
+        Role::Acceptor => None,
+    };
+    if desk.resolver.is_none() && route.as_ref().is_some_and(Route::has_names) {
+        let resolver = Resolver::start().map_err(|error| ConfigError::Io {
+            doing: "starting the thread that looks names up",
+            error,
+        })?;
+        desk.resolver = Some(resolver);
+    }
     let session = Session::new(config.settings).map_err(ConfigError::Settings)?;
     let (journal, recovery) =
         Journal::open(config.journal, keeper, now.utc).map_err(|error| ConfigError::Journal {
@@ -60,12 +71,16 @@ pub(super) fn session(
         journal,
         connection,
         route,
-        hold: false,
+        hold_check: None,
+        accept: config.accept,
+        socket: config.socket,
         connect_at_once: false,
         pending: Vec::with_capacity(desk.receivers.len() * COMMANDS_MAX),
         listed: false,
         traffic: Traffic::default(),
     });
+    // Held by an operator of an earlier run, perhaps until a time that has come.
+    desk.slots[number].watch_hold(now);
     // Twice: while the list is worked through, every session may be put on it again, and a session may
     // lose a connection, make one and lose that in one cycle.
     desk.touched.reserve(2 * desk.slots.len());
@@ -83,8 +98,9 @@ pub(super) fn session(
     Ok((number, recovery))
 }
 
-/// The acceptor session a Logon is for: its header mirrored, the most specific match first.
-pub(super) fn most_specific(slots: &[Slot], logon: &Message<'_>) -> Option<usize> {
+/// The acceptor session a Logon on this port is for: its header mirrored, the most specific match
+/// first.
+pub(super) fn most_specific(slots: &[Slot], logon: &Message<'_>, port: u16) -> Option<usize> {
     let matches = |slot: &Slot| {
         let settings = slot.session.settings();
         let id = &settings.id;
@@ -100,6 +116,7 @@ pub(super) fn most_specific(slots: &[Slot], logon: &Message<'_>) -> Option<usize
         ];
         let is = |tag: Tag, value: &str| logon.get(tag) == Some(value.as_bytes());
         let fits = settings.role == Role::Acceptor
+            && porch::opens(&slot.accept, port)
             && logon.begin_string() == id.begin_string.as_bytes()
             && fixed.iter().all(|(tag, value)| is(*tag, value))
             && optional

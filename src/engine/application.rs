@@ -4,10 +4,10 @@
 
 use std::net::SocketAddr;
 
-use super::{Outbound, SessionHandle};
+use super::{Destination, Outbound, SessionHandle};
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{Admission, Delivery, Verdict};
-use crate::session::{Cause, Fault, SessionId};
+use crate::session::{Cause, Fault, ResetCause, SessionId};
 use crate::wire::fix::Message;
 
 /// A message that the session layer let through.
@@ -38,8 +38,10 @@ pub enum Event<'a> {
     ConnectFailed {
         /// Which session.
         session: SessionHandle,
-        /// To where.
-        address: SocketAddr,
+        /// To where, as it was configured.
+        destination: &'a Destination,
+        /// To which address. `None` if the name has none, or none that is known yet.
+        address: Option<SocketAddr>,
         /// Why.
         kind: std::io::ErrorKind,
     },
@@ -56,6 +58,13 @@ pub enum Event<'a> {
         session: SessionHandle,
         /// Why.
         cause: Cause,
+    },
+    /// Both number series of a session have started anew while it was logged on.
+    Reset {
+        /// Which session.
+        session: SessionHandle,
+        /// Why.
+        cause: ResetCause,
     },
     /// A session was made for a peer that no session was configured for.
     SessionAdded {

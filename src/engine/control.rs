@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use super::SessionHandle;
-use crate::admin::{Busy, CommandSender, Completion, Operation, Outcome, Ticket};
+use crate::admin::{Busy, CommandSender, Completion, HoldOrder, Operation, Outcome, Ticket};
 use crate::counters::{ConnectionState, ReadError, SessionStatus, StatusReader};
 use crate::session::Text;
 
@@ -76,16 +76,29 @@ impl Controller {
         self.directory.find(name)
     }
 
+    /// Sends a command. What each operation does is said at [`Operation`].
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn command(
+        &mut self,
+        session: SessionHandle,
+        operation: Operation,
+        within: Duration,
+    ) -> Result<Ticket, Busy> {
+        self.sender.send(session.0, operation, within)
+    }
+
     /// Clears the hold and has the session log on. Sequence numbers continue.
     ///
     /// # Errors
     /// Too many commands are under way.
     pub fn logon(&mut self, session: SessionHandle, within: Duration) -> Result<Ticket, Busy> {
-        self.sender.send(session.0, Operation::Logon, within)
+        self.command(session, Operation::Logon, within)
     }
 
     /// Sets the hold and has the session log out with `reason` in Text(58). Sequence numbers are not
-    /// touched; the session stays out until [`Controller::logon`].
+    /// touched; the session stays out until [`Controller::logon`], also across a restart.
     ///
     /// # Errors
     /// Too many commands are under way.
@@ -95,8 +108,11 @@ impl Controller {
         reason: Text,
         within: Duration,
     ) -> Result<Ticket, Busy> {
-        self.sender
-            .send(session.0, Operation::Logout(reason), within)
+        let order = HoldOrder {
+            reason,
+            ..HoldOrder::default()
+        };
+        self.command(session, Operation::Logout(order), within)
     }
 
     /// Has the connection cut without a Logout. An initiator connects again after its back-off.
@@ -104,7 +120,30 @@ impl Controller {
     /// # Errors
     /// Too many commands are under way.
     pub fn disconnect(&mut self, session: SessionHandle, within: Duration) -> Result<Ticket, Busy> {
-        self.sender.send(session.0, Operation::Disconnect, within)
+        self.command(session, Operation::Disconnect, within)
+    }
+
+    /// Starts both number series at 1 without ending the connection: makes the line quiet, then
+    /// exchanges Logons with ResetSeqNumFlag(141)=Y. Application messages are refused meanwhile.
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn reset_in_session(
+        &mut self,
+        session: SessionHandle,
+        within: Duration,
+    ) -> Result<Ticket, Busy> {
+        self.sender
+            .send(session.0, Operation::ResetInSession, within)
+    }
+
+    /// Starts both number series at 1 while there is no connection. The peer must do the same, or the
+    /// next logon ends with a number too low.
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn reset_numbers(&mut self, session: SessionHandle, within: Duration) -> Result<Ticket, Busy> {
+        self.sender.send(session.0, Operation::ResetNumbers, within)
     }
 
     /// The next completion, if there is one.

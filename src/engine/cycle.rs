@@ -3,15 +3,16 @@
 //! Every part is bounded, so that no session can hold up its neighbours.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::application::{Application, Event};
+use super::config::Template;
 use super::desk::{Desk, Handled, Released};
 use super::link::{Link, Owner};
 use super::net::{LinkId, ListenerId, Ready};
 use super::slot::{Connection, Slot};
-use super::{Engine, add};
+use super::{Engine, add, porch};
 use crate::counters::{EngineStatus, Stage};
 use crate::session::fix::{Origin, Phase, Unparked};
 use crate::session::{Cause, Fault, Outbox as _};
@@ -31,9 +32,6 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// How often the engine's part of the status page is written.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
-
-/// How long a stranger may take to log on.
-const STRANGER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A BodyLength(9) beyond our limit but up to this many bytes is believed, and ends the session; a
 /// larger one is a damaged digit, and the frame is garbled.
@@ -71,6 +69,7 @@ impl Engine {
     pub(super) fn turn<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
         let started = self.desk.ticker.now();
         let mut work = self.desk.take_commands(now, app);
+        work += self.desk.take_names();
         work += self.take_ready(now, app);
         work += self.read_links(now, app);
         work += self.fire_timers(now, app);
@@ -136,7 +135,7 @@ impl Engine {
                     link,
                     peer,
                 } => {
-                    self.accepted(now, listener, link, peer);
+                    self.accepted(now, listener, link, peer, app);
                     1
                 }
                 Ready::Connected(link) => {
@@ -155,9 +154,29 @@ impl Engine {
         work
     }
 
-    fn accepted(&mut self, now: Now, listener: ListenerId, link: LinkId, peer: SocketAddr) {
+    fn accepted<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        listener: ListenerId,
+        link: LinkId,
+        peer: SocketAddr,
+        app: &mut A,
+    ) {
         self.accepted += 1;
-        let give_up = now.mono + STRANGER_PATIENCE;
+        let limits = &self.config.strangers;
+        let give_up = now.mono + limits.patience;
+        // Only a limit that could be reached is worth the search.
+        if self.strangers >= limits.per_source_max
+            && self.strangers_of(peer.ip()) >= limits.per_source_max
+        {
+            self.turn_away(link, peer, Fault::TooManyStrangers, app);
+            return;
+        }
+        if self.strangers >= limits.max
+            && let Some((oldest, waited)) = self.oldest_stranger()
+        {
+            self.turn_away(oldest, waited, Fault::TooManyStrangers, app);
+        }
         self.own(
             link,
             Owner::Stranger {
@@ -186,11 +205,30 @@ impl Engine {
         self.list(link);
     }
 
+    /// How many connections from `source` have not logged on.
+    fn strangers_of(&self, source: IpAddr) -> usize {
+        let from_there =
+            |link: &&Link| matches!(link.owner, Owner::Stranger { peer, .. } if peer.ip() == source);
+        self.links.iter().filter(from_there).count()
+    }
+
+    /// The connection that has not logged on for the longest time, and from where it is.
+    fn oldest_stranger(&self) -> Option<(LinkId, SocketAddr)> {
+        let waiting = self.links.iter().filter_map(|link| match link.owner {
+            Owner::Stranger { peer, give_up, .. } => Some((give_up, link.id, peer)),
+            _ => None,
+        });
+        let (_, link, peer) = waiting.min_by_key(|(give_up, ..)| *give_up)?;
+        Some((link, peer))
+    }
+
     /// The session that is connecting over `link`.
     fn connecting(&self, link: LinkId) -> Option<usize> {
-        self.desk.slots.iter().position(
-            |slot| matches!(slot.connection, Connection::Connecting { link: its, .. } if its == link),
-        )
+        let slot = *self.desk.dialled.get(link.index as usize)? as usize;
+        match self.desk.slots.get(slot)?.connection {
+            Connection::Connecting { link: its, .. } if its == link => Some(slot),
+            _ => None,
+        }
     }
 
     fn session_of(&self, link: LinkId) -> Option<usize> {
@@ -224,7 +262,9 @@ impl Engine {
         }
         self.buffers[index].clear();
         self.links[index].id = link;
-        self.links[index].owner = owner;
+        self.strangers += usize::from(owner.is_stranger());
+        let before = self.links[index].change_owner(owner);
+        self.strangers -= usize::from(before.is_stranger());
     }
 
     fn list(&mut self, link: LinkId) {
@@ -471,13 +511,27 @@ impl Engine {
                 self.desk.follow(now, slot, step, Some(&message), app)
             }
             Owner::Stranger { peer, listener, .. } => {
-                let template = self
-                    .templates
-                    .get(listener.0 as usize)
-                    .and_then(Option::as_ref);
-                let welcomed = welcome(&mut self.desk, &message, link, |desk, id| {
-                    let template = template.ok_or(None)?;
-                    let config = template.session_for(&message, id).ok_or(None)?;
+                let limits = &self.config.strangers;
+                if !self.attempts.count(peer.ip(), now.mono, limits) {
+                    self.turn_away(link, peer, Fault::TooManyLogons, app);
+                    return Handled::Done;
+                }
+                // A port that was never listened on accepts nobody.
+                let Some(door) = self.doors.get(listener.0 as usize) else {
+                    self.drop_link(link);
+                    return Handled::Done;
+                };
+                let knock = Knock {
+                    link,
+                    source: peer.ip(),
+                    port: door.port,
+                };
+                let welcomed = welcome(&mut self.desk, &message, knock, |desk, id| {
+                    let offered = |template: &Template| template.session_for(&message, id.clone());
+                    let config = door.templates.iter().find_map(offered).ok_or(None)?;
+                    if !porch::lets_in(&config.accept, peer.ip()) {
+                        return Err(None);
+                    }
                     add::session(
                         desk,
                         &self.keeper,
@@ -491,10 +545,13 @@ impl Engine {
                 });
                 match welcomed {
                     Ok(Welcome { slot, added }) => {
-                        self.links[index].owner =
-                            Owner::Session(u32::try_from(slot).unwrap_or(u32::MAX));
+                        let owner = Owner::Session(super::slot::handle(slot).0);
+                        let before = self.links[index].change_owner(owner);
+                        self.strangers -= usize::from(before.is_stranger());
                         self.link_timers.cancel(link.index);
                         let entry = &mut self.desk.slots[slot];
+                        // A connection without its options is better than none.
+                        let _ = self.desk.net.tune(link, &entry.socket);
                         if added {
                             let session = super::slot::handle(slot);
                             app.on_event(&Event::SessionAdded {
@@ -660,7 +717,7 @@ impl Engine {
         if let Some(entry) = self.links.get_mut(link.index as usize)
             && entry.id == link
         {
-            entry.owner = Owner::Nobody;
+            self.strangers -= usize::from(entry.change_owner(Owner::Nobody).is_stranger());
             self.buffers[link.index as usize].clear();
             self.link_timers.cancel(link.index);
         }
@@ -684,18 +741,27 @@ enum Unwelcome {
     NotAdded(super::ConfigError),
 }
 
+/// A connection whose first message has come.
+#[derive(Clone, Copy)]
+struct Knock {
+    link: LinkId,
+    source: IpAddr,
+    /// Where it was accepted.
+    port: u16,
+}
+
 /// Finds, or makes, the session a first message belongs to, and binds the connection to it.
 fn welcome(
     desk: &mut Desk,
     message: &Message<'_>,
-    link: LinkId,
+    knock: Knock,
     add: impl FnOnce(&mut Desk, crate::session::SessionId) -> Result<usize, Option<super::ConfigError>>,
 ) -> Result<Welcome, Unwelcome> {
     if message.msg_type() != msg_type::LOGON {
         return Err(Unwelcome::Fault(Fault::FirstMessageNotLogon));
     }
     let unknown = || Unwelcome::Fault(Fault::UnknownIdentity);
-    let found = add::most_specific(&desk.slots, message);
+    let found = add::most_specific(&desk.slots, message, knock.port);
     let (slot, added) = match found {
         Some(slot) => (slot, false),
         None => {
@@ -708,10 +774,13 @@ fn welcome(
         }
     };
     let entry = &mut desk.slots[slot];
+    if !porch::lets_in(&entry.accept, knock.source) {
+        return Err(Unwelcome::Fault(Fault::SourceNotAllowed));
+    }
     if !matches!(entry.connection, Connection::None) {
         return Err(Unwelcome::Fault(Fault::AlreadyConnected));
     }
-    entry.connection = Connection::Open { link };
+    entry.connection = Connection::Open { link: knock.link };
     Ok(Welcome { slot, added })
 }
 

@@ -12,11 +12,13 @@ use super::application::{Application, Event, Inbound, Resend};
 use super::clock::Ticker;
 use super::net::{LinkId, Network};
 use super::outbound::Outbound;
+use super::resolver::{Resolver, Whose};
+use super::route::End;
 use super::slot::{Connection, Goal, Pending, Slot, handle};
-use crate::admin::{Command, CommandReceiver, Operation, Outcome};
+use crate::admin::{Command, CommandReceiver, HoldOrder, Operation, Outcome};
 use crate::counters::{Stage, StatusPage};
 use crate::session::fix::{Origin, Phase, Replayed, ResendJudge, Role, Step};
-use crate::session::{Cause, Fault, Text};
+use crate::session::{Cause, Fault, Hold, Refusal, ResetCause};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -55,6 +57,10 @@ pub(super) enum Flushed {
 pub(super) struct Desk {
     pub(super) slots: Vec<Slot>,
     pub(super) net: Box<dyn Network>,
+    /// By link number: the session that asked for the connection last.
+    pub(super) dialled: Vec<u32>,
+    /// Looks names up; there is one once a session has names to connect to.
+    pub(super) resolver: Option<Resolver>,
     /// One entry per session, lazily armed.
     pub(super) wheel: Wheel,
     pub(super) page: StatusPage,
@@ -95,12 +101,9 @@ impl Desk {
     /// Hands a message from the wire to its session, unless it is a Logon that may not come in now.
     pub(super) fn receive(&mut self, now: Now, slot: usize, message: &Message<'_>) -> Step {
         let Slot {
-            session,
-            journal,
-            hold,
-            ..
+            session, journal, ..
         } = &mut self.slots[slot];
-        if session.phase() == Phase::Down && (*hold || self.stopping) {
+        if session.phase() == Phase::Down && (journal.hold().is_some() || self.stopping) {
             return session.turn_away(now, Fault::OnHold, journal);
         }
         session.receive(now, message, Origin::Wire, journal)
@@ -131,9 +134,6 @@ impl Desk {
                     let entry = &mut self.slots[slot];
                     entry.traffic.logons += 1;
                     entry.traffic.logged_on = now;
-                    if let Some(route) = &mut entry.route {
-                        route.attempts = 0;
-                    }
                     let _: Flushed = self.flush(now, slot);
                     app.on_logon(session, &mut Outbound::new(now, self));
                     Step::Done
@@ -151,6 +151,11 @@ impl Desk {
                         session, journal, ..
                     } = &mut self.slots[slot];
                     session.delivered(now, message, verdict, journal)
+                }
+                (Step::Reset(cause), _) => {
+                    let _: Flushed = self.flush(now, slot);
+                    app.on_event(&Event::Reset { session, cause });
+                    Step::Done
                 }
                 (Step::PeerRejected, Some(reject)) => {
                     app.on_reject(session, reject, &mut Outbound::new(now, self));
@@ -254,17 +259,29 @@ impl Desk {
             Cause::ConnectionLost | Cause::Disconnected | Cause::ConnectFailed(_) | Cause::NoRoom(_)
         );
         self.released.push(Released { link, in_order });
-        let at_once = std::mem::take(&mut entry.connect_at_once);
-        entry.connection = match &mut entry.route {
-            Some(_) if self.stopping => Connection::None,
-            Some(_) if at_once => Connection::RetryAt(now.mono),
-            Some(route) => Connection::RetryAt(now.mono + route.next_pause()),
-            None => Connection::None,
-        };
         entry.traffic.last_cause = cause.code();
         entry.traffic.disconnected = now;
         entry.journal.drop_unsent();
-        let was_up = entry.session.disconnected();
+        let was_up = entry.session.disconnected(now, &mut entry.journal);
+        let end = match cause {
+            Cause::ConnectFailed(_) => End::NotConnected,
+            _ if !was_up => End::NotLoggedOn,
+            Cause::PeerLogout(_) | Cause::Fault(_) => {
+                End::ThrownOut(now.mono.since(entry.traffic.logged_on.mono))
+            }
+            _ => End::LoggedOn,
+        };
+        // What is told below is where this attempt went; the route goes on to the next.
+        if let (Some(route), Cause::ConnectFailed(kind)) = (&entry.route, cause) {
+            app.on_event(&Event::ConnectFailed {
+                session: handle(slot),
+                destination: route.destination(),
+                address: route.address(),
+                kind,
+            });
+        }
+        self.next_attempt(now, slot, end);
+        let entry = &mut self.slots[slot];
         // Noted now: it may connect again before commands are answered.
         for pending in &mut entry.pending {
             if pending.goal == Goal::Closed {
@@ -275,38 +292,81 @@ impl Desk {
         let session = handle(slot);
         if was_up {
             app.on_logout(session, &cause, &mut Outbound::new(now, self));
-        } else if let Cause::ConnectFailed(kind) = cause {
-            if let Some(route) = &self.slots[slot].route {
-                app.on_event(&Event::ConnectFailed {
-                    session,
-                    address: route.address,
-                    kind,
-                });
-            }
-        } else {
+        } else if !matches!(cause, Cause::ConnectFailed(_)) {
             app.on_event(&Event::LogonFailed { session, cause });
         }
+    }
+
+    /// Decides where an initiator connects next, and when.
+    fn next_attempt(&mut self, now: Now, slot: usize, end: End) {
+        let entry = &mut self.slots[slot];
+        let at_once = std::mem::take(&mut entry.connect_at_once);
+        let Some(route) = &mut entry.route else {
+            entry.connection = Connection::None;
+            return;
+        };
+        if let (Some((destination, host)), Some(resolver)) = (route.name(), &self.resolver)
+            && end != End::LoggedOn
+        {
+            let whose = Whose {
+                slot: handle(slot).0,
+                destination,
+            };
+            resolver.ask(host, whose);
+        }
+        let pause = route.ended(end);
+        entry.connection = if self.stopping {
+            Connection::None
+        } else if at_once {
+            Connection::RetryAt(now.mono)
+        } else {
+            Connection::RetryAt(now.mono + pause)
+        };
+    }
+
+    /// Takes the names that were looked up. Answers how many there were.
+    pub(super) fn take_names(&mut self) -> usize {
+        let mut taken = 0;
+        while let Some(answer) = self.resolver.as_mut().and_then(Resolver::next_answer) {
+            let slot = self.slots.get_mut(answer.whose.slot as usize);
+            if let Some(route) = slot.and_then(|slot| slot.route.as_mut()) {
+                route.resolved(answer.whose.destination as usize, answer.found);
+            }
+            taken += 1;
+        }
+        taken
     }
 
     /// Starts the connections, and ends the attempts, that are due.
     fn connection_due<A: Application + ?Sized>(&mut self, now: Now, slot: usize, app: &mut A) {
         let entry = &mut self.slots[slot];
         match entry.connection {
-            Connection::RetryAt(at) if now.mono >= at && !entry.hold && !self.stopping => {
-                let Some(route) = &entry.route else { return };
-                match self.net.connect(route.address) {
+            Connection::RetryAt(at) if now.mono >= at && !entry.is_held() && !self.stopping => {
+                let Some(route) = &mut entry.route else {
+                    return;
+                };
+                let dialled = match route.begin(now.mono) {
+                    Some(address) => self.net.connect(address, route.source(), &entry.socket),
+                    None => Err(io::ErrorKind::NotFound.into()),
+                };
+                match dialled {
                     Ok(link) => {
-                        let give_up = now.mono + route.connect_timeout;
+                        let give_up = now.mono + route.timeout();
                         entry.connection = Connection::Connecting { link, give_up };
+                        let index = link.index as usize;
+                        if self.dialled.len() <= index {
+                            self.dialled.resize(index + 1, 0);
+                        }
+                        self.dialled[index] = handle(slot).0;
                     }
                     Err(error) => {
-                        let (address, kind) = (route.address, error.kind());
-                        self.retry_later(now, slot);
                         app.on_event(&Event::ConnectFailed {
                             session: handle(slot),
-                            address,
-                            kind,
+                            destination: route.destination(),
+                            address: route.address(),
+                            kind: error.kind(),
                         });
+                        self.next_attempt(now, slot, End::NotConnected);
                     }
                 }
             }
@@ -330,13 +390,6 @@ impl Desk {
         }
     }
 
-    fn retry_later(&mut self, now: Now, slot: usize) {
-        let entry = &mut self.slots[slot];
-        if let Some(route) = &mut entry.route {
-            entry.connection = Connection::RetryAt(now.mono + route.next_pause());
-        }
-    }
-
     /// Brings a touched session to rest: what it has to send, to serve, to wait for and to show.
     /// Answers whether it must be visited again in the next cycle.
     pub(super) fn settle<A: Application + ?Sized>(
@@ -355,6 +408,7 @@ impl Desk {
             let step = entry.session.timeout(now, &mut entry.journal);
             self.follow(now, slot, step, None, app);
         }
+        self.end_hold_when_over(now, slot);
         let Slot {
             session, journal, ..
         } = &mut self.slots[slot];
@@ -379,6 +433,23 @@ impl Desk {
             Replayed::Waiting => entry.journal.unsent_len() == 0,
         };
         replay_goes_on || flushed == Flushed::More
+    }
+
+    /// Clears a hold whose time is over, and looks again later at one whose time is not.
+    fn end_hold_when_over(&mut self, now: Now, slot: usize) {
+        let entry = &mut self.slots[slot];
+        if entry.hold_check.is_none_or(|at| now.mono < at) {
+            return;
+        }
+        if entry
+            .journal
+            .hold()
+            .is_some_and(|hold| hold.is_over(now.utc))
+        {
+            entry.hold(None, now);
+        } else {
+            entry.watch_hold(now);
+        }
     }
 
     /// Answers the commands of a session that have come to their end.
@@ -451,7 +522,16 @@ impl Desk {
         self.touch(slot);
         match operation {
             Operation::Logon => self.log_on(now, slot),
-            Operation::Logout(reason) => self.log_out(now, slot, &reason, app),
+            Operation::Logout(order) => self.log_out(now, slot, &order, app),
+            Operation::Hold(order) => {
+                self.slots[slot].hold(Some(held(&order, now)), now);
+                Err(Outcome::Done)
+            }
+            Operation::Release if self.slots[slot].is_held() => {
+                self.slots[slot].hold(None, now);
+                Err(Outcome::Done)
+            }
+            Operation::Release => Err(Outcome::NoOp("not held")),
             Operation::Disconnect => match self.slots[slot].connection {
                 Connection::None | Connection::RetryAt(_) => Err(Outcome::NoOp("not connected")),
                 _ => {
@@ -459,6 +539,29 @@ impl Desk {
                     Err(Outcome::Done)
                 }
             },
+            Operation::ResetInSession => {
+                let entry = &mut self.slots[slot];
+                match entry.session.reset_in_session(now, &mut entry.journal) {
+                    Ok(step) => {
+                        self.follow(now, slot, step, None, app);
+                        Ok(Goal::Reset)
+                    }
+                    Err(refusal) => Err(refused(refusal)),
+                }
+            }
+            Operation::ResetNumbers => {
+                let entry = &mut self.slots[slot];
+                let why = ResetCause::Operator;
+                match (entry.connection, entry.session.phase()) {
+                    (Connection::None | Connection::RetryAt(_), Phase::Down) => {
+                        match entry.session.reset_numbers(now, why, &mut entry.journal) {
+                            Ok(()) => Err(Outcome::Done),
+                            Err(refusal) => Err(refused(refusal)),
+                        }
+                    }
+                    _ => Err(refused(Refusal::Connected)),
+                }
+            }
         }
     }
 
@@ -467,10 +570,13 @@ impl Desk {
             return Err(Outcome::Refused("the engine is stopping"));
         }
         let entry = &mut self.slots[slot];
-        let held = std::mem::replace(&mut entry.hold, false);
+        let held = entry.is_held();
+        if held {
+            entry.hold(None, now);
+        }
         match (entry.session.phase(), entry.connection) {
-            (Phase::Up, _) if held => Err(Outcome::Done),
-            (Phase::Up, _) => Err(Outcome::NoOp("logged on already")),
+            (Phase::Up | Phase::Resetting, _) if held => Err(Outcome::Done),
+            (Phase::Up | Phase::Resetting, _) => Err(Outcome::NoOp("logged on already")),
             (_, Connection::None | Connection::RetryAt(_)) => {
                 if entry.session.settings().role == Role::Initiator {
                     entry.connection = Connection::RetryAt(now.mono);
@@ -491,11 +597,11 @@ impl Desk {
         &mut self,
         now: Now,
         slot: usize,
-        reason: &Text,
+        order: &HoldOrder,
         app: &mut A,
     ) -> Result<Goal, Outcome> {
         let entry = &mut self.slots[slot];
-        entry.hold = true;
+        entry.hold(Some(held(order, now)), now);
         entry.connect_at_once = false;
         match entry.connection {
             Connection::None | Connection::RetryAt(_) => {
@@ -503,7 +609,7 @@ impl Desk {
             }
             Connection::Connecting { .. } => self.end(now, slot, Cause::Disconnected, app),
             Connection::Open { .. } | Connection::Draining { .. } => {
-                let step = entry.session.logout(now, reason, &mut entry.journal);
+                let step = entry.session.logout(now, &order.reason, &mut entry.journal);
                 self.follow(now, slot, step, None, app);
             }
         }
@@ -543,6 +649,28 @@ impl<A: Application + ?Sized> ResendJudge for Judge<'_, A> {
     fn unreadable(&mut self, seq: u64) {
         let session = self.session;
         self.app.on_event(&Event::Unreadable { session, seq });
+    }
+}
+
+/// The outcome of a command that a session refused.
+fn refused(refusal: Refusal) -> Outcome {
+    Outcome::Refused(match refusal {
+        Refusal::NotLoggedOn => "the session is not logged on",
+        Refusal::LoggingOut => "the session is logging out",
+        Refusal::Resetting => "a reset in session is under way",
+        Refusal::NoResetSeqNumFlag => "the version has no ResetSeqNumFlag(141)",
+        Refusal::Connected => "the session has a connection: log it out, or reset in session",
+        _ => "there is no room in the journal",
+    })
+}
+
+/// A hold as it was ordered.
+fn held(order: &HoldOrder, now: Now) -> Hold {
+    Hold {
+        since: now.utc,
+        until: order.until,
+        by: order.by,
+        why: order.reason,
     }
 }
 

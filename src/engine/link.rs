@@ -23,6 +23,12 @@ pub(super) enum Owner {
     Lingering { until: Mono },
 }
 
+impl Owner {
+    pub(super) fn is_stranger(&self) -> bool {
+        matches!(self, Self::Stranger { .. })
+    }
+}
+
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -39,6 +45,11 @@ impl Link {
             owner: Owner::Nobody,
             listed: false,
         }
+    }
+
+    /// Answers whose it was.
+    pub(super) fn change_owner(&mut self, owner: Owner) -> Owner {
+        std::mem::replace(&mut self.owner, owner)
     }
 }
 

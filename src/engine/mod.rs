@@ -14,6 +14,9 @@ mod link;
 pub mod net;
 mod os;
 mod outbound;
+mod porch;
+mod resolver;
+mod route;
 mod run;
 mod slot;
 
@@ -22,19 +25,24 @@ use std::sync::Arc;
 
 pub use self::application::{Application, Event, Inbound, Resend};
 pub use self::clock::{Clock, Ticker};
-pub use self::config::{ConfigError, EngineConfig, SessionConfig, Template};
+pub use self::config::{
+    Accept, ConfigError, Connect, Destination, EngineConfig, Failover, IdentityPattern, Listen, Need,
+    NotADestination, NotASubnet, Opened, Plan, Planned, Problem, Problems, SessionConfig, Start,
+    Strangers, Subnet, Template, nearest, quickfix,
+};
 use self::control::Directory;
 pub use self::control::{Controller, StatusError};
 use self::desk::{Desk, WISHES_MAX};
 use self::link::{Buffer, Link};
-use self::net::{Network, Ready};
+use self::net::{Network, Ready, Reuse};
 pub use self::os::OsNetwork;
 pub use self::outbound::{MESSAGE_ROOM, Outbound};
+use self::porch::{Attempts, Door};
 pub use self::run::{Idle, Run, RunError, Stopper};
 use crate::admin::{self, COMMANDS_MAX};
 use crate::counters::{EngineIdentity, StatusPage, StatusReader};
 use crate::journal::{Keeper, Recovery};
-use crate::session::Outbox as _;
+use crate::session::{Hold, Outbox as _};
 use crate::time::Now;
 use crate::wheel::Wheel;
 use crate::wire::fix::FieldIndex;
@@ -69,8 +77,11 @@ pub struct Engine {
     readable: Vec<u32>,
     /// One entry per connection that has no session, or no longer.
     link_timers: Wheel,
-    /// By listening port: what to do with a Logon for which no session is configured.
-    templates: Vec<Option<Template>>,
+    /// By the number of the listening port.
+    doors: Vec<Door>,
+    attempts: Attempts,
+    /// How many connections have not logged on yet.
+    strangers: usize,
     ready: Vec<Ready>,
     /// The fields of the message being handled.
     index: FieldIndex,
@@ -129,6 +140,8 @@ impl Engine {
             desk: Desk {
                 slots: Vec::new(),
                 net: network,
+                dialled: Vec::new(),
+                resolver: None,
                 wheel: Wheel::new(16, TICK),
                 page,
                 ticker: Ticker::new(),
@@ -140,12 +153,14 @@ impl Engine {
                 commands: 0,
                 stopping: false,
             },
+            attempts: Attempts::new(&config.strangers),
             config,
             links: Vec::new(),
             buffers: Vec::new(),
             readable: Vec::with_capacity(16),
             link_timers: Wheel::new(16, TICK),
-            templates: Vec::new(),
+            doors: Vec::new(),
+            strangers: 0,
             ready: Vec::with_capacity(READY_MAX),
             index,
             parked,
@@ -189,15 +204,31 @@ impl Engine {
         address: SocketAddr,
         template: Option<Template>,
     ) -> Result<SocketAddr, ConfigError> {
-        if let Some(template) = &template {
-            template.check()?;
-        }
+        let listen = Listen::on(address);
+        self.listen_as(match template {
+            Some(template) => listen.template(template),
+            None => listen,
+        })
+    }
+
+    /// Listens for peers of the acceptor sessions, with every choice there is about a port.
+    ///
+    /// # Errors
+    /// A setting that cannot be accepted, or the address cannot be bound.
+    pub fn listen_as(&mut self, listen: Listen) -> Result<SocketAddr, ConfigError> {
+        listen.check()?;
+        let address = listen.address;
+        let reuse = if listen.reuse_address {
+            Reuse::Allowed
+        } else {
+            Reuse::Forbidden
+        };
         let (_, bound) = self
             .desk
             .net
-            .listen(address)
+            .listen(address, reuse, &listen.socket)
             .map_err(|error| ConfigError::Listen { address, error })?;
-        self.templates.push(template);
+        self.doors.push(Door::new(listen, bound));
         Ok(bound)
     }
 
@@ -232,6 +263,12 @@ impl Engine {
     pub fn next_numbers(&self, session: SessionHandle) -> Option<(u64, u64)> {
         let journal = &self.desk.slot(session)?.journal;
         Some((journal.next_out(), journal.next_in()))
+    }
+
+    /// The hold an operator has set on `session`, in this run or one before.
+    #[must_use]
+    pub fn hold(&self, session: SessionHandle) -> Option<&Hold> {
+        self.desk.slot(session)?.journal.hold()
     }
 
     /// What a session has counted since it was added.

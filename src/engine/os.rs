@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Protocol, SockRef, Socket as Unconnected, TcpKeepalive, Type};
 
-use super::net::{LinkId, ListenerId, Network, Ready};
+use super::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
 
 /// Up to this many open connections each poll just tries to receive on every one, instead of asking
 /// for readiness first.
@@ -27,6 +28,9 @@ const READINESS_EVERY: u32 = 64;
 
 /// How many connections are accepted per port and poll.
 const ACCEPT_BATCH: usize = 16;
+
+/// How many connections the system may hold that have not been accepted yet.
+const BACKLOG: i32 = 1024;
 
 /// How many readiness events are taken per poll.
 const EVENTS: usize = 1024;
@@ -249,8 +253,19 @@ impl OsNetwork {
 }
 
 impl Network for OsNetwork {
-    fn listen(&mut self, address: SocketAddr) -> io::Result<(ListenerId, SocketAddr)> {
-        let mut listener = TcpListener::bind(address)?;
+    fn listen(
+        &mut self,
+        address: SocketAddr,
+        reuse: Reuse,
+        options: &SocketOptions,
+    ) -> io::Result<(ListenerId, SocketAddr)> {
+        let socket = unconnected(address)?;
+        socket.set_reuse_address(reuse == Reuse::Allowed)?;
+        // What is accepted inherits them; the size of a window is agreed on with the first segment.
+        set(SockRef::from(&socket), options)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let mut listener = TcpListener::from_std(socket.into());
         let bound = listener.local_addr()?;
         let id = u32::try_from(self.listeners.len()).map_err(io::Error::other)?;
         let token = Token(LISTENER | id as usize);
@@ -262,9 +277,28 @@ impl Network for OsNetwork {
         Ok((ListenerId(id), bound))
     }
 
-    fn connect(&mut self, address: SocketAddr) -> io::Result<LinkId> {
-        let stream = TcpStream::connect(address)?;
-        self.adopt(stream, false)
+    fn connect(
+        &mut self,
+        address: SocketAddr,
+        source: Option<SocketAddr>,
+        options: &SocketOptions,
+    ) -> io::Result<LinkId> {
+        let socket = unconnected(address)?;
+        set(SockRef::from(&socket), options)?;
+        if let Some(source) = source {
+            // The port of a connection that ended a moment ago may be used for the next.
+            socket.set_reuse_address(true)?;
+            socket.bind(&source.into())?;
+        }
+        match socket.connect(&address.into()) {
+            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
+            _ => {}
+        }
+        self.adopt(TcpStream::from_std(socket.into()), false)
+    }
+
+    fn tune(&mut self, link: LinkId, options: &SocketOptions) -> io::Result<()> {
+        set(SockRef::from(&*self.stream(link)?), options)
     }
 
     fn poll(&mut self, wait: Duration, ready: &mut Vec<Ready>) -> io::Result<()> {
@@ -348,11 +382,121 @@ fn link(token: usize) -> LinkId {
     LinkId { index, generation }
 }
 
+/// A socket that is neither bound nor connected, and never blocks.
+fn unconnected(address: SocketAddr) -> io::Result<Unconnected> {
+    let socket = Unconnected::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn set(socket: SockRef<'_>, options: &SocketOptions) -> io::Result<()> {
+    if let Some(silence) = options.keepalive {
+        let keepalive = TcpKeepalive::new().with_time(silence);
+        socket.set_tcp_keepalive(&keepalive)?;
+    }
+    if let Some(bytes) = options.receive_buffer_bytes {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    if let Some(bytes) = options.send_buffer_bytes {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    if let Some(class) = options.traffic_class {
+        match socket.domain()? {
+            Domain::IPV6 => socket.set_tclass_v6(class.into())?,
+            _ => socket.set_tos_v4(class.into())?,
+        }
+    }
+    if options.linger.is_some() {
+        socket.set_linger(options.linger)?;
+    }
+    Ok(())
+}
+
 fn retry_interrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             done => return done,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANY: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
+
+    fn everything() -> SocketOptions {
+        SocketOptions {
+            keepalive: Some(Duration::from_secs(77)),
+            receive_buffer_bytes: Some(64 * 1024),
+            send_buffer_bytes: Some(32 * 1024),
+            traffic_class: Some(0xb8),
+            linger: Some(Duration::from_secs(3)),
+        }
+    }
+
+    fn check(socket: SockRef<'_>) {
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(
+            socket.tcp_keepalive_time().unwrap(),
+            Duration::from_secs(77)
+        );
+        assert_eq!(socket.recv_buffer_size().unwrap(), 2 * 64 * 1024);
+        assert_eq!(socket.send_buffer_size().unwrap(), 2 * 32 * 1024);
+        assert_eq!(socket.tos_v4().unwrap(), 0xb8);
+        assert_eq!(socket.linger().unwrap(), Some(Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn options_and_source_reach_the_socket() {
+        let mut net = OsNetwork::new().unwrap();
+        let plain = SocketOptions::default();
+        let (_, address) = net.listen(ANY.into(), Reuse::Allowed, &plain).unwrap();
+        let source = Some((ANY.0, 0).into());
+        let ours = net.connect(address, source, &everything()).unwrap();
+        let mut ready = Vec::with_capacity(64);
+        let mut theirs = None;
+        let mut connected = false;
+        for _ in 0..1000 {
+            net.poll(Duration::from_millis(1), &mut ready).unwrap();
+            for event in ready.drain(..) {
+                match event {
+                    Ready::Accepted { link, peer, .. } => {
+                        assert_eq!(peer.ip(), SocketAddr::from(ANY).ip());
+                        theirs = Some(link);
+                    }
+                    Ready::Connected(link) => connected |= link == ours,
+                    _ => {}
+                }
+            }
+            if connected && theirs.is_some() {
+                break;
+            }
+        }
+        assert!(connected);
+        check(SockRef::from(&*net.stream(ours).unwrap()));
+        let theirs = theirs.unwrap();
+        assert!(
+            !SockRef::from(&*net.stream(theirs).unwrap())
+                .keepalive()
+                .unwrap()
+        );
+        net.tune(theirs, &everything()).unwrap();
+        check(SockRef::from(&*net.stream(theirs).unwrap()));
+    }
+
+    #[test]
+    fn a_source_that_is_not_ours_is_refused() {
+        let mut net = OsNetwork::new().unwrap();
+        let source = Some(SocketAddr::from(([192, 0, 2, 1], 0)));
+        let refused = net.connect(ANY.into(), source, &SocketOptions::default());
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::AddrNotAvailable);
     }
 }

@@ -3,12 +3,13 @@
 use super::SessionHandle;
 use super::desk::{Desk, Flushed, WISHES_MAX};
 use super::slot::Slot;
-use crate::admin::Operation;
+use crate::admin::{HoldOrder, Operation};
 use crate::counters::Stage;
-use crate::session::fix::Phase;
+use crate::journal::Journal;
+use crate::session::fix::{Phase, Session};
 use crate::session::{Refusal, SessionId, Text};
 use crate::time::Now;
-use crate::wire::fix::FrameWriter;
+use crate::wire::fix::{FrameWriter, HeaderFields};
 
 /// How long a message may be unless [`Outbound::send_sized`] says otherwise, in bytes.
 pub const MESSAGE_ROOM: usize = 4096;
@@ -59,6 +60,35 @@ impl<'a> Outbound<'a> {
         room: usize,
         write: impl FnOnce(&mut FrameWriter<'_>),
     ) -> Result<u64, Refusal> {
+        self.send_by(session, |now, session, journal| {
+            session.send(now, msg_type, room, write, journal)
+        })
+    }
+
+    /// As [`Outbound::send_sized`], with header fields of the application's own: OnBehalfOfCompID(115)
+    /// and the like, PossResend(97), ApplVerID(1128). PossDupFlag(43) and OrigSendingTime(122) among
+    /// them are left out unless the session is set to let them pass.
+    ///
+    /// # Errors
+    /// As [`Outbound::send`].
+    pub fn send_with(
+        &mut self,
+        session: SessionHandle,
+        msg_type: &[u8],
+        room: usize,
+        fields: &HeaderFields<'_>,
+        write: impl FnOnce(&mut FrameWriter<'_>),
+    ) -> Result<u64, Refusal> {
+        self.send_by(session, |now, session, journal| {
+            session.send_with(now, msg_type, room, fields, write, journal)
+        })
+    }
+
+    fn send_by(
+        &mut self,
+        session: SessionHandle,
+        send: impl FnOnce(Now, &mut Session, &mut Journal) -> Result<u64, Refusal>,
+    ) -> Result<u64, Refusal> {
         let asked_at = self.desk.ticker.now();
         let at = session.0 as usize;
         let Some(Slot {
@@ -67,7 +97,7 @@ impl<'a> Outbound<'a> {
         else {
             return Err(Refusal::UnknownSession);
         };
-        let seq = session.send(self.now, msg_type, room, write, journal)?;
+        let seq = send(self.now, session, journal)?;
         let written = self.desk.ticker.now().saturating_sub(asked_at);
         // The bytes first, the bookkeeping after.
         let _: Flushed = self.desk.flush(self.now, at);
@@ -109,7 +139,11 @@ impl<'a> Outbound<'a> {
     /// # Errors
     /// There is no such session, or too much was asked for in one cycle already.
     pub fn logout(&mut self, session: SessionHandle, reason: Text) -> Result<(), Refusal> {
-        self.wish(session, Operation::Logout(reason))
+        let order = HoldOrder {
+            reason,
+            ..HoldOrder::default()
+        };
+        self.wish(session, Operation::Logout(order))
     }
 
     /// Has the connection of a session cut without a Logout, at the end of the cycle.
@@ -118,6 +152,33 @@ impl<'a> Outbound<'a> {
     /// There is no such session, or too much was asked for in one cycle already.
     pub fn disconnect(&mut self, session: SessionHandle) -> Result<(), Refusal> {
         self.wish(session, Operation::Disconnect)
+    }
+
+    /// Starts both number series of a session at 1 without ending the connection, at the end of the
+    /// cycle; [`Event::Reset`](super::Event::Reset) tells that the peer has answered. Messages are
+    /// refused with [`Refusal::Resetting`] meanwhile.
+    ///
+    /// # Errors
+    /// There is no such session, or too much was asked for in one cycle already.
+    pub fn reset_in_session(&mut self, session: SessionHandle) -> Result<(), Refusal> {
+        self.wish(session, Operation::ResetInSession)
+    }
+
+    /// Starts both number series of a session at 1 at the end of the cycle, if it has no connection
+    /// then.
+    ///
+    /// # Errors
+    /// There is no such session, or too much was asked for in one cycle already.
+    pub fn reset_numbers(&mut self, session: SessionHandle) -> Result<(), Refusal> {
+        self.wish(session, Operation::ResetNumbers)
+    }
+
+    /// Has any other operation done at the end of the cycle.
+    ///
+    /// # Errors
+    /// There is no such session, or too much was asked for in one cycle already.
+    pub fn command(&mut self, session: SessionHandle, operation: Operation) -> Result<(), Refusal> {
+        self.wish(session, operation)
     }
 
     fn wish(&mut self, session: SessionHandle, operation: Operation) -> Result<(), Refusal> {

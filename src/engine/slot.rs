@@ -1,16 +1,20 @@
 //! One session with everything the engine keeps for it.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::SessionHandle;
-use super::net::LinkId;
+use super::config::Accept;
+use super::net::{LinkId, SocketOptions};
+use super::route::Route;
 use crate::admin::{Outcome, Ticket};
 use crate::counters::{ConnectionState, SessionStatus};
 use crate::journal::Journal;
 use crate::session::fix::{Phase, Session};
-use crate::session::{Cause, Outbox as _};
+use crate::session::{Cause, Hold, Outbox as _};
 use crate::time::{Mono, Now};
+
+/// How often the end of a hold is compared with the wall clock at least.
+const HOLD_CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// A session, its journal and its place in the world.
 #[derive(Debug)]
@@ -20,8 +24,12 @@ pub(super) struct Slot {
     pub(super) connection: Connection,
     /// For an initiator, how it connects.
     pub(super) route: Option<Route>,
-    /// An operator holds the session: it does not connect, and it refuses Logons.
-    pub(super) hold: bool,
+    /// When the end of an operator's hold is looked at next.
+    pub(super) hold_check: Option<Mono>,
+    /// For an acceptor, where its peer may come from.
+    pub(super) accept: Accept,
+    /// What is asked of its socket.
+    pub(super) socket: SocketOptions,
     /// An operator asked for a logon while a connection was ending: the next one does not wait for
     /// the back-off.
     pub(super) connect_at_once: bool,
@@ -54,28 +62,6 @@ pub(super) enum Connection {
     },
 }
 
-/// How an initiator connects.
-#[derive(Clone, Debug)]
-pub(super) struct Route {
-    pub(super) address: SocketAddr,
-    pub(super) reconnect: Vec<Duration>,
-    pub(super) connect_timeout: Duration,
-    /// Attempts since the last successful logon.
-    pub(super) attempts: usize,
-}
-
-impl Route {
-    /// How long to wait before the next attempt.
-    pub(super) fn next_pause(&mut self) -> Duration {
-        let at = self.attempts.min(self.reconnect.len().saturating_sub(1));
-        self.attempts = self.attempts.saturating_add(1);
-        self.reconnect
-            .get(at)
-            .copied()
-            .unwrap_or(Duration::from_secs(30))
-    }
-}
-
 /// A command that is not done yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pending {
@@ -90,6 +76,8 @@ pub(super) struct Pending {
 pub(super) enum Goal {
     LoggedOn,
     Closed,
+    /// A reset in session is confirmed.
+    Reset,
     /// Nothing any more: it is answered once the status page shows what it did.
     Ended(Outcome),
 }
@@ -117,11 +105,31 @@ impl Slot {
         }
     }
 
+    /// Whether an operator holds the session: it does not connect, and it refuses Logons.
+    pub(super) fn is_held(&self) -> bool {
+        self.journal.hold().is_some()
+    }
+
+    /// Sets, replaces or clears the hold.
+    pub(super) fn hold(&mut self, hold: Option<Hold>, now: Now) {
+        self.journal.set_hold(hold);
+        self.watch_hold(now);
+    }
+
+    /// Decides when the end of the hold is looked at next: the wall clock may be set meanwhile.
+    pub(super) fn watch_hold(&mut self, now: Now) {
+        let until = self.journal.hold().and_then(|hold| hold.until);
+        self.hold_check = until.map(|until| {
+            let left = Duration::from_nanos(until.0.saturating_sub(now.utc.0));
+            now.mono + left.min(HOLD_CHECK_EVERY)
+        });
+    }
+
     /// When something may be due for the slot.
     pub(super) fn deadline(&self) -> Option<Mono> {
         let connection = match self.connection {
             Connection::None | Connection::Open { .. } => None,
-            Connection::RetryAt(at) => (!self.hold).then_some(at),
+            Connection::RetryAt(at) => (!self.is_held()).then_some(at),
             Connection::Connecting { give_up, .. } => Some(give_up),
             Connection::Draining {
                 not_before,
@@ -134,10 +142,15 @@ impl Slot {
             }),
         };
         let pending = self.pending.iter().map(|pending| pending.deadline).min();
-        [self.session.deadline(), connection, pending]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.session.deadline(),
+            connection,
+            pending,
+            self.hold_check,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Whether a pending command has come to its end.
@@ -145,6 +158,7 @@ impl Slot {
         let reached = match pending.goal {
             Goal::Ended(outcome) => return Some(outcome),
             Goal::LoggedOn => self.session.phase() == Phase::Up,
+            Goal::Reset => self.session.phase() == Phase::Up && !self.session.is_resetting(),
             Goal::Closed => {
                 matches!(self.connection, Connection::None | Connection::RetryAt(_))
                     && self.session.phase() == Phase::Down
@@ -152,8 +166,10 @@ impl Slot {
         };
         if reached {
             Some(Outcome::Done)
-        } else if pending.goal == Goal::LoggedOn && self.hold {
+        } else if pending.goal == Goal::LoggedOn && self.is_held() {
             Some(Outcome::Refused("a logout was asked for meanwhile"))
+        } else if pending.goal == Goal::Reset && !self.session.is_resetting() {
+            Some(Outcome::Refused("the connection ended meanwhile"))
         } else if now.mono >= pending.deadline {
             Some(Outcome::TimedOut)
         } else {
@@ -170,13 +186,13 @@ impl Slot {
             (Phase::Down, Connection::Open { .. }) => ConnectionState::AwaitLogon,
             (Phase::Down, _) => ConnectionState::Down,
             (Phase::LogonSent, _) => ConnectionState::LogonSent,
-            (Phase::Up, _) => ConnectionState::Up,
+            (Phase::Up | Phase::Resetting, _) => ConnectionState::Up,
             (Phase::LogoutSent, _) => ConnectionState::LogoutSent,
             (Phase::Closing, _) => ConnectionState::Closing,
         };
         SessionStatus {
             state,
-            held: self.hold,
+            held: self.is_held(),
             in_schedule: true,
             next_out: self.journal.next_out(),
             next_in: self.journal.next_in(),

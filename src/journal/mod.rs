@@ -11,6 +11,7 @@
 //!     0000000002.journal  512 KiB   sealed
 //!     0000000003.journal    1 MiB   <- records are appended here
 //!     0000000004.journal    2 MiB   prepared: allocated, touched, header blank
+//!     hold                    4 KiB   the operator's hold, if any
 //!
 //!              record  record  record  record  record | claimed room        index
 //!                out     in      out     out     in   |                    <- ...
@@ -42,6 +43,7 @@
 mod append;
 mod config;
 mod directory;
+mod hold;
 mod keeper;
 mod open;
 mod port;
@@ -63,8 +65,9 @@ pub use reader::{Entry, Item, Reader, Totals, identity, verify};
 pub use record::{Kind, Reset};
 pub use recover::{Damage, Finding, Recovery};
 
-use crate::session::Class;
+use crate::session::{Class, Hold};
 use crate::time::Utc;
+use hold::HoldFile;
 use keeper::{Job, Line};
 use port::{Port, Prepared, error_of, position, position_offset, position_segment};
 use record::Head;
@@ -96,6 +99,7 @@ pub struct Journal {
     settings: Settings,
     line: Arc<Line>,
     port: Arc<Port>,
+    hold: HoldFile,
     /// Held for its lock.
     lock: Option<std::fs::File>,
 }
@@ -242,6 +246,18 @@ impl Journal {
         error_of(&self.port.prepare_errno)
             .or_else(|| error_of(&self.port.flush_errno))
             .or_else(|| error_of(&self.port.retire_errno))
+    }
+
+    /// The operator's hold on the session, as it was stored last, by this process or one before.
+    #[must_use]
+    pub fn hold(&self) -> Option<&Hold> {
+        self.hold.hold()
+    }
+
+    /// Stores a hold, or that there is none any more. Survives the process being killed at any
+    /// instruction; after a power loss it may be the one of up to half a minute before.
+    pub fn set_hold(&mut self, hold: Option<Hold>) {
+        self.hold.store(hold);
     }
 
     /// A look at the journal.

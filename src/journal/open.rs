@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::config::{ConfigError, Durability, JournalConfig, Location, SEGMENT_BYTES_MAX};
 use super::directory::{self, LockError};
+use super::hold::HoldFile;
 use super::keeper::{Job, Keeper, Line};
 use super::port::{Port, position};
 use super::recover::{Damage, Finding, Recovery, Walk, last_used, walk};
@@ -145,21 +146,23 @@ impl Journal {
         let line = keeper.line();
         let port = Arc::new(Port::new(config.location.clone(), config.durability));
         let mut recovery = Recovery::default();
-        let (lock, opened) = match &config.location {
+        let (lock, opened, hold) = match &config.location {
             Location::Memory => {
                 let region = Region::heap(config.first_segment_bytes)
                     .map_err(|error| io_error(Path::new("memory"), "allocate", error))?;
-                (None, create(region, &config, 1, now))
+                let hold = HoldFile::in_memory(now)
+                    .map_err(|error| io_error(Path::new("memory"), "allocate", error))?;
+                (None, create(region, &config, 1, now), hold)
             }
             Location::Directory(path) => {
                 let lock = take_lock(path)?;
-                (
-                    Some(lock),
-                    open_directory(path, &config, &port, now, &mut recovery)?,
-                )
+                let opened = open_directory(path, &config, &port, now, &mut recovery)?;
+                let hold = HoldFile::open(path, now)
+                    .map_err(|error| io_error(&HoldFile::path(path), "open", error))?;
+                (Some(lock), opened, hold)
             }
         };
-        let journal = assemble(config, opened, lock, line, port);
+        let journal = assemble(config, opened, hold, lock, line, port);
         Ok((journal, recovery))
     }
 }
@@ -189,6 +192,7 @@ impl Journal {
 fn assemble(
     config: JournalConfig,
     opened: Opened,
+    hold: HoldFile,
     lock: Option<File>,
     line: Arc<Line>,
     port: Arc<Port>,
@@ -228,6 +232,7 @@ fn assemble(
         },
         line,
         port,
+        hold,
         lock,
     };
     let tail = journal.tail();

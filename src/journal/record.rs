@@ -254,13 +254,7 @@ impl Reset {
     /// `None` if it is not the content of a reset record.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; RESET_BYTES] = bytes.try_into().ok()?;
-        let cause = match bytes[24] {
-            0 => ResetCause::Created,
-            1 => ResetCause::ResetSeqNumFlag,
-            2 => ResetCause::ResetOnLogon,
-            3 => ResetCause::Operator,
-            _ => return None,
-        };
+        let cause = *ResetCause::ALL.get(usize::from(bytes[24]))?;
         Some(Self {
             series: le_u64(&bytes[..8]),
             next_out: le_u64(&bytes[8..16]),
@@ -417,12 +411,7 @@ mod tests {
 
     #[test]
     fn resets_are_read_back_and_nothing_else_is_one() {
-        for cause in [
-            ResetCause::Created,
-            ResetCause::ResetSeqNumFlag,
-            ResetCause::ResetOnLogon,
-            ResetCause::Operator,
-        ] {
+        for cause in ResetCause::ALL {
             let reset = Reset {
                 series: 2,
                 next_out: 3,

@@ -75,6 +75,12 @@ catalogue! {
     AlreadyConnected => Close,
     /// No complete Logon within the logon timeout.
     LogonTimeout => Close,
+    /// The session of the Logon may not be reached from this address.
+    SourceNotAllowed => Close,
+    /// More connections that have not logged on than there may be, from one address or in all.
+    TooManyStrangers => Close,
+    /// More Logons from one address within a minute than there may be.
+    TooManyLogons => Close,
 
     // The Logon itself.
 
@@ -88,6 +94,8 @@ catalogue! {
     ResetNotAtOne { received: u64 } => LogoutAndClose,
     /// We asked for a reset and the answer continues the old series.
     ResetNotConfirmed { received: u64 } => LogoutAndClose,
+    /// A reset in session that we asked for was not answered within the logon timeout.
+    ResetNotAnswered => LogoutAndClose,
     /// The answer to our Logon resets although we did not ask for it.
     ResetNotAsked => LogoutAndClose,
     /// An answer to our Logon that is neither Logon nor Logout.
@@ -204,6 +212,9 @@ impl fmt::Display for Fault {
             Self::UnknownIdentity => f.write_str("No session for this BeginString and these CompIDs"),
             Self::AlreadyConnected => f.write_str("The session is connected already"),
             Self::LogonTimeout => f.write_str("No Logon within the logon timeout"),
+            Self::SourceNotAllowed => f.write_str("The session may not be reached from this address"),
+            Self::TooManyStrangers => f.write_str("Too many connections that have not logged on"),
+            Self::TooManyLogons => f.write_str("Too many Logons from this address within a minute"),
             Self::OnHold => f.write_str("Logon not allowed now: the session is on hold"),
             Self::BadLogonField {
                 tag,
@@ -230,6 +241,7 @@ impl fmt::Display for Fault {
                     "ResetSeqNumFlag was not confirmed, MsgSeqNum received is {received}"
                 )
             }
+            Self::ResetNotAnswered => f.write_str("ResetSeqNumFlag was not answered"),
             Self::ResetNotAsked => f.write_str("ResetSeqNumFlag was not asked for"),
             Self::NotALogonAnswer => f.write_str("Logon was not answered with Logon or Logout"),
             Self::LogonWhileLoggedOn => f.write_str("Logon without ResetSeqNumFlag while logged on"),

@@ -6,13 +6,16 @@
 mod cause;
 mod fault;
 pub mod fix;
+mod hold;
 mod identity;
 mod outbox;
 mod refusal;
+pub mod schedule;
 mod text;
 
 pub use cause::Cause;
 pub use fault::{Defect, Disposition, Fault};
+pub use hold::Hold;
 pub use identity::SessionId;
 pub use outbox::{Class, Full, InboundAt, Outbox, REPLAY_GROWTH, Replay, ResetCause, Stored};
 pub use refusal::Refusal;

@@ -7,6 +7,7 @@
 //! The outbox is also the one owner of both sequence numbers, so that a session holds no second copy
 //! that could disagree after a crash.
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::time::Utc;
@@ -142,8 +143,45 @@ pub enum ResetCause {
     ResetSeqNumFlag = 1,
     /// The session is configured to start every connection at 1.
     ResetOnLogon = 2,
-    /// An operator's command.
+    /// An operator's command, or the application's.
     Operator = 3,
+    /// The session is configured to restart once both sides have logged out.
+    ResetOnLogout = 4,
+    /// The session is configured to restart whenever a connection ends.
+    ResetOnDisconnect = 5,
+    /// Logons with ResetSeqNumFlag(141)=Y were exchanged while logged on.
+    InSession = 6,
+    /// The schedule began a new interval.
+    Schedule = 7,
+}
+
+impl ResetCause {
+    /// Every cause, in the order of the numbers they are recorded by.
+    pub const ALL: [Self; 8] = [
+        Self::Created,
+        Self::ResetSeqNumFlag,
+        Self::ResetOnLogon,
+        Self::Operator,
+        Self::ResetOnLogout,
+        Self::ResetOnDisconnect,
+        Self::InSession,
+        Self::Schedule,
+    ];
+}
+
+impl fmt::Display for ResetCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Created => "the journal is new",
+            Self::ResetSeqNumFlag => "ResetSeqNumFlag(141) in a Logon",
+            Self::ResetOnLogon => "the session starts anew at every logon",
+            Self::Operator => "an operator asked for it",
+            Self::ResetOnLogout => "both sides had logged out",
+            Self::ResetOnDisconnect => "the connection had ended",
+            Self::InSession => "ResetSeqNumFlag(141) in Logons exchanged while logged on",
+            Self::Schedule => "the schedule began a new interval",
+        })
+    }
 }
 
 #[cfg(test)]

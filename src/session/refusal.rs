@@ -14,6 +14,13 @@ pub enum Refusal {
     NotLoggedOn,
     /// The session is logging out; nothing more may be sent on this connection.
     LoggingOut,
+    /// A reset in session is under way; see
+    /// [`Session::reset_in_session`](crate::session::fix::Session::reset_in_session).
+    Resetting,
+    /// The version has no ResetSeqNumFlag(141).
+    NoResetSeqNumFlag,
+    /// There is a connection, and what was asked for is for a session without one.
+    Connected,
     /// Back-pressure: there is no room for an application message now. Session-level messages still
     /// go out.
     Full(Full),
@@ -29,6 +36,9 @@ impl fmt::Display for Refusal {
             Self::UnknownSession => f.write_str("no such session in this engine"),
             Self::NotLoggedOn => f.write_str("the session is not logged on"),
             Self::LoggingOut => f.write_str("the session is logging out"),
+            Self::Resetting => f.write_str("a reset in session is under way"),
+            Self::NoResetSeqNumFlag => f.write_str("the version has no ResetSeqNumFlag(141)"),
+            Self::Connected => f.write_str("the session has a connection"),
             Self::Full(Full::Unsent) => {
                 f.write_str("the peer does not read: unsent bytes are at the limit")
             }

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
-use pinfix::engine::{Application, Event, Inbound, Outbound, SessionHandle};
+use pinfix::admin::Operation;
+use pinfix::engine::{Application, Event, Inbound, Outbound, Resend, SessionHandle};
 use pinfix::session::fix::{Admission, Verdict};
 use pinfix::session::{Cause, Text};
 use pinfix::wire::fix::{Message, msg_type, tag};
 
-use super::script::{Answer, Order};
+use super::script::{Answer, Field, What};
 
 /// Something the application, the operator or the embedder was told.
 #[derive(Clone, Debug)]
@@ -37,23 +38,29 @@ impl Told {
 
 pub struct App {
     pub told: VecDeque<Told>,
+    /// Own messages with these fields are not to be sent again; none: all are.
+    pub vetoed: Vec<Field>,
     /// Faults seen in causes and events.
     pub faults: Vec<&'static str>,
     pub answer: Answer,
     pub refuse: Option<String>,
     pub password: Option<String>,
-    pub callback: Option<Order>,
+    pub callback: Option<Operation>,
+    /// Failed connections are told with their address.
+    pub tells_address: bool,
 }
 
 impl App {
     pub fn new() -> Self {
         Self {
             told: VecDeque::new(),
+            vetoed: Vec::new(),
             faults: Vec::new(),
             answer: Answer::Accept,
             refuse: None,
             password: None,
             callback: None,
+            tells_address: false,
         }
     }
 
@@ -106,13 +113,9 @@ impl Application for App {
         }
         assert_eq!(message.uint(tag::MSG_SEQ_NUM), Ok(inbound.delivery.seq));
         self.told.push_back(Told::with(words, message));
-        let asked = match self.callback.take() {
-            Some(Order::Logon) => out.logon(inbound.session),
-            Some(Order::Logout(reason)) => out.logout(inbound.session, Text::new(&reason).unwrap()),
-            Some(Order::Disconnect) => out.disconnect(inbound.session),
-            None => Ok(()),
-        };
-        asked.unwrap();
+        if let Some(operation) = self.callback.take() {
+            out.command(inbound.session, operation).unwrap();
+        }
         match &self.answer {
             Answer::Accept => Verdict::Accept,
             Answer::Reject {
@@ -146,15 +149,29 @@ impl Application for App {
         self.told.push_back(Told::with("app reject".into(), reject));
     }
 
+    fn on_resend(&mut self, _: SessionHandle, original: &Message<'_>) -> Resend {
+        let has = |field: &Field| match (&field.what, field.tag.parse()) {
+            (What::Is(value), Ok(tag)) => original.get(tag) == Some(value),
+            _ => false,
+        };
+        if !self.vetoed.is_empty() && self.vetoed.iter().all(has) {
+            Resend::GapFill
+        } else {
+            Resend::Send
+        }
+    }
+
     fn on_logout(&mut self, _: SessionHandle, cause: &Cause, _: &mut Outbound<'_>) {
         self.cause("app logout", cause);
     }
 
     fn on_event(&mut self, event: &Event<'_>) {
         match event {
-            Event::ConnectFailed { kind, .. } => {
+            Event::ConnectFailed { kind, address, .. } => {
+                let to = address.filter(|_| self.tells_address);
+                let to = to.map_or(String::new(), |address| format!(" {address}"));
                 self.told
-                    .push_back(Told::new(format!("event connect-failed {kind:?}")));
+                    .push_back(Told::new(format!("event connect-failed {kind:?}{to}")));
             }
             Event::TurnedAway { fault, .. } => {
                 self.faults.push(fault.name());
@@ -165,6 +182,10 @@ impl Application for App {
             Event::Unreadable { seq, .. } => {
                 self.told
                     .push_back(Told::new(format!("event unreadable {seq}")));
+            }
+            Event::Reset { cause, .. } => {
+                self.told
+                    .push_back(Told::new(format!("event reset {cause:?}")));
             }
             Event::SessionAdded { id, .. } => {
                 self.told

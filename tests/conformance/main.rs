@@ -29,7 +29,8 @@
 //! raw-many N TEXT              the same bytes N times
 //! repeat N > FIELDS            the same frame N times, numbers counting
 //! peer-number N                the number of the peer's next frame
-//! connect / refuse             the peer connects or takes the engine's connection / refuses it
+//! connect [from ADDRESS]       the peer connects or takes the engine's connection
+//! refuse                       the peer refuses it
 //! logon [FIELDS]               connects and exchanges Logons, numbers as they are
 //! on N                         goes on with connection N, counting from 1
 //! finish / close / sever       the peer half-closes / closes / the connection breaks
@@ -38,9 +39,14 @@
 //! send TYPE FIELDS             the application sends          send-many N BYTES
 //! verdict accept | report | reject REASON TAG TEXT | business REASON TEXT    to messages from now on
 //! admission refuse TEXT        to Logons from now on
-//! operator logon | logout TEXT | disconnect [within 5s]
+//! operator logon | logout TEXT | hold TEXT | release | disconnect | reset-in-session | reset-numbers
+//!   [within 5s]
 //! operator-of-unknown ...      the same for a session the engine does not have
 //! callback ...                 the same, asked for inside the next delivery
+//! reason TEXT                  a text that is refused as the reason of anything
+//! veto FIELDS                  messages of ours with these fields are not wanted again
+//! damage N                     the record of message N of ours is spoilt in the journal
+//! stall 3s                     the process stands still: time passes without a cycle
 //! restart                      the process is killed and started again on the same journal
 //! stop-engine / drop-engine
 //!
@@ -49,11 +55,11 @@
 //! silent [10s]                 nothing was sent or told [and nothing is, nor does the engine connect,
 //!                              while time passes]
 //! ok                           the session is up: a TestRequest in sequence is answered
-//! dialled                      the engine has asked for a connection that is not answered yet
+//! dialled [ADDRESS]            the engine has asked for a connection that is not answered yet
 //! open / closed / ended / gone the connection; ended: half-closed by the engine; closed: and the
 //!                              peer closes too; gone: the engine has let go of it
 //! app logon | logout CAUSE | TYPE [poss-dup] [poss-resend] FIELDS | reject FIELDS | refused WHY
-//! event turned-away FAULT | logon-failed CAUSE | connect-failed KIND
+//! event turned-away FAULT | logon-failed CAUSE | connect-failed KIND | reset CAUSE
 //! events N WORDS               the same N times
 //! completed OUTCOME            a command of the operator
 //! in N / out N                 NextNumIn and NextNumOut
@@ -84,13 +90,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use pinfix::admin::Operation;
 use pinfix::session::Fault;
 
 use self::runner::{Coverage, Delivery, run};
 use self::script::Scenario;
 
 /// What a command can be and come to.
-const OPERATIONS: [&str; 3] = ["Logon", "Logout", "Disconnect"];
 const OUTCOMES: [&str; 6] = [
     "Done",
     "NoOp",
@@ -212,7 +218,7 @@ fn check(coverage: &Coverage) -> ExitCode {
     let faults = missing("faults", Fault::NAMES, &coverage.faults.lock().unwrap());
     let operations = missing(
         "operations",
-        &OPERATIONS,
+        &Operation::NAMES,
         &coverage.operations.lock().unwrap(),
     );
     let outcomes = missing("outcomes", &OUTCOMES, &coverage.outcomes.lock().unwrap());

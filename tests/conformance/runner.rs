@@ -5,26 +5,30 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use pinfix::admin::Outcome;
-use pinfix::engine::{Controller, Engine, EngineConfig, SessionConfig, SessionHandle};
+use pinfix::admin::{Operation, Outcome};
+use pinfix::engine::{
+    Controller, Engine, EngineConfig, Failover, MESSAGE_ROOM, SessionConfig, SessionHandle,
+};
 use pinfix::journal::{Keeper, Location};
 use pinfix::session::Text;
 use pinfix::session::fix::policy::{
     BelowExpected, Garbled, LogoutAboveExpected, OnSilence, OrigSendingTime, RequestEnd, ResendFrom,
 };
 use pinfix::session::fix::rules::{FIX44, Rules};
-use pinfix::session::fix::{AtLogon, LogonField, Role};
+use pinfix::session::fix::{AtEnd, AtLogon, LogonField, Role};
 use pinfix::time::{Mono, Now, TimestampPrecision, Utc};
+use pinfix::wire::fix::{HeaderFields, tag};
 
 use super::app::{App, Told};
 use super::frame::{self, ENGINE, Filling, PEER, Received, printed};
-use super::script::{Action, Expectation, Field, Line, Order, Scenario, Start, Step, What};
-use super::simnet::{End, SOCKET_BYTES, Wire};
+use super::script::{Action, Expectation, Field, Line, Scenario, Start, Step, What};
+use super::simnet::{End, SOCKET_BYTES, SOURCE, Wire};
 
 /// How time is cut while a scenario waits.
 const STEP: Duration = Duration::from_millis(10);
@@ -111,6 +115,8 @@ struct Run<'a> {
     engine_number: u64,
     /// What the engine sent, by number.
     originals: HashMap<u64, Received>,
+    /// Numbers may start anew without ResetSeqNumFlag(141).
+    restarts: bool,
     /// Frames may have waited, or have been lost, in a socket.
     held_back: bool,
     probes: u32,
@@ -155,7 +161,7 @@ impl<'a> Run<'a> {
             matches!(
                 &line.step,
                 Step::Do {
-                    action: Action::Restart,
+                    action: Action::Restart | Action::Damage(_),
                     ..
                 }
             )
@@ -164,6 +170,8 @@ impl<'a> Run<'a> {
         if let Some(directory) = &directory {
             config.journal.location = Location::Directory(directory.clone());
         }
+        let restarts =
+            config.settings.at_logon != AtLogon::Continue || config.settings.at_end != AtEnd::Continue;
         let (engine, controller, session) = start(&wire, &engine_config, &config, address, now)?;
         Ok(Self {
             wire,
@@ -183,6 +191,7 @@ impl<'a> Run<'a> {
             peer_number: 1,
             engine_number: 1,
             originals: HashMap::new(),
+            restarts,
             held_back: false,
             probes: 0,
             log: Vec::new(),
@@ -355,15 +364,14 @@ impl<'a> Run<'a> {
             return Err(format!("SendingTime(52) should be {now}"));
         }
         let number = frame.number(34).ok_or("MsgSeqNum(34) is no number")?;
-        if is(43, "Y") {
+        let bridged = self.config.settings.resend.application_poss_dup && number >= self.engine_number;
+        if is(43, "Y") && !bridged {
             return self.check_resent(frame, number);
         }
-        if frame.get(43).is_some() || frame.get(122).is_some() {
+        if (frame.get(43).is_some() || frame.get(122).is_some()) && !bridged {
             return Err("a new message with 43 or 122".into());
         }
-        let restart = is(35, "A")
-            && number == 1
-            && (is(141, "Y") || self.config.settings.at_logon != AtLogon::Continue);
+        let restart = is(35, "A") && number == 1 && (is(141, "Y") || self.restarts);
         if restart {
             self.engine_number = 1;
             self.originals.clear();
@@ -423,7 +431,7 @@ impl<'a> Run<'a> {
                 next_in,
                 next_out,
             } => self.given(*start, *next_in, *next_out)?,
-            Action::Connect => self.connect()?,
+            Action::Connect(source) => self.connect(source.unwrap_or(SOURCE.into()))?,
             Action::Refuse => {
                 let dial = self.await_dial()?;
                 self.note("  the peer refuses the connection");
@@ -493,11 +501,25 @@ impl<'a> Run<'a> {
             Action::Verdict(answer) => self.app.answer = answer.clone(),
             Action::Admission(text) => self.app.refuse = Some(text.clone()),
             Action::Operator {
-                order,
+                operation,
                 unknown,
                 within,
-            } => self.operate(order, *unknown, *within)?,
-            Action::Callback(order) => self.app.callback = Some(order.clone()),
+            } => self.operate(**operation, *unknown, *within)?,
+            Action::Callback(operation) => self.app.callback = Some(**operation),
+            Action::Reason(text) => {
+                let refused = Text::new(text).err().ok_or("the text was not refused")?;
+                self.app
+                    .told
+                    .push_back(Told::new(format!("app refused {refused:?}")));
+            }
+            Action::Veto(fields) => self.app.vetoed.clone_from(fields),
+            Action::Damage(number) => self.damage(*number)?,
+            Action::Stall(span) => {
+                self.note(&format!("  the process stands still for {span:?}"));
+                self.now.mono = self.now.mono + *span;
+                self.now.utc = self.now.utc + *span;
+                self.wire.set_now(self.now.mono.0);
+            }
             Action::Restart => self.restart()?,
             Action::DropEngine => {
                 self.note("  the engine is dropped");
@@ -519,7 +541,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         if start == Start::Connected {
-            self.connect()?;
+            self.connect(SOURCE.into())?;
             self.quiesce()?;
             if self.role == Role::Initiator {
                 self.pop_logon()?;
@@ -568,11 +590,11 @@ impl<'a> Run<'a> {
             .ok_or_else(|| "there is no connection".to_owned())
     }
 
-    fn connect(&mut self) -> Result<(), String> {
+    fn connect(&mut self, source: SocketAddr) -> Result<(), String> {
         let end = match self.role {
             Role::Acceptor => self
                 .wire
-                .dial(self.address)
+                .dial(self.address, source)
                 .ok_or("the engine does not listen")?,
             Role::Initiator => {
                 let dial = self.await_dial()?;
@@ -613,7 +635,7 @@ impl<'a> Run<'a> {
 
     /// The whole exchange of Logons, on a new connection.
     fn log_on(&mut self, fields: &[Field]) -> Result<(), String> {
-        self.connect()?;
+        self.connect(SOURCE.into())?;
         self.quiesce()?;
         if self.role == Role::Initiator {
             self.pop_logon()?;
@@ -658,27 +680,38 @@ impl<'a> Run<'a> {
     }
 
     fn app_sends(&mut self, kind: &[u8], fields: &[Field]) -> Result<(), String> {
+        let mut header = HeaderFields::new();
+        let given = fields.iter().filter_map(|field| match &field.what {
+            What::Is(value) => Some((field.tag.parse().unwrap_or_default(), value.as_slice())),
+            _ => None,
+        });
+        let (head, body): (Vec<(u32, &[u8])>, Vec<_>) =
+            given.partition(|(tag, _)| tag::is_header(*tag));
+        for (tag, value) in head {
+            match tag {
+                43 => {}
+                122 => _ = header.possible_duplicate(value),
+                _ => _ = header.bytes(tag, value),
+            }
+        }
         let engine = self.engine.as_mut().ok_or("there is no engine")?;
-        let sent = engine
-            .outbound(self.now)
-            .send(self.session, kind, |writer| {
-                let mut length = None;
-                for field in fields {
-                    let tag: u32 = field.tag.parse().unwrap_or_default();
-                    let What::Is(value) = &field.what else {
-                        continue;
-                    };
-                    match (tag, length.take()) {
-                        (95, _) => length = Some(()),
-                        (96, Some(())) => {
-                            writer.data(95, 96, value);
-                        }
-                        _ => {
-                            writer.bytes(tag, value);
+        let sent =
+            engine
+                .outbound(self.now)
+                .send_with(self.session, kind, MESSAGE_ROOM, &header, |writer| {
+                    let mut length = None;
+                    for (tag, value) in body {
+                        match (tag, length.take()) {
+                            (95, _) => length = Some(()),
+                            (96, Some(())) => {
+                                writer.data(95, 96, value);
+                            }
+                            _ => {
+                                writer.bytes(tag, value);
+                            }
                         }
                     }
-                }
-            });
+                });
         if let Err(refusal) = sent {
             self.app
                 .told
@@ -687,22 +720,20 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn operate(&mut self, order: &Order, unknown: bool, within: Duration) -> Result<(), String> {
-        self.note(&format!("  the operator: {order:?}"));
+    fn operate(&mut self, operation: Operation, unknown: bool, within: Duration) -> Result<(), String> {
+        self.note(&format!("  the operator: {operation:?}"));
         let session = if unknown {
             handle_beyond()
         } else {
             self.session
         };
-        let (name, ticket) = match order {
-            Order::Logon => ("Logon", self.controller.logon(session, within)),
-            Order::Logout(reason) => {
-                let reason = Text::new(reason).map_err(|error| format!("{error:?}"))?;
-                ("Logout", self.controller.logout(session, reason, within))
-            }
-            Order::Disconnect => ("Disconnect", self.controller.disconnect(session, within)),
-        };
-        self.coverage.operations.lock().unwrap().insert(name);
+        self.restarts |= operation == Operation::ResetNumbers;
+        self.coverage
+            .operations
+            .lock()
+            .unwrap()
+            .insert(operation.name());
+        let ticket = self.controller.command(session, operation, within);
         let ticket = ticket.map_err(|error| error.to_string())?;
         if self.engine.is_none() {
             let outcome = self.controller.wait(ticket, Duration::from_secs(1));
@@ -747,6 +778,27 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Spoils the record of a message we sent, in the file under the running engine.
+    fn damage(&mut self, number: u64) -> Result<(), String> {
+        let directory = self.directory.as_ref().ok_or("the journal is in memory")?;
+        let wanted = format!("\u{1}34={number}\u{1}49={ENGINE}\u{1}");
+        let files = std::fs::read_dir(directory).map_err(|error| error.to_string())?;
+        for path in files.filter_map(|entry| Some(entry.ok()?.path())) {
+            let Ok(bytes) = std::fs::read(&path) else {
+                continue;
+            };
+            let found = bytes
+                .windows(wanted.len())
+                .position(|window| window == wanted.as_bytes());
+            if let Some(at) = found {
+                let file = std::fs::OpenOptions::new().write(true).open(&path);
+                let written = file.and_then(|file| file.write_all_at(b"?", at as u64 + 4));
+                return written.map_err(|error| error.to_string());
+            }
+        }
+        Err(format!("no record of message {number}"))
+    }
+
     // What must have happened.
 
     fn expect(&mut self, expectation: &Expectation) -> Result<(), String> {
@@ -784,9 +836,13 @@ impl<'a> Run<'a> {
                 }
             }
             Expectation::Ok => self.expect_ok(),
-            Expectation::Dialled => (self.wire.is_dialled())
-                .then_some(())
-                .ok_or("the engine does not connect".into()),
+            Expectation::Dialled(address) => match self.wire.dialled() {
+                None => Err("the engine does not connect".into()),
+                Some(other) if address.is_some_and(|address| address != other) => {
+                    Err(format!("the engine connects to {other}"))
+                }
+                Some(_) => Ok(()),
+            },
             Expectation::Open => {
                 let end = self.peer()?.end;
                 (!self.wire.is_ended(end))
@@ -843,6 +899,7 @@ impl<'a> Run<'a> {
                     "resend_vetoes" => tally.resend_vetoes,
                     "unreadable" => tally.unreadable,
                     "slow_reads" => tally.slow_reads,
+                    "old_series_dropped" => tally.old_series_dropped,
                     "resend_requests_out" => tally.resend_requests_out,
                     "test_requests_out" => tally.test_requests_out,
                     _ => return Err(format!("no count {name}")),
@@ -1027,6 +1084,14 @@ fn set(
                 _ => return Err(wrong()),
             }
         }
+        "at_end" => {
+            settings.at_end = match value {
+                "continue" => AtEnd::Continue,
+                "restart-after-logout" => AtEnd::RestartAfterLogout,
+                "restart-always" => AtEnd::RestartAlways,
+                _ => return Err(wrong()),
+            }
+        }
         "precision" => {
             settings.precision = match value {
                 "s" => TimestampPrecision::Seconds,
@@ -1052,6 +1117,7 @@ fn set(
         "repeats_max" => settings.recovery.repeats_max = number()? as u32,
         "resend_from" if value == "nothing" => settings.resend.from = ResendFrom::Nothing,
         "resend_rejects" => settings.resend.rejects = on()?,
+        "application_poss_dup" => settings.resend.application_poss_dup = on()?,
         "same_request_max" => settings.resend.same_request_max = number()? as u32,
         "resend_request_low" => settings.resend.below_expected = low()?,
         "test_request_percent" => settings.liveness.test_request_percent = number()? as u32,
@@ -1106,7 +1172,36 @@ fn set(
             });
         }
         "target_sub_id" => settings.id.target_sub_id = Some(value.into()),
-        "reconnect" => config.reconnect = value.split(',').map(span).collect::<Result<_, _>>()?,
+        "destinations" => {
+            app.tells_address = true;
+            let parse = |text: &str| text.parse().map_err(|_| wrong());
+            config.connect.destinations = value.split(',').map(parse).collect::<Result<_, _>>()?;
+        }
+        "failover" => {
+            config.connect.policy = match value.split_once(' ') {
+                None if value == "round-robin" => Failover::RoundRobin,
+                None if value == "remember-last-good" => Failover::RememberLastGood,
+                Some(("priority", start_over)) => Failover::Priority {
+                    start_over: span(start_over)?,
+                },
+                _ => return Err(wrong()),
+            }
+        }
+        "connect_timeout" => config.connect.timeout = span(value)?,
+        "allow" => {
+            let parse = |text: &str| text.parse().map_err(|_| wrong());
+            config.accept.allow = value.split(',').map(parse).collect::<Result<_, _>>()?;
+        }
+        "port" => config.accept.port = Some(number()? as u16),
+        "strangers_max" => engine.strangers.max = number()?,
+        "strangers_per_source_max" => engine.strangers.per_source_max = number()?,
+        "logons_per_minute" => {
+            engine.strangers.logons_per_source_and_minute = Some(number()? as u32);
+        }
+        "patience" => engine.strangers.patience = span(value)?,
+        "reconnect" => {
+            config.connect.reconnect = value.split(',').map(span).collect::<Result<_, _>>()?
+        }
         "record_inbound" if value == "off" => config.journal.record_inbound = false,
         "retention_bytes" => config.journal.retention.bytes = Some(number()? as u64),
         "unsent_limit" => config.journal.unsent_limit_bytes = number()?,

@@ -3,9 +3,12 @@
 //! A line that cannot be read is an error that names the file, the line and what would be right: a
 //! scenario that silently does nothing would be worse than none.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pinfix::admin::{HoldOrder, Operation};
+use pinfix::session::Text;
 use pinfix::session::fix::Role;
 use pinfix::session::fix::rules::{ALL, Rules};
 
@@ -46,7 +49,8 @@ pub enum Action {
         next_in: u64,
         next_out: u64,
     },
-    Connect,
+    /// From this address, if one is given.
+    Connect(Option<SocketAddr>),
     Refuse,
     Logon(Vec<Field>),
     Frame(Vec<Field>),
@@ -69,22 +73,20 @@ pub enum Action {
     Verdict(Answer),
     Admission(String),
     Operator {
-        order: Order,
+        operation: Box<Operation>,
         unknown: bool,
         within: Duration,
     },
-    Callback(Order),
+    Callback(Box<Operation>),
+    /// A text that cannot be the reason of anything.
+    Reason(String),
+    Veto(Vec<Field>),
+    Damage(u64),
+    Stall(Duration),
     Restart,
     DropEngine,
     StopEngine,
     Number(u64),
-}
-
-#[derive(Clone, Debug)]
-pub enum Order {
-    Logon,
-    Logout(String),
-    Disconnect,
 }
 
 /// What the application says to messages from now on.
@@ -119,7 +121,8 @@ pub enum Expectation {
     SomeFrames,
     Silent(Duration),
     Ok,
-    Dialled,
+    /// To this address, if one is given.
+    Dialled(Option<SocketAddr>),
     Open,
     Closed,
     Ended,
@@ -293,7 +296,10 @@ fn step(word: &str, rest: &str) -> Result<Step, String> {
 fn action(word: &str, rest: &str) -> Result<Option<Action>, String> {
     Ok(Some(match word {
         "given" => given(rest)?,
-        "connect" => Action::Connect,
+        "connect" => Action::Connect(match rest.strip_prefix("from ") {
+            Some(address) => Some(address_of(address)?),
+            None => None,
+        }),
         "refuse" => Action::Refuse,
         "logon" => Action::Logon(fields(rest)?),
         ">" => Action::Frame(fields(rest)?),
@@ -337,12 +343,16 @@ fn action(word: &str, rest: &str) -> Result<Option<Action>, String> {
                 None => (rest, Duration::from_secs(60)),
             };
             Action::Operator {
-                order: order(rest)?,
+                operation: Box::new(operation(rest)?),
                 unknown: word == "operator-of-unknown",
                 within,
             }
         }
-        "callback" => Action::Callback(order(rest)?),
+        "callback" => Action::Callback(Box::new(operation(rest)?)),
+        "reason" => Action::Reason(String::from_utf8_lossy(&soh(rest)).into_owned()),
+        "veto" => Action::Veto(fields(rest)?),
+        "damage" => Action::Damage(number(rest)?),
+        "stall" => Action::Stall(span(rest)?),
         "restart" => Action::Restart,
         "drop-engine" => Action::DropEngine,
         "stop-engine" => Action::StopEngine,
@@ -362,7 +372,8 @@ fn expectation(word: &str, rest: &str) -> Result<Expectation, String> {
             span(rest)?
         }),
         "ok" => Expectation::Ok,
-        "dialled" => Expectation::Dialled,
+        "dialled" if rest.is_empty() => Expectation::Dialled(None),
+        "dialled" => Expectation::Dialled(Some(address_of(rest)?)),
         "open" => Expectation::Open,
         "closed" => Expectation::Closed,
         "ended" => Expectation::Ended,
@@ -395,6 +406,12 @@ fn expectation(word: &str, rest: &str) -> Result<Expectation, String> {
     })
 }
 
+fn address_of(text: &str) -> Result<SocketAddr, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| format!("{text:?} is no address, expected for example 10.0.0.7:5001"))
+}
+
 fn given(rest: &str) -> Result<Action, String> {
     let (word, rest) = split_word(rest);
     let start = match word {
@@ -418,13 +435,27 @@ fn given(rest: &str) -> Result<Action, String> {
     })
 }
 
-fn order(rest: &str) -> Result<Order, String> {
+fn operation(rest: &str) -> Result<Operation, String> {
     let (word, rest) = split_word(rest);
+    let held = || -> Result<HoldOrder, String> {
+        Ok(HoldOrder {
+            reason: Text::new(rest).map_err(|error| error.to_string())?,
+            ..HoldOrder::default()
+        })
+    };
     match word {
-        "logon" => Ok(Order::Logon),
-        "logout" => Ok(Order::Logout(rest.into())),
-        "disconnect" => Ok(Order::Disconnect),
-        _ => Err("expected logon, logout TEXT or disconnect".into()),
+        "logon" => Ok(Operation::Logon),
+        "logout" => Ok(Operation::Logout(held()?)),
+        "hold" => Ok(Operation::Hold(held()?)),
+        "release" => Ok(Operation::Release),
+        "disconnect" => Ok(Operation::Disconnect),
+        "reset-in-session" => Ok(Operation::ResetInSession),
+        "reset-numbers" => Ok(Operation::ResetNumbers),
+        _ => Err(
+            "expected logon, logout TEXT, hold TEXT, release, disconnect, reset-in-session or \
+                  reset-numbers"
+                .into(),
+        ),
     }
 }
 

@@ -64,7 +64,7 @@ pub(crate) fn live(directory: &Path, port: u16, life: &str) {
     config.journal.first_segment_bytes = 16 * 1024;
     config.journal.max_segment_bytes = 256 * 1024;
     config.journal.control_reserve_bytes = 4096;
-    config.reconnect = vec![Duration::from_millis(10)];
+    config.connect.reconnect = vec![Duration::from_millis(10)];
     let (session, recovery) = engine
         .add_session(config.journal_below(directory), clock.now())
         .unwrap();

@@ -438,7 +438,7 @@ fn begin(setup: &Setup, seen: &Mutex<Seen>, clock: &mut Clock) -> Result<(Engine
     };
     config.settings.heartbeat_s = setup.heartbeat_s;
     config.settings.recovery.parked_max = setup.parked_max;
-    config.reconnect = [50, 100, 200].map(Duration::from_millis).to_vec();
+    config.connect.reconnect = [50, 100, 200].map(Duration::from_millis).to_vec();
     let config = config.journal_below(&setup.journals);
     let (session, recovery) = engine
         .add_session(config, clock.now())

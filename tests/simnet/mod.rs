@@ -13,10 +13,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pinfix::engine::net::{LinkId, ListenerId, Network, Ready};
+use pinfix::engine::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
 
 /// Bytes one direction of a connection holds before the socket takes no more.
 pub const SOCKET_BYTES: usize = 256 * 1024;
+
+/// Where connections come from, unless somebody says otherwise.
+pub const SOURCE: ([u8; 4], u16) = ([10, 0, 0, 1], 40_000);
 
 /// A small generator of numbers that repeat with their seed (SplitMix64).
 #[derive(Clone, Debug)]
@@ -97,7 +100,7 @@ struct Host {
     listeners: Vec<SocketAddr>,
     links: Vec<Link>,
     /// Connections to be reported as accepted.
-    accepted: VecDeque<(ListenerId, LinkId)>,
+    accepted: VecDeque<(ListenerId, LinkId, SocketAddr)>,
     /// Attempts that have come to something, and when that is known.
     outcomes: VecDeque<(u64, LinkId, Option<ErrorKind>)>,
 }
@@ -143,6 +146,7 @@ impl Default for Inbox {
 pub struct Dial {
     host: usize,
     link: LinkId,
+    address: SocketAddr,
 }
 
 impl Wire {
@@ -190,13 +194,15 @@ impl Wire {
         self.0.lock().unwrap().log.clone().unwrap_or_default()
     }
 
-    /// The test connects to an engine. `None` if nobody listens there.
-    pub fn dial(&self, address: SocketAddr) -> Option<End> {
+    /// The test connects to an engine, from `source`. `None` if nobody listens there.
+    pub fn dial(&self, address: SocketAddr, source: SocketAddr) -> Option<End> {
         let mut state = self.0.lock().unwrap();
         let (host, listener) = state.listener(address)?;
         let end = state.connection();
         let link = state.adopt(host, Some(end.other()), true);
-        state.hosts[host].accepted.push_back((listener, link));
+        state.hosts[host]
+            .accepted
+            .push_back((listener, link, source));
         Some(end)
     }
 
@@ -218,13 +224,14 @@ impl Wire {
         self.0.lock().unwrap().dials
     }
 
-    /// Whether an engine waits for the answer to a connection it asked for.
-    pub fn is_dialled(&self) -> bool {
+    /// Where the oldest connection leads to that an engine asked for and waits for the answer to.
+    pub fn dialled(&self) -> Option<SocketAddr> {
         let state = self.0.lock().unwrap();
-        state.dialled.iter().any(|dial| {
+        let mut waiting = state.dialled.iter().filter(|dial| {
             let link = &state.hosts[dial.host].links[dial.link.index as usize];
             link.taken && link.generation == dial.link.generation
-        })
+        });
+        waiting.next().map(|dial| dial.address)
     }
 
     pub fn accept(&self, dial: Dial) -> End {
@@ -524,7 +531,12 @@ impl Drop for Port {
 }
 
 impl Network for Port {
-    fn listen(&mut self, address: SocketAddr) -> io::Result<(ListenerId, SocketAddr)> {
+    fn listen(
+        &mut self,
+        address: SocketAddr,
+        _: Reuse,
+        _: &SocketOptions,
+    ) -> io::Result<(ListenerId, SocketAddr)> {
         let mut state = self.wire.0.lock().unwrap();
         if state.listener(address).is_some() {
             return Err(ErrorKind::AddrInUse.into());
@@ -534,7 +546,12 @@ impl Network for Port {
         Ok((ListenerId(listeners.len() as u32 - 1), address))
     }
 
-    fn connect(&mut self, address: SocketAddr) -> io::Result<LinkId> {
+    fn connect(
+        &mut self,
+        address: SocketAddr,
+        _: Option<SocketAddr>,
+        _: &SocketOptions,
+    ) -> io::Result<LinkId> {
         let mut state = self.wire.0.lock().unwrap();
         let now = state.now_ns;
         let listener = state.listener(address);
@@ -544,7 +561,9 @@ impl Network for Port {
                 let end = state.connection();
                 let link = state.adopt(self.host, Some(end), false);
                 let theirs = state.adopt(host, Some(end.other()), true);
-                state.hosts[host].accepted.push_back((listener, theirs));
+                state.hosts[host]
+                    .accepted
+                    .push_back((listener, theirs, SOURCE.into()));
                 state.hosts[self.host].outcomes.push_back((now, link, None));
                 link
             }
@@ -555,7 +574,11 @@ impl Network for Port {
                     state.hosts[self.host].outcomes.push_back(refused);
                 } else {
                     let host = self.host;
-                    state.dialled.push_back(Dial { host, link });
+                    state.dialled.push_back(Dial {
+                        host,
+                        link,
+                        address,
+                    });
                 }
                 link
             }
@@ -563,15 +586,19 @@ impl Network for Port {
         Ok(link)
     }
 
+    fn tune(&mut self, _: LinkId, _: &SocketOptions) -> io::Result<()> {
+        Ok(())
+    }
+
     fn poll(&mut self, _: Duration, ready: &mut Vec<Ready>) -> io::Result<()> {
         let state = &mut *self.wire.0.lock().unwrap();
         let now = state.now_ns;
         let host = &mut state.hosts[self.host];
-        while let Some((listener, link)) = host.accepted.pop_front() {
+        while let Some((listener, link, peer)) = host.accepted.pop_front() {
             ready.push(Ready::Accepted {
                 listener,
                 link,
-                peer: SocketAddr::from(([10, 0, 0, 1], 40_000)),
+                peer,
             });
         }
         while let Some((_, link, refused)) = host.outcomes.pop_front_if(|outcome| outcome.0 <= now) {

@@ -1,17 +1,30 @@
 //! What a user decides about an engine and its sessions, checked before anything starts.
 
+mod connect;
 mod error;
+mod nearest;
+mod plan;
+mod porch;
+mod problem;
+pub mod quickfix;
+mod subnet;
+mod template;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+pub use self::connect::{Accept, Connect, Destination, Failover, NotADestination};
 pub use self::error::ConfigError;
+pub use self::nearest::nearest;
+pub use self::plan::{Need, Opened, Plan, Planned, Start};
+pub use self::porch::{Listen, Strangers};
+pub use self::problem::{Problem, Problems};
+pub use self::subnet::{NotASubnet, Subnet};
+pub use self::template::{IdentityPattern, Template};
+use super::net::SocketOptions;
 use crate::journal::{JournalConfig, Location};
 use crate::session::SessionId;
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{Role, Settings};
-use crate::wire::fix::{Message, tag};
 
 /// A session claims about 1 KiB for each of its own messages, whatever they come to.
 const CONTROL_RESERVE_BYTES_MIN: usize = 4096;
@@ -29,6 +42,8 @@ pub struct EngineConfig {
     pub max_message_bytes: usize,
     /// How many fields a message may have.
     pub max_fields: usize,
+    /// What connections may cost before they have logged on.
+    pub strangers: Strangers,
 }
 
 impl Default for EngineConfig {
@@ -39,6 +54,7 @@ impl Default for EngineConfig {
             sessions_max: 1024,
             max_message_bytes: 64 * 1024,
             max_fields: 2048,
+            strangers: Strangers::default(),
         }
     }
 }
@@ -66,7 +82,7 @@ impl EngineConfig {
         if !(16..=65_536).contains(&self.max_fields) {
             return wrong("max_fields", self.max_fields, "16 to 65536");
         }
-        Ok(())
+        self.strangers.check()
     }
 }
 
@@ -75,25 +91,28 @@ impl EngineConfig {
 pub struct SessionConfig {
     /// The protocol side.
     pub settings: Settings,
-    /// Where an initiator connects to.
-    pub address: Option<SocketAddr>,
-    /// How long to wait before each attempt to connect again; the last value repeats. A successful
-    /// logon starts the list anew.
-    pub reconnect: Vec<Duration>,
-    /// How long one attempt to connect may take.
-    pub connect_timeout: Duration,
+    /// How an initiator connects.
+    pub connect: Connect,
+    /// From where the peer of an acceptor may come.
+    pub accept: Accept,
+    /// What is asked of the socket. An acceptor's gets it when the peer logs on.
+    pub socket: SocketOptions,
     /// The journal. Its identity is set by the engine.
     pub journal: JournalConfig,
 }
 
 impl SessionConfig {
-    /// An initiator that connects to `address`.
+    /// An initiator that connects to `destination`; more can be added.
     #[must_use]
-    pub fn initiator(rules: &'static Rules, sender: &str, target: &str, address: SocketAddr) -> Self {
-        Self {
-            address: Some(address),
-            ..Self::new(Settings::new(rules, Role::Initiator, sender, target))
-        }
+    pub fn initiator(
+        rules: &'static Rules,
+        sender: &str,
+        target: &str,
+        destination: impl Into<Destination>,
+    ) -> Self {
+        let mut config = Self::new(Settings::new(rules, Role::Initiator, sender, target));
+        config.connect.destinations.push(destination.into());
+        config
     }
 
     /// An acceptor, reachable on every port the engine listens on.
@@ -102,12 +121,12 @@ impl SessionConfig {
         Self::new(Settings::new(rules, Role::Acceptor, sender, target))
     }
 
-    fn new(settings: Settings) -> Self {
+    pub(in crate::engine) fn new(settings: Settings) -> Self {
         Self {
             settings,
-            address: None,
-            reconnect: [1, 2, 5, 10, 30].map(Duration::from_secs).to_vec(),
-            connect_timeout: Duration::from_secs(10),
+            connect: Connect::default(),
+            accept: Accept::default(),
+            socket: SocketOptions::default(),
             journal: JournalConfig::default(),
         }
     }
@@ -130,91 +149,33 @@ impl SessionConfig {
                 right,
             })
         };
-        match (self.settings.role, self.address) {
+        match (self.settings.role, self.connect.destinations.first()) {
             (Role::Initiator, None) => {
-                return wrong(
-                    "address",
-                    "none".to_owned(),
-                    "the address an initiator connects to",
-                );
+                let right = "at least one address an initiator connects to";
+                return wrong("connect.destinations", "none".to_owned(), right);
             }
-            (Role::Acceptor, Some(address)) => {
-                return wrong(
-                    "address",
-                    address.to_string(),
-                    "no address: an acceptor does not connect",
-                );
+            (Role::Acceptor, Some(destination)) => {
+                let right = "no address: an acceptor does not connect";
+                return wrong("connect.destinations", destination.to_string(), right);
+            }
+            (Role::Initiator, Some(_)) if self.accept != Accept::default() => {
+                let right = "nothing: an initiator accepts no connections";
+                return wrong("accept", format!("{:?}", self.accept), right);
             }
             _ => {}
+        }
+        if let Err((key, value, right)) = self.connect.check() {
+            return wrong(key, value, right);
+        }
+        if let Err((key, value, right)) = self.socket.check() {
+            return wrong(key, value, right);
         }
         let reserve = self.journal.control_reserve_bytes;
         if reserve < CONTROL_RESERVE_BYTES_MIN {
             let right = "4096 or more: a few session-level messages must fit";
             return wrong("journal.control_reserve_bytes", reserve.to_string(), right);
         }
-        if self.reconnect.is_empty() {
-            return wrong("reconnect", "empty".to_owned(), "at least one waiting time");
-        }
-        if let Some(span) = self
-            .reconnect
-            .iter()
-            .find(|span| **span < Duration::from_millis(10))
-        {
-            return wrong(
-                "reconnect",
-                format!("{span:?}"),
-                "waiting times of 10 ms or more",
-            );
-        }
-        if self.connect_timeout < Duration::from_millis(10) {
-            return wrong(
-                "connect_timeout",
-                format!("{:?}", self.connect_timeout),
-                "10 ms or more",
-            );
-        }
         Ok(())
-    }
-}
-
-/// What an acceptor port does with a Logon for which no session is configured: makes one.
-#[derive(Clone, Debug)]
-pub struct Template {
-    /// The versions that are served.
-    pub rules: Vec<&'static Rules>,
-    /// Everything else; identity and version are taken from the Logon.
-    pub config: SessionConfig,
-    /// The directory below which each session gets its journal; `None` keeps them in memory.
-    pub journals: Option<PathBuf>,
-}
-
-impl Template {
-    /// The session `id` that a Logon asks for, if its version is served.
-    pub(super) fn session_for(&self, logon: &Message<'_>, id: SessionId) -> Option<SessionConfig> {
-        let mut config = self.config.clone();
-        config.settings.rules = self.rules_for(logon)?;
-        config.settings.id = id;
-        Some(match &self.journals {
-            Some(base) => config.journal_below(base),
-            None => config,
-        })
-    }
-
-    /// Of several versions that share a BeginString(8), the one whose DefaultApplVerID(1137) the Logon
-    /// has, else the first: what becomes of the other is decided where the Logon is checked.
-    fn rules_for(&self, logon: &Message<'_>) -> Option<&'static Rules> {
-        let begins = |rules: &&&'static Rules| rules.begin_string.as_bytes() == logon.begin_string();
-        let theirs = logon.get(tag::DEFAULT_APPL_VER_ID);
-        let speaks = |rules: &&&'static Rules| rules.default_appl_ver_id.map(str::as_bytes) == theirs;
-        let served = || self.rules.iter().filter(begins);
-        served().find(speaks).or_else(|| served().next()).copied()
-    }
-
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let mut config = self.config.clone();
-        // The identity of a template is a placeholder.
-        config.settings.id = SessionId::new(config.settings.rules.begin_string, "any", "any");
-        config.check()
     }
 }
 
@@ -265,8 +226,18 @@ mod tests {
         config.settings.role = Role::Initiator;
         let error = config.check().unwrap_err().to_string();
         assert!(
-            error.contains("FIX.4.4:ME->YOU") && error.contains("address"),
+            error.contains("FIX.4.4:ME->YOU") && error.contains("connect.destinations"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn an_initiator_with_an_allow_list_is_named() {
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut config = SessionConfig::initiator(&FIX44, "ME", "YOU", address);
+        assert!(config.check().is_ok());
+        config.accept.port = Some(1);
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.contains("setting accept"), "{error}");
     }
 }

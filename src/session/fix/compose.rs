@@ -146,13 +146,17 @@ impl Pen {
         now: Now,
         msg_type: &[u8],
         room: usize,
+        fields: Option<&HeaderFields<'_>>,
         write: impl FnOnce(&mut FrameWriter<'_>),
         out: &mut O,
     ) -> Result<u64, Refusal> {
         let seq = out.next_out();
         let time = self.stamp.write(now.utc, self.precision);
         let claimed = out.claim(Class::Application, room).map_err(Refusal::Full)?;
-        let mut writer = FrameWriter::begin(claimed, &self.header, msg_type, seq, time);
+        let mut writer = match fields {
+            None => FrameWriter::begin(claimed, &self.header, msg_type, seq, time),
+            Some(fields) => FrameWriter::begin_with(claimed, &self.header, fields, msg_type, seq, time),
+        };
         write(&mut writer);
         let frame = writer.finish().map_err(Refusal::Message)?;
         out.commit(frame, false, false, now.utc);

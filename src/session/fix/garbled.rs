@@ -38,7 +38,7 @@ impl Session {
                 return Ok(self.close(Cause::Fault(Fault::GarbledLogon)));
             }
             State::Up(_) => true,
-            State::LogoutSent(_) | State::Closing { .. } => false,
+            State::Resetting(_) | State::LogoutSent(_) | State::Closing(_) => false,
         };
         // How many pieces a run of noise is reported in depends on the network.
         if why != Some(frame::Garbled::Noise) && up {

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::policy::{LivenessSettings, OnSilence};
+use super::reset::Resetting;
 use super::{LogonSent, LogoutSent, Session, State, Step};
 use crate::session::{Cause, Fault, Full, Outbox};
 use crate::time::{Mono, Now};
@@ -29,6 +30,8 @@ pub(super) struct Pulse {
     unanswered: u32,
     /// How much later than `dead_after` the end comes, because the first TestRequest came late.
     grace: Duration,
+    /// The last probe whose answer has come.
+    answered: u64,
     round_trip: Option<Duration>,
 }
 
@@ -62,12 +65,33 @@ impl Pulse {
             probes: 0,
             unanswered: 0,
             grace: Duration::ZERO,
+            answered: 0,
             round_trip: None,
         }
     }
 
     pub(super) fn heartbeat(&self) -> Duration {
         self.heartbeat
+    }
+
+    /// HeartBtInt(108).
+    pub(super) fn heartbeat_s(&self) -> u32 {
+        u32::try_from(self.heartbeat.as_secs()).unwrap_or(u32::MAX)
+    }
+
+    /// Notes a TestRequest that is sent now; answers the number for its TestReqID(112).
+    pub(super) fn probe(&mut self, now: Mono) -> u64 {
+        self.probes += 1;
+        self.probe = Some(Probe {
+            id: self.probes,
+            sent: now,
+        });
+        self.probes
+    }
+
+    /// Whether the answer to this probe, or to a later one, has come.
+    pub(super) fn is_answered(&self, probe: u64) -> bool {
+        self.answered >= probe
     }
 
     pub(super) fn round_trip(&self) -> Option<Duration> {
@@ -89,6 +113,7 @@ impl Pulse {
             && message.uint(tag::TEST_REQ_ID) == Ok(probe.id)
         {
             self.round_trip = Some(now.since(probe.sent));
+            self.answered = probe.id;
             self.probe = None;
         }
         late
@@ -127,7 +152,11 @@ impl Pulse {
     }
 
     fn test_at(&self) -> Mono {
-        self.heard + self.test_after * (self.unanswered + 1)
+        let since = match &self.probe {
+            Some(probe) if self.is_probing() => probe.sent,
+            _ => self.heard,
+        };
+        since + self.test_after
     }
 
     fn dead_at(&self) -> Option<Mono> {
@@ -149,13 +178,8 @@ impl Pulse {
                 // We come too late to have asked in time: the peer gets the time it would have had.
                 self.grace = now.since(self.heard + self.test_after);
             }
-            self.probes += 1;
             self.unanswered += 1;
-            self.probe = Some(Probe {
-                id: self.probes,
-                sent: now,
-            });
-            return Due::TestRequest(self.probes);
+            return Due::TestRequest(self.probe(now));
         }
         if now >= self.spoke + self.heartbeat && !self.is_probing() {
             Due::Heartbeat
@@ -171,12 +195,17 @@ impl Session {
     pub fn deadline(&self) -> Option<Mono> {
         match &self.state {
             State::LogonSent(LogonSent { give_up, .. })
-            | State::LogoutSent(LogoutSent { give_up, .. }) => Some(*give_up),
+            | State::LogoutSent(LogoutSent { give_up, .. })
+            | State::Resetting(Resetting { give_up }) => Some(*give_up),
             State::Up(up) => {
                 let repeat = up.recovery.map(|recovery| recovery.repeat_at);
-                [up.pulse.deadline(), repeat].into_iter().flatten().min()
+                let quiet = self.quiet_deadline(up);
+                [up.pulse.deadline(), repeat, quiet]
+                    .into_iter()
+                    .flatten()
+                    .min()
             }
-            State::Down | State::Closing { .. } => None,
+            State::Down | State::Closing(_) => None,
         }
     }
 
@@ -195,6 +224,9 @@ impl Session {
                     self.tally.note(fault);
                 }
                 Ok(self.close(Cause::Fault(fault)))
+            }
+            State::Resetting(resetting) if now.mono >= resetting.give_up => {
+                self.reset_unanswered(now, out)
             }
             State::Up(_) => self.keep_alive(now, out),
             _ => Ok(Step::Done),
@@ -241,6 +273,9 @@ impl Session {
                 };
             }
         }
-        self.recovery_due(now, out)
+        match self.recovery_due(now, out)? {
+            Step::Done => self.quiet_due(now, out),
+            step => Ok(step),
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing in the store changes before the peer is known to be welcome.
 
 use super::compose::LogonTerms;
+use super::content::Place;
 use super::head::Head;
 use super::liveness::Pulse;
 use super::parked::Waiting;
@@ -25,7 +26,9 @@ impl Session {
     }
 
     fn send_first_logon<O: Outbox>(&mut self, now: Now, out: &mut O) -> Result<Step, Full> {
-        match self.settings.at_logon {
+        self.restart_if_owed(now, out)?;
+        let at_logon = self.at_logon();
+        match at_logon {
             AtLogon::Continue => {}
             AtLogon::AskReset => self.restart_numbers(now, ResetCause::ResetSeqNumFlag, out)?,
             AtLogon::Restart => self.restart_numbers(now, ResetCause::ResetOnLogon, out)?,
@@ -33,7 +36,7 @@ impl Session {
         let seq = out.next_out();
         let terms = LogonTerms {
             heartbeat_s: self.settings.heartbeat_s,
-            reset: self.settings.at_logon == AtLogon::AskReset,
+            reset: at_logon == AtLogon::AskReset,
         };
         self.pen.logon(now, terms, &self.settings, out)?;
         self.state = State::LogonSent(LogonSent {
@@ -41,6 +44,16 @@ impl Session {
             seq,
         });
         Ok(Step::Done)
+    }
+
+    /// What our Logon does to the numbers: as configured, unless the peer never confirmed a reset in
+    /// session.
+    fn at_logon(&self) -> AtLogon {
+        if self.reset_owed {
+            AtLogon::AskReset
+        } else {
+            self.settings.at_logon
+        }
     }
 
     /// The Logon that opens a connection to an acceptor, up to the question whether the peer is
@@ -90,6 +103,7 @@ impl Session {
         out: &mut O,
     ) -> Result<Step, Full> {
         // The checks passed a moment ago, on this message.
+        self.restart_if_owed(now, out)?;
         let head = Head::of(message, &mut self.times);
         let Ok(logon) = self.check_logon(now, message, &head) else {
             return self.fault(now, Fault::FirstMessageNotLogon, message, out);
@@ -110,7 +124,7 @@ impl Session {
             self.restart_numbers(now, ResetCause::ResetOnLogon, out)?;
         }
         let expected = out.next_in();
-        if logon.seq < expected {
+        if self.is_too_low(logon.seq, expected) {
             // PossDupFlag does not excuse a Logon.
             return self.fault(
                 now,
@@ -151,7 +165,7 @@ impl Session {
             Ok(logon) => logon,
             Err(fault) => return self.fault(now, fault, message, out),
         };
-        let asked = self.settings.at_logon == AtLogon::AskReset;
+        let asked = self.at_logon() == AtLogon::AskReset;
         let expected = out.next_in();
         let fault = if asked && logon.seq != 1 {
             Some(Fault::ResetNotConfirmed {
@@ -160,7 +174,7 @@ impl Session {
         } else if logon.reset && !asked && (ours, expected, logon.seq) != (1, 1, 1) {
             // Harmless only where both series are new anyway.
             Some(Fault::ResetNotAsked)
-        } else if logon.seq < expected {
+        } else if self.is_too_low(logon.seq, expected) {
             Some(Fault::SeqTooLow {
                 expected,
                 received: logon.seq,
@@ -208,7 +222,7 @@ impl Session {
             // We are logging out: there is nobody to start anew with.
             return Ok(Step::Done);
         }
-        self.restart_numbers(now, ResetCause::ResetSeqNumFlag, out)?;
+        self.restart_numbers(now, ResetCause::InSession, out)?;
         let terms = LogonTerms {
             heartbeat_s: logon.heartbeat_s,
             reset: true,
@@ -216,22 +230,34 @@ impl Session {
         self.pen.logon(now, terms, &self.settings, out)?;
         self.count(out);
         self.state = State::Up(Up::new(logon.heartbeat_s, &self.settings.liveness, now));
-        Ok(Step::Done)
+        Ok(Step::Reset(ResetCause::InSession))
     }
 
     /// Logged on: counts the Logon, or asks for what is missing below it.
     fn up<O: Outbox>(&mut self, now: Now, logon: Logon, out: &mut O) -> Result<Step, Full> {
+        self.reset_owed = false;
         self.state = State::Up(Up::new(logon.heartbeat_s, &self.settings.liveness, now));
-        if logon.seq == out.next_in() {
-            self.count(out);
+        let place = self.place(logon.seq, false, out);
+        if place == Place::Expected {
+            self.count_seq(logon.seq, out);
         } else {
             let _: Step = self.gap(now, logon.seq, Waiting::Handled, out)?;
         }
         Ok(Step::LoggedOn)
     }
 
+    /// Whether a Logon has a number that was used before. PossDupFlag does not excuse it.
+    fn is_too_low(&self, received: u64, expected: u64) -> bool {
+        received < expected && self.settings.checks.sequence_numbers
+    }
+
     /// What a Logon must have whoever sends it.
-    fn check_logon(&self, now: Now, message: &Message<'_>, head: &Head<'_>) -> Result<Logon, Fault> {
+    pub(super) fn check_logon(
+        &self,
+        now: Now,
+        message: &Message<'_>,
+        head: &Head<'_>,
+    ) -> Result<Logon, Fault> {
         let seq = head.seq.map_err(|kind| bad(tag::MSG_SEQ_NUM, kind))?;
         head.sent.map_err(|kind| bad(tag::SENDING_TIME, kind))?;
         if number(message, tag::ENCRYPT_METHOD)? != 0 {
@@ -276,21 +302,22 @@ impl Session {
 }
 
 impl Up {
-    fn new(heartbeat_s: u32, liveness: &LivenessSettings, now: Now) -> Self {
+    pub(super) fn new(heartbeat_s: u32, liveness: &LivenessSettings, now: Now) -> Self {
         Self {
             pulse: Pulse::new(heartbeat_s, liveness, now.mono),
             recovery: None,
             serving: None,
             repeats: Repeats::default(),
+            quieting: None,
         }
     }
 }
 
 /// What a Logon says.
 #[derive(Clone, Copy)]
-struct Logon {
-    seq: u64,
-    heartbeat_s: u32,
+pub(super) struct Logon {
+    pub(super) seq: u64,
+    pub(super) heartbeat_s: u32,
     reset: bool,
 }
 

@@ -16,12 +16,12 @@ impl Session {
     /// nothing.
     pub fn logout<O: Outbox>(&mut self, now: Now, reason: &Text, out: &mut O) -> Step {
         match &self.state {
-            State::Up(_) => match self.send_logout(now, reason, None, out) {
+            State::Up(_) | State::Resetting(_) => match self.send_logout(now, reason, None, out) {
                 Ok(()) => Step::Done,
                 Err(full) => self.no_room(full),
             },
             State::LogonSent(_) => self.close(Cause::Disconnected),
-            State::Down | State::LogoutSent(_) | State::Closing { .. } => Step::Done,
+            State::Down | State::LogoutSent(_) | State::Closing(_) => Step::Done,
         }
     }
 
@@ -60,7 +60,7 @@ impl Session {
         out: &mut O,
     ) -> Result<Step, Full> {
         match &mut self.state {
-            State::Up(_) => {
+            State::Up(_) | State::Resetting(_) => {
                 let text = self.settings.wording.logout_text(fault);
                 self.send_logout(now, &text, Some(fault), out)?;
             }

@@ -19,6 +19,7 @@ mod logout;
 mod parked;
 pub mod policy;
 mod resend;
+mod reset;
 pub mod rules;
 mod sequence;
 mod settings;
@@ -37,12 +38,13 @@ use self::policy::BelowExpected::{Accept, Refuse};
 use self::policy::OrigSendingTime;
 use self::resend::{Repeats, Serving};
 pub use self::resend::{Replayed, ResendJudge};
+use self::reset::{Ending, Quieting, Resetting};
 use self::sequence::Recovery;
-pub use self::settings::{AtLogon, LogonField, Role, Settings, SettingsError};
+pub use self::settings::{AtEnd, AtLogon, LogonField, Role, Settings, SettingsError};
 pub use self::tally::Tally;
-use crate::session::{Cause, Fault, Full, InboundAt, Outbox, Refusal, Text};
+use crate::session::{Cause, Fault, Full, InboundAt, Outbox, Refusal, ResetCause, Text};
 use crate::time::{Mono, Now, TimestampReader};
-use crate::wire::fix::{FrameWriter, Message, tag};
+use crate::wire::fix::{FrameWriter, HeaderFields, Message, tag};
 
 /// What the caller must do after it handed something to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +60,8 @@ pub enum Step {
     LoggedOn,
     /// Give the message to the application, then call [`Session::delivered`] with its verdict.
     Deliver(Delivery),
+    /// Both number series have started anew while logged on: tell the application.
+    Reset(ResetCause),
     /// The peer refused a message of ours with a Reject(3): tell the application.
     PeerRejected,
     /// Close the connection now.
@@ -141,6 +145,10 @@ pub struct Session {
     parked: Parked,
     /// Garbled messages since the last sound one.
     garbled_in_a_row: u32,
+    /// A reset we asked for in session was not confirmed: our next Logon asks again.
+    reset_owed: bool,
+    /// A restart of the numbers that there was no room for when it was due.
+    restart_owed: Option<ResetCause>,
     tally: Tally,
 }
 
@@ -153,6 +161,8 @@ pub enum Phase {
     LogonSent,
     /// Logged on.
     Up,
+    /// Logged on, and our wish to reset both number series is out; the answer is awaited.
+    Resetting,
     /// Our Logout is out, the answer is awaited.
     LogoutSent,
     /// The connection is to be closed; what still arrives is ignored.
@@ -164,8 +174,9 @@ enum State {
     Down,
     LogonSent(LogonSent),
     Up(Up),
+    Resetting(Resetting),
     LogoutSent(LogoutSent),
-    Closing { was_up: bool },
+    Closing(Ending),
 }
 
 /// Our Logon is out.
@@ -185,6 +196,8 @@ struct Up {
     /// A ResendRequest of the peer, being served.
     serving: Option<Serving>,
     repeats: Repeats,
+    /// A reset of ours, before its Logon.
+    quieting: Option<Quieting>,
 }
 
 /// Our Logout is out.
@@ -212,6 +225,8 @@ impl Session {
             settings,
             state: State::Down,
             garbled_in_a_row: 0,
+            reset_owed: false,
+            restart_owed: None,
             tally: Tally::default(),
         })
     }
@@ -229,8 +244,9 @@ impl Session {
             State::Down => Phase::Down,
             State::LogonSent(_) => Phase::LogonSent,
             State::Up(_) => Phase::Up,
+            State::Resetting(_) => Phase::Resetting,
             State::LogoutSent(_) => Phase::LogoutSent,
-            State::Closing { .. } => Phase::Closing,
+            State::Closing(_) => Phase::Closing,
         }
     }
 
@@ -280,6 +296,8 @@ impl Session {
             (Phase::LogonSent, Kind::Logon) => self.logon_answered(now, message, &head, out),
             (Phase::LogonSent, Kind::Logout) => Ok(self.logon_refused(message, out)),
             (Phase::LogonSent, _) => self.fault(now, Fault::NotALogonAnswer, message, out),
+            (Phase::Resetting, Kind::Logon) => self.reset_answered(now, message, &head, out),
+            (Phase::Resetting, _) => self.old_series(now, message, kind == Kind::Logout, out),
             (Phase::Up | Phase::LogoutSent, _) => self.in_session(now, message, &head, kind, kept, out),
             (Phase::Closing, _) => Ok(Step::Done),
         };
@@ -519,7 +537,7 @@ impl Session {
     pub fn beyond_limit<O: Outbox>(&mut self, now: Now, fault: Fault, out: &mut O) -> Step {
         self.tally.note(fault);
         match self.phase() {
-            Phase::Up => self
+            Phase::Up | Phase::Resetting => self
                 .end_with(now, fault, out)
                 .unwrap_or_else(|full| self.no_room(full)),
             _ => self.close(Cause::Fault(fault)),
@@ -540,32 +558,78 @@ impl Session {
         write: impl FnOnce(&mut FrameWriter<'_>),
         out: &mut O,
     ) -> Result<u64, Refusal> {
+        self.send_new(now, msg_type, room, None, write, out)
+    }
+
+    /// As [`Session::send`], with header fields of the application's own: routing, PossResend(97),
+    /// ApplVerID(1128) and the like. PossDupFlag(43) and OrigSendingTime(122) among them are left out
+    /// unless `resend.application_poss_dup` is set.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub fn send_with<O: Outbox>(
+        &mut self,
+        now: Now,
+        msg_type: &[u8],
+        room: usize,
+        fields: &HeaderFields<'_>,
+        write: impl FnOnce(&mut FrameWriter<'_>),
+        out: &mut O,
+    ) -> Result<u64, Refusal> {
+        if fields.is_possible_duplicate() && !self.settings.resend.application_poss_dup {
+            let fields = fields.without_possible_duplicate();
+            return self.send_new(now, msg_type, room, Some(&fields), write, out);
+        }
+        self.send_new(now, msg_type, room, Some(fields), write, out)
+    }
+
+    fn send_new<O: Outbox>(
+        &mut self,
+        now: Now,
+        msg_type: &[u8],
+        room: usize,
+        fields: Option<&HeaderFields<'_>>,
+        write: impl FnOnce(&mut FrameWriter<'_>),
+        out: &mut O,
+    ) -> Result<u64, Refusal> {
         match &mut self.state {
+            State::Up(Up {
+                quieting: Some(_), ..
+            })
+            | State::Resetting(_) => Err(Refusal::Resetting),
             State::Up(up) => {
-                let seq = self.pen.application(now, msg_type, room, write, out)?;
+                let seq = self
+                    .pen
+                    .application(now, msg_type, room, fields, write, out)?;
                 up.pulse.spoke(now.mono);
                 self.tally.application_out += 1;
                 Ok(seq)
             }
-            State::LogoutSent(_) | State::Closing { .. } => Err(Refusal::LoggingOut),
+            State::LogoutSent(_) | State::Closing(_) => Err(Refusal::LoggingOut),
             State::Down | State::LogonSent(_) => Err(Refusal::NotLoggedOn),
         }
     }
 
     /// Tells the session that its connection is gone. Answers whether the application had been told
     /// of a logon, and so must now be told of its end.
-    pub fn disconnected(&mut self) -> bool {
+    pub fn disconnected<O: Outbox>(&mut self, now: Now, out: &mut O) -> bool {
         let was_up = self.was_up();
+        let ending = match self.state {
+            State::Closing(ending) => ending,
+            _ if was_up => Ending::Otherwise,
+            _ => Ending::NeverUp,
+        };
         self.parked.clear();
         self.garbled_in_a_row = 0;
         self.state = State::Down;
+        self.reset_at_end(now, ending, out);
         was_up
     }
 
     fn was_up(&self) -> bool {
         match self.state {
-            State::Up(_) | State::LogoutSent(_) => true,
-            State::Closing { was_up } => was_up,
+            State::Up(_) | State::Resetting(_) | State::LogoutSent(_) => true,
+            State::Closing(ending) => ending != Ending::NeverUp,
             State::Down | State::LogonSent(_) => false,
         }
     }
@@ -651,17 +715,13 @@ impl Session {
 
     /// Closes the connection without another byte.
     fn close(&mut self, cause: Cause) -> Step {
-        self.state = State::Closing {
-            was_up: self.was_up(),
-        };
+        self.state = State::Closing(Ending::of(self.was_up(), &cause));
         Step::Close(cause)
     }
 
     /// Closes the connection once everything committed is on the wire.
     fn close_after_flush(&mut self, cause: Cause) -> Step {
-        self.state = State::Closing {
-            was_up: self.was_up(),
-        };
+        self.state = State::Closing(Ending::of(self.was_up(), &cause));
         Step::CloseAfterFlush(cause)
     }
 

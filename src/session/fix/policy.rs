@@ -108,6 +108,9 @@ pub struct ResendSettings {
     pub same_request_max: u32,
     /// What is done about a request below the expected number.
     pub below_expected: BelowExpected,
+    /// Whether PossDupFlag(43) and OrigSendingTime(122) that the application sets on a new message
+    /// stay on it, as a bridge needs it; otherwise they are left out.
+    pub application_poss_dup: bool,
 }
 
 /// What is sent again on request.
@@ -300,6 +303,7 @@ impl Default for ResendSettings {
             rejects: false,
             same_request_max: 5,
             below_expected: BelowExpected::default(),
+            application_poss_dup: false,
         }
     }
 }

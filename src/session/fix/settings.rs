@@ -34,6 +34,18 @@ pub enum AtLogon {
     Restart,
 }
 
+/// What happens to both sequence numbers when a connection that was logged on ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtEnd {
+    /// They continue where they were.
+    #[default]
+    Continue,
+    /// Both start at 1 once both sides have said Logout.
+    RestartAfterLogout,
+    /// Both start at 1 however the connection ended, also by a broken cable.
+    RestartAlways,
+}
+
 /// A field added to our Logon.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LogonField {
@@ -70,6 +82,8 @@ pub struct Settings {
     pub logon_timeout: Duration,
     /// What happens to the numbers at logon.
     pub at_logon: AtLogon,
+    /// What happens to the numbers when a connection ends.
+    pub at_end: AtEnd,
     /// Fractional digits of the times we send.
     pub precision: TimestampPrecision,
     /// Fields added to our Logon, in this order: Username(553), Password(554) and the like.
@@ -100,6 +114,7 @@ impl Settings {
             heartbeat_s: 30,
             logon_timeout: Duration::from_secs(10),
             at_logon: AtLogon::default(),
+            at_end: AtEnd::default(),
             precision: TimestampPrecision::Millis,
             logon_fields: Vec::new(),
             checks: CheckSettings::default(),

@@ -218,9 +218,8 @@ fn open(
         let mut config = SessionConfig::acceptor(&FIX44, "", "");
         config.journal.retention = retention;
         let template = Template {
-            rules: ALL.to_vec(),
-            config,
             journals: settings.journal.clone(),
+            ..Template::new(ALL.to_vec(), config)
         };
         return listen(engine, settings.listen, Some(template));
     };

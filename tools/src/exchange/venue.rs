@@ -365,6 +365,12 @@ impl Application for Venue {
                 self.bulletin
                     .say(format!("{name}: message {seq} cannot be read for a resend"));
             }
+            Event::Reset { session, cause } => {
+                self.bulletin.say(format!(
+                    "{} starts at 1 in both directions: {cause}",
+                    self.name(*session)
+                ));
+            }
             // An exchange connects to nobody.
             Event::ConnectFailed { .. } => {}
         }

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use pinfix::journal::{Entry, Item, Kind, Reader};
-use pinfix::session::ResetCause;
 use pinfix::time::TimestampPrecision;
 use pinfix::wire::fix::Printable;
 
@@ -60,10 +59,7 @@ fn print(entry: &Entry<'_>, out: &mut impl Write) -> anyhow::Result<()> {
             Some(reset) => writeln!(
                 out,
                 "series {} begins, next out {}, next in {}: {}",
-                reset.series,
-                reset.next_out,
-                reset.next_in,
-                cause(reset.cause)
+                reset.series, reset.next_out, reset.next_in, reset.cause
             )?,
             None => writeln!(out, "a series begins, its record cannot be understood")?,
         }
@@ -72,13 +68,4 @@ fn print(entry: &Entry<'_>, out: &mut impl Write) -> anyhow::Result<()> {
     let message = Printable(entry.frame);
     writeln!(out, "  {direction:<6} {:>8}  {message}", entry.seq)?;
     Ok(())
-}
-
-fn cause(cause: ResetCause) -> &'static str {
-    match cause {
-        ResetCause::Created => "the journal is new",
-        ResetCause::ResetSeqNumFlag => "ResetSeqNumFlag(141) in a Logon",
-        ResetCause::ResetOnLogon => "the session starts anew at every logon",
-        ResetCause::Operator => "an operator asked for it",
-    }
 }

@@ -450,8 +450,10 @@ impl Application for Blotter {
 
     fn on_event(&mut self, event: &Event<'_>) {
         match event {
-            Event::ConnectFailed { address, kind, .. } => {
-                self.note(format!("cannot connect to {address}: {kind}"));
+            Event::ConnectFailed {
+                destination, kind, ..
+            } => {
+                self.note(format!("cannot connect to {destination}: {kind}"));
             }
             Event::LogonFailed { cause, .. } => self.note(format!("cannot log on: {cause}")),
             _ => {}

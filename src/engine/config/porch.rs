@@ -1,0 +1,122 @@
+//! Listening ports, and what may be done on them before a peer has logged on.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::super::net::SocketOptions;
+use super::{ConfigError, Template};
+
+/// What connections may cost before they have logged on. All of it is bounded, and a peer that logs on
+/// as it connects is served however many others stand around.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strangers {
+    /// How long one may take to send its whole Logon.
+    pub patience: Duration,
+    /// How many there may be at a time. For one more, the one that has waited longest is closed.
+    pub max: usize,
+    /// How many there may be at a time from one address; one more is closed at once.
+    pub per_source_max: usize,
+    /// How many Logons may come from one address within a minute, good or bad; more are closed
+    /// without a byte. `None` counts nothing. The last thousand addresses are remembered.
+    pub logons_per_source_and_minute: Option<u32>,
+}
+
+impl Default for Strangers {
+    fn default() -> Self {
+        Self {
+            patience: Duration::from_secs(10),
+            max: 1024,
+            per_source_max: 1024,
+            logons_per_source_and_minute: None,
+        }
+    }
+}
+
+impl Strangers {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |key, value: String, right| Err(ConfigError::Engine { key, value, right });
+        let patience = Duration::from_millis(10)..=Duration::from_secs(3600);
+        if !patience.contains(&self.patience) {
+            let value = format!("{:?}", self.patience);
+            return wrong("strangers.patience", value, "10 ms to 1 hour");
+        }
+        for (key, value) in [
+            ("strangers.max", self.max),
+            ("strangers.per_source_max", self.per_source_max),
+        ] {
+            if !(1..=65_536).contains(&value) {
+                return wrong(key, value.to_string(), "1 to 65536 connections");
+            }
+        }
+        if self.logons_per_source_and_minute == Some(0) {
+            let key = "strangers.logons_per_source_and_minute";
+            return wrong(
+                key,
+                "0".to_owned(),
+                "1 or more Logons, or none to count nothing",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A port to listen on.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// The address; port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// What to do with a Logon for which no session is configured: the first template that serves its
+    /// version and its identity makes a session. Without one it is closed without a byte.
+    pub templates: Vec<Template>,
+    /// Whether the port may be taken while connections of an earlier process on it are still being
+    /// wound up by the system (SO_REUSEADDR). Without it a restart within minutes may fail.
+    pub reuse_address: bool,
+    /// What is asked of the sockets of peers, until they log on to a session with options of its own.
+    pub socket: SocketOptions,
+}
+
+impl Listen {
+    /// Listens on `address` for the peers of the sessions there are.
+    #[must_use]
+    pub fn on(address: SocketAddr) -> Self {
+        Self {
+            address,
+            templates: Vec::new(),
+            reuse_address: true,
+            socket: SocketOptions::default(),
+        }
+    }
+
+    /// Also makes sessions by `template`.
+    #[must_use]
+    pub fn template(mut self, template: Template) -> Self {
+        self.templates.push(template);
+        self
+    }
+
+    pub(in crate::engine) fn check(&self) -> Result<(), ConfigError> {
+        if let Err((key, value, right)) = self.socket.check() {
+            return Err(ConfigError::Engine { key, value, right });
+        }
+        self.templates.iter().try_for_each(Template::check)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_that_let_nobody_in_are_named() {
+        let wrong = |change: fn(&mut Strangers)| {
+            let mut strangers = Strangers::default();
+            assert!(strangers.check().is_ok());
+            change(&mut strangers);
+            strangers.check().unwrap_err().to_string()
+        };
+        assert!(wrong(|s| s.max = 0).contains("strangers.max: 0"));
+        assert!(wrong(|s| s.per_source_max = 0).contains("per_source_max: 0"));
+        assert!(wrong(|s| s.patience = Duration::ZERO).contains("patience: 0ns"));
+        assert!(wrong(|s| s.logons_per_source_and_minute = Some(0)).contains("minute: 0"));
+    }
+}

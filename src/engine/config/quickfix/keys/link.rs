@@ -1,0 +1,223 @@
+//! Options of sockets, and what would stand between a socket and a session.
+
+use std::time::Duration;
+
+use super::super::value::{flag, number, word};
+use super::{Key, honoured, mapped, refused};
+
+const PEM: &str =
+    "TLS is not there yet; run a TLS proxy such as stunnel in front, its keys as PEM files";
+const NO_TLS: &str = "expected N: TLS is not there yet; run a TLS proxy such as stunnel in front";
+const NO_PROXY: &str = "connecting through a proxy is not there yet; connect to a local forwarder";
+
+pub(super) const KEYS: &[Key] = &[
+    honoured(
+        "SocketTcpNoDelay",
+        "Y",
+        "-",
+        "TCP_NODELAY; always on here",
+        |draft, given| {
+            if !flag(given.value)? {
+                draft.warn(
+                    given,
+                    "TCP_NODELAY is always on: nothing waits for a segment to be filled",
+                );
+            }
+            Ok(())
+        },
+    ),
+    honoured(
+        "SocketNodelay",
+        "-",
+        "N",
+        "TCP_NODELAY; always on here",
+        |draft, given| {
+            if !flag(given.value)? {
+                draft.warn(
+                    given,
+                    "TCP_NODELAY is always on: nothing waits for a segment to be filled",
+                );
+            }
+            Ok(())
+        },
+    ),
+    honoured(
+        "SocketKeepAlive",
+        "system",
+        "-",
+        "SO_KEEPALIVE, after the two hours of the system",
+        |draft, given| {
+            draft.config.socket.keepalive = flag(given.value)?.then_some(KEEPALIVE);
+            Ok(())
+        },
+    ),
+    honoured(
+        "SocketReceiveBufferSize",
+        "system",
+        "0",
+        "SO_RCVBUF in bytes, 0 for the system's",
+        |draft, given| {
+            draft.config.socket.receive_buffer_bytes = buffer(given.value)?;
+            Ok(())
+        },
+    ),
+    honoured(
+        "SocketSendBufferSize",
+        "system",
+        "0",
+        "SO_SNDBUF in bytes, 0 for the system's",
+        |draft, given| {
+            draft.config.socket.send_buffer_bytes = buffer(given.value)?;
+            Ok(())
+        },
+    ),
+    honoured(
+        "SocketLinger",
+        "system",
+        "-",
+        "SO_LINGER in seconds",
+        |draft, given| {
+            draft.config.socket.linger = Some(Duration::from_secs(number(given.value, 0, 32_767)?));
+            Ok(())
+        },
+    ),
+    honoured(
+        "SocketOobInline",
+        "system",
+        "-",
+        "N: no urgent data",
+        |_, given| match flag(given.value)? {
+            false => Ok(()),
+            true => Err("expected N: FIX has no urgent data".to_owned()),
+        },
+    ),
+    honoured(
+        "SocketTrafficClass",
+        "system",
+        "-",
+        "IP_TOS: a number, or names such as IPTOS_LOWDELAY with `|` or `,` between them",
+        |draft, given| {
+            draft.config.socket.traffic_class = Some(traffic_class(given.value)?);
+            Ok(())
+        },
+    ),
+    mapped(
+        "SocketSynchronousWrites",
+        "N",
+        "-",
+        "a message is written by who sends it; always so here",
+        |_, given| flag(given.value).map(|_| ()),
+    ),
+    refused(
+        "SocketSynchronousWriteTimeout",
+        "a write never waits; what the socket does not take stays in the journal, and a peer that takes \
+         nothing is closed at MaxScheduledWriteRequests",
+    ),
+    mapped(
+        "MaxScheduledWriteRequests",
+        "0",
+        "-",
+        "messages that may wait for a slow peer, taken as 1 KiB each; 0 for the 1 MiB of the journal",
+        |draft, given| {
+            let messages = number(given.value, 0, 1 << 20)?;
+            if messages == 0 {
+                return Ok(());
+            }
+            let journal = &mut draft.config.journal;
+            let bytes = usize::try_from(messages)
+                .unwrap_or(usize::MAX)
+                .saturating_mul(1024);
+            journal.unsent_limit_bytes = bytes.max(2 * journal.control_reserve_bytes);
+            let bytes = journal.unsent_limit_bytes;
+            let text = format!(
+                "counts bytes here, {bytes} of them; at the limit the application is refused first"
+            );
+            draft.warn(given, &text);
+            Ok(())
+        },
+    ),
+    honoured(
+        "SocketUseSSL",
+        "N",
+        "-",
+        "N: no TLS",
+        |_, given| match flag(given.value)? {
+            false => Ok(()),
+            true => Err(NO_TLS.to_owned()),
+        },
+    ),
+    refused("SocketKeyStore", PEM),
+    refused("SocketKeyStorePassword", PEM),
+    refused("KeyManagerFactoryAlgorithm", PEM),
+    refused("KeyStoreType", PEM),
+    refused("SocketTrustStore", PEM),
+    refused("SocketTrustStorePassword", PEM),
+    refused("TrustManagerFactoryAlgorithm", PEM),
+    refused("TrustStoreType", PEM),
+    refused("NeedClientAuth", PEM),
+    refused("EnabledProtocols", PEM),
+    refused("CipherSuites", PEM),
+    refused("EndpointIdentificationAlgorithm", PEM),
+    refused("UseSNI", PEM),
+    refused("SNIHostName", PEM),
+    refused("SSLProtocol", PEM),
+    refused("SSLCipherSuite", PEM),
+    refused("TLSCipherSuites", PEM),
+    refused("CertificationAuthoritiesFile", PEM),
+    refused("CertificationAuthoritiesDirectory", PEM),
+    refused("ServerCertificateFile", PEM),
+    refused("ServerCertificateKeyFile", PEM),
+    refused("CertificateVerifyLevel", PEM),
+    refused("CertificateRevocationListFile", PEM),
+    refused("CertificateRevocationListDirectory", PEM),
+    refused("ClientCertificateFile", PEM),
+    refused("ClientCertificateKeyFile", PEM),
+    refused("SocketTimeout", PEM),
+    refused("SocketPrivateKeyFile", PEM),
+    refused("SocketCertificateFile", PEM),
+    refused("SocketCAFile", PEM),
+    refused("SocketPrivateKeyBytes", PEM),
+    refused("SocketCertificateBytes", PEM),
+    refused("SocketCABytes", PEM),
+    refused("SocketInsecureSkipVerify", PEM),
+    refused("SocketServerName", PEM),
+    refused("SocketMinimumTLSVersion", PEM),
+    refused("ProxyType", NO_PROXY),
+    refused("ProxyVersion", NO_PROXY),
+    refused("ProxyHost", NO_PROXY),
+    refused("ProxyPort", NO_PROXY),
+    refused("ProxyUser", NO_PROXY),
+    refused("ProxyPassword", NO_PROXY),
+    refused("ProxyDomain", NO_PROXY),
+    refused("ProxyWorkstation", NO_PROXY),
+];
+
+/// How long a connection is silent before Linux probes it, unless told otherwise.
+const KEEPALIVE: Duration = Duration::from_secs(7200);
+
+/// Bytes of a buffer; `None` leaves it to the system.
+fn buffer(value: &str) -> Result<Option<usize>, String> {
+    let bytes = number(value, 0, 1 << 30)?;
+    Ok(usize::try_from(bytes).ok().filter(|bytes| *bytes != 0))
+}
+
+/// The flags of RFC 1349 as Java names them, or the whole byte as a number.
+fn traffic_class(value: &str) -> Result<u8, String> {
+    const FLAGS: &[(&str, u8)] = &[
+        ("IPTOS_LOWCOST", 0x02),
+        ("IPTOS_RELIABILITY", 0x04),
+        ("IPTOS_THROUGHPUT", 0x08),
+        ("IPTOS_LOWDELAY", 0x10),
+    ];
+    let whole = match value.strip_prefix("0x") {
+        Some(digits) => u8::from_str_radix(digits, 16).ok(),
+        None => value.parse().ok(),
+    };
+    if let Some(whole) = whole {
+        return Ok(whole);
+    }
+    value
+        .split(['|', ','])
+        .try_fold(0, |class, name| Ok(class | word(name.trim(), FLAGS)?))
+        .map_err(|right: String| format!("{right}, or a number from 0 to 255"))
+}

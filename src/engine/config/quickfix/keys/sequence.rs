@@ -1,0 +1,155 @@
+//! Sequence numbers, resends and what a Logon carries.
+
+use super::super::value::flag;
+use super::{Draft, Family, Given, Key, honoured, not_yet, refused};
+use crate::session::fix::{LogonField, Role};
+use crate::wire::fix::tag;
+
+pub(super) const KEYS: &[Key] = &[
+    not_yet(
+        "ResetOnLogon",
+        "N",
+        "N",
+        "both numbers restart at 1 with every Logon",
+    ),
+    not_yet(
+        "ResetOnLogout",
+        "N",
+        "N",
+        "both numbers restart at 1 after an orderly Logout",
+    ),
+    not_yet(
+        "ResetOnDisconnect",
+        "N",
+        "N",
+        "both numbers restart at 1 when a connection is lost",
+    ),
+    not_yet(
+        "ResetOnError",
+        "N",
+        "-",
+        "disconnect and restart the numbers when a callback fails",
+    ),
+    not_yet(
+        "DisconnectOnError",
+        "N",
+        "-",
+        "disconnect when a callback fails",
+    ),
+    honoured(
+        "RefreshOnLogon",
+        "N",
+        "N",
+        "read the numbers from the store again at Logon",
+        |_, given| match flag(given.value)? {
+            false => Ok(()),
+            true => Err(
+                "expected N: a journal has one owner, which knows the numbers; a stand-by process \
+                         opens the journal when the first has let go of it"
+                    .to_owned(),
+            ),
+        },
+    ),
+    not_yet(
+        "EnableLastMsgSeqNumProcessed",
+        "N",
+        "-",
+        "LastMsgSeqNumProcessed(369) in every header",
+    ),
+    not_yet(
+        "EnableNextExpectedMsgSeqNum",
+        "N",
+        "N",
+        "NextExpectedMsgSeqNum(789) in the Logon",
+    )
+    .also(&["SendNextExpectedMsgSeqNum"]),
+    not_yet(
+        "ClosedResendInterval",
+        "N",
+        "-",
+        "EndSeqNo(16) is the end of the gap instead of 0",
+    ),
+    not_yet(
+        "ResendRequestChunkSize",
+        "0",
+        "-",
+        "the most messages asked for at once; 0 for all",
+    ),
+    not_yet(
+        "SendRedundantResendRequests",
+        "N",
+        "N",
+        "ask again for what was asked for already",
+    ),
+    not_yet(
+        "ForceResendWhenCorruptedStore",
+        "N",
+        "-",
+        "fill gaps of a store that cannot be read, instead of failing",
+    ),
+    not_yet(
+        "AllowPosDup",
+        "N",
+        "-",
+        "the application sets PossDupFlag(43) and OrigSendingTime(122)",
+    ),
+    not_yet(
+        "RequiresOrigSendingTime",
+        "Y",
+        "-",
+        "refuse a PossDupFlag(43)=Y without OrigSendingTime(122)",
+    ),
+    honoured(
+        "LogonTag",
+        "none",
+        "-",
+        "TAG=VALUE, a field added to our Logon",
+        logon_tag,
+    )
+    .family(Family::Numbered),
+    not_yet(
+        "PersistMessages",
+        "Y",
+        "Y",
+        "N: keep numbers only, and fill gaps instead of resending",
+    ),
+    not_yet(
+        "HeartBtIntOverride",
+        "-",
+        "-",
+        "the acceptor sets HeartBtInt(108), not the peer",
+    )
+    .only(Role::Acceptor),
+    not_yet(
+        "ResetSeqTime",
+        "-",
+        "-",
+        "HH:MM:SS at which numbers restart while the session stays up",
+    ),
+    refused(
+        "SendResetSeqNumFlag",
+        "no engine ever read it; ResetOnLogon=Y sends ResetSeqNumFlag(141)=Y",
+    ),
+];
+
+fn logon_tag(draft: &mut Draft, given: &Given<'_>) -> Result<(), String> {
+    let right = || "expected TAG=VALUE such as 553=user".to_owned();
+    let (tag, value) = given.value.split_once('=').ok_or_else(right)?;
+    let tag = tag
+        .trim()
+        .parse()
+        .ok()
+        .filter(|tag| *tag != 0)
+        .ok_or_else(right)?;
+    if [tag::BEGIN_STRING, tag::BODY_LENGTH, tag::CHECK_SUM].contains(&tag) {
+        return Err(format!(
+            "expected a field of the Logon, tag {tag} is set in every message"
+        ));
+    }
+    let field = LogonField {
+        tag,
+        value: value.trim().to_owned(),
+    };
+    draft.logon_tags.insert(given.number(), field);
+    Ok(())
+}

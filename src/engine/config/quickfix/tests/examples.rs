@@ -1,0 +1,566 @@
+//! Every key of the table that is honoured or mapped, on a line of a file, and what that changes.
+//!
+//! The suite fails if a row of the table has no example here, or an example has no row.
+
+use std::time::Duration;
+
+use super::{ACCEPTOR, INITIATOR, read};
+use crate::engine::config::quickfix::keys::{self, Stance};
+use crate::engine::config::{Failover, IdentityPattern, Need, Plan, Planned, Start};
+use crate::journal::{Durability, Location};
+use crate::session::fix::Role;
+use crate::session::fix::rules::ALL;
+use crate::time::TimestampPrecision;
+
+/// What a line does to a session that is whole without it.
+enum Shows {
+    /// Holds with the line and not without.
+    Change(fn(&Planned) -> bool),
+    /// The same, of the whole plan.
+    ChangeOfPlan(fn(&Plan) -> bool),
+    /// A warning says so.
+    Warning(&'static str),
+    /// Says what is so anyway; this other value is refused.
+    Nothing { refused: &'static str },
+}
+use Shows::{Change, ChangeOfPlan, Nothing, Warning};
+
+/// Key, lines, what they do to an initiator or an acceptor.
+type Row = (&'static str, &'static str, Role, Shows);
+
+const I: Role = Role::Initiator;
+const A: Role = Role::Acceptor;
+
+const ROWS: &[Row] = &[
+    (
+        "BeginString",
+        "BeginString=FIX.4.2",
+        I,
+        Change(|s| s.config.settings.rules.name == "FIX.4.2"),
+    ),
+    (
+        "SenderCompID",
+        "SenderCompID=X",
+        I,
+        Change(|s| s.config.settings.id.sender_comp_id == "X"),
+    ),
+    (
+        "TargetCompID",
+        "TargetCompID=X",
+        I,
+        Change(|s| s.config.settings.id.target_comp_id == "X"),
+    ),
+    (
+        "ConnectionType",
+        "ConnectionType=acceptor\nSocketAcceptPort=1",
+        I,
+        Change(|s| s.config.settings.role == Role::Acceptor),
+    ),
+    (
+        "DefaultApplVerID",
+        "BeginString=FIXT.1.1\nDefaultApplVerID=FIX.5.0SP1",
+        I,
+        Change(|s| s.config.settings.rules.name == "FIX.5.0SP1"),
+    ),
+    (
+        "SenderSubID",
+        "SenderSubID=s",
+        I,
+        Change(|s| s.config.settings.id.sender_sub_id.as_deref() == Some("s")),
+    ),
+    (
+        "SenderLocationID",
+        "SenderLocationID=l",
+        I,
+        Change(|s| s.config.settings.id.sender_location_id.as_deref() == Some("l")),
+    ),
+    (
+        "TargetSubID",
+        "TargetSubID=s",
+        A,
+        Change(|s| s.config.settings.id.target_sub_id.as_deref() == Some("s")),
+    ),
+    (
+        "TargetLocationID",
+        "TargetLocationID=l",
+        A,
+        Change(|s| s.config.settings.id.target_location_id.as_deref() == Some("l")),
+    ),
+    (
+        "SessionQualifier",
+        "SessionQualifier=2",
+        I,
+        Change(|s| s.config.settings.id.qualifier.as_deref() == Some("2")),
+    ),
+    (
+        "NonStopSession",
+        "NonStopSession=Y",
+        I,
+        Nothing { refused: "true" },
+    ),
+    (
+        "TimeStampPrecision",
+        "TimestampPrecision=6",
+        I,
+        Change(|s| s.config.settings.precision == TimestampPrecision::Micros),
+    ),
+    (
+        "MillisecondsInTimeStamp",
+        "MillisecondsInTimeStamp=N",
+        I,
+        Change(|s| s.config.settings.precision == TimestampPrecision::Seconds),
+    ),
+    (
+        "RefreshOnLogon",
+        "RefreshOnLogon=N",
+        A,
+        Nothing { refused: "Y" },
+    ),
+    (
+        "LogonTag",
+        "LogonTag=553=user\nLogonTag1=554=secret",
+        I,
+        Change(|s| format!("{:?}", s.config.settings.logon_fields) == "[553=user, 554=***]"),
+    ),
+    (
+        "UseDataDictionary",
+        "UseDataDictionary=N",
+        I,
+        Nothing { refused: "0" },
+    ),
+    (
+        "PreserveMessageFieldsOrder",
+        "PreserveMessageFieldsOrder=N",
+        I,
+        Warning("never sorted by tag"),
+    ),
+    (
+        "CheckLatency",
+        "CheckLatency=N",
+        I,
+        Change(|s| s.config.settings.checks.sending_time_window.is_none()),
+    ),
+    (
+        "MaxLatency",
+        "MaxLatency=7",
+        I,
+        Change(|s| s.config.settings.checks.sending_time_window == Some(Duration::from_secs(7))),
+    ),
+    (
+        "HeartBtInt",
+        "HeartBtInt=7",
+        I,
+        Change(|s| s.config.settings.heartbeat_s == 7),
+    ),
+    (
+        "LogonTimeout",
+        "LogonTimeout=7",
+        I,
+        Change(|s| s.config.settings.logon_timeout == Duration::from_secs(7)),
+    ),
+    (
+        "LogoutTimeout",
+        "LogoutTimeout=7",
+        I,
+        Change(|s| s.config.settings.logout.timeout == Duration::from_secs(7)),
+    ),
+    (
+        "ReconnectInterval",
+        "ReconnectInterval=3x5;2x30;60",
+        I,
+        Change(|s| s.config.connect.reconnect == [5, 5, 5, 30, 30, 60].map(Duration::from_secs)),
+    ),
+    (
+        "SocketConnectHost",
+        "SocketConnectHost=fix.example.com\nSocketConnectHost1=::1\nSocketConnectPort1=9",
+        I,
+        Change(|s| destinations(s) == "fix.example.com:5001 [::1]:9"),
+    ),
+    (
+        "SocketConnectPort",
+        "SocketConnectPort=$HOME_PORT",
+        I,
+        Change(|s| destinations(s) == "127.0.0.1:5002"),
+    ),
+    (
+        "SocketLocalHost",
+        "SocketConnectSourceHost=127.0.0.2",
+        I,
+        Change(|s| source(s).as_deref() == Some("127.0.0.2:0")),
+    ),
+    (
+        "SocketLocalPort",
+        "SocketLocalPort=7",
+        I,
+        Change(|s| source(s).as_deref() == Some("0.0.0.0:7")),
+    ),
+    (
+        "HostSelectionPolicy",
+        "HostSelectionPolicy=PRIORITY",
+        I,
+        Change(|s| {
+            let start_over = Duration::from_secs(120);
+            s.config.connect.policy == Failover::Priority { start_over }
+        }),
+    ),
+    (
+        "HostSelectionPolicyPriorityStartOverInterval",
+        "HostSelectionPolicy=PRIORITY\nHostSelectionPolicyPriorityStartOverInterval=7",
+        I,
+        Change(|s| {
+            let start_over = Duration::from_secs(7);
+            s.config.connect.policy == Failover::Priority { start_over }
+        }),
+    ),
+    (
+        "SocketReuseAddress",
+        "SocketReuseAddress=N",
+        A,
+        ChangeOfPlan(|p| !p.listeners[0].reuse_address),
+    ),
+    (
+        "AllowedRemoteAddresses",
+        "AllowedRemoteAddresses=10.0.0.0/8, 127.0.0.1",
+        A,
+        Change(|s| {
+            let allow = &s.config.accept.allow;
+            allow.len() == 2 && allow[0].contains([10, 1, 2, 3].into())
+        }),
+    ),
+    (
+        "AcceptorTemplate",
+        "AcceptorTemplate=Y\nTargetCompID=*",
+        A,
+        ChangeOfPlan(|p| {
+            let templates = &p.listeners[0].templates;
+            p.sessions.is_empty() && templates[0].allow == [IdentityPattern::new("ME", "*")]
+        }),
+    ),
+    (
+        "DynamicSessions",
+        "[DEFAULT]\nDynamicSessions=Y\nSocketAcceptPort=5001",
+        A,
+        ChangeOfPlan(|p| {
+            let templates = &p.listeners[0].templates;
+            p.sessions.len() == 1 && templates.len() == 1 && templates[0].rules.len() == ALL.len()
+        }),
+    ),
+    (
+        "SocketKeepAlive",
+        "SocketKeepAlive=Y",
+        I,
+        Change(|s| s.config.socket.keepalive == Some(Duration::from_secs(7200))),
+    ),
+    (
+        "SocketReceiveBufferSize",
+        "SocketReceiveBufferSize=65536",
+        I,
+        Change(|s| s.config.socket.receive_buffer_bytes == Some(65536)),
+    ),
+    (
+        "SocketSendBufferSize",
+        "SocketSendBufferSize=65536",
+        I,
+        Change(|s| s.config.socket.send_buffer_bytes == Some(65536)),
+    ),
+    (
+        "SocketLinger",
+        "SocketLinger=3",
+        I,
+        Change(|s| s.config.socket.linger == Some(Duration::from_secs(3))),
+    ),
+    (
+        "SocketTrafficClass",
+        "SocketTrafficClass=IPTOS_LOWDELAY|IPTOS_THROUGHPUT",
+        I,
+        Change(|s| s.config.socket.traffic_class == Some(0x18)),
+    ),
+    (
+        "MaxScheduledWriteRequests",
+        "MaxScheduledWriteRequests=100",
+        I,
+        Change(|s| s.config.journal.unsent_limit_bytes == 102_400),
+    ),
+    (
+        "SocketConnectProtocol",
+        "SocketConnectProtocol=TCP",
+        I,
+        Nothing { refused: "VM_PIPE" },
+    ),
+    (
+        "SocketConnectTimeout",
+        "SocketConnectTimeout=7",
+        I,
+        Change(|s| s.config.connect.timeout == Duration::from_secs(7)),
+    ),
+    (
+        "DynamicSession",
+        "DynamicSession=Y",
+        I,
+        Change(|s| s.start == Start::Later),
+    ),
+    (
+        "SocketAcceptPort",
+        "SocketAcceptPort=5002",
+        A,
+        ChangeOfPlan(|p| p.listeners[0].address.to_string() == "0.0.0.0:5002"),
+    ),
+    (
+        "SocketAcceptAddress",
+        "SocketAcceptHost=127.0.0.1",
+        A,
+        ChangeOfPlan(|p| p.listeners[0].address.to_string() == "127.0.0.1:5001"),
+    ),
+    (
+        "SocketAcceptProtocol",
+        "SocketAcceptProtocol=TCP",
+        A,
+        Nothing { refused: "VM_PIPE" },
+    ),
+    (
+        "SocketTcpNoDelay",
+        "SocketTcpNoDelay=N",
+        I,
+        Warning("TCP_NODELAY is always on"),
+    ),
+    (
+        "SocketNodelay",
+        "SocketNodelay=N",
+        I,
+        Warning("TCP_NODELAY is always on"),
+    ),
+    (
+        "SocketOobInline",
+        "SocketOobInline=N",
+        I,
+        Nothing { refused: "Y" },
+    ),
+    (
+        "SocketSynchronousWrites",
+        "SocketSynchronousWrites=Y",
+        I,
+        Nothing { refused: "maybe" },
+    ),
+    (
+        "SocketUseSSL",
+        "SocketUseSSL=N",
+        I,
+        Nothing { refused: "Y" },
+    ),
+    (
+        "FileStorePath",
+        "FileStorePath=store",
+        I,
+        Change(|s| {
+            matches!(&s.config.journal.location, Location::Directory(path)
+                if path.starts_with("store") && path.to_string_lossy().contains("FIX.4.4_ME-YOU"))
+        }),
+    ),
+    (
+        "FileStoreSync",
+        "FileStoreSync=Y",
+        I,
+        Change(|s| s.config.journal.durability == Durability::FlushEach),
+    ),
+    (
+        "FileLogPath",
+        "FileLogPath=log",
+        I,
+        Warning("pinfix journal print"),
+    ),
+    (
+        "FileLogHeartbeats",
+        "FileLogHeartbeats=Y",
+        I,
+        Nothing { refused: "1" },
+    ),
+    (
+        "FileIncludeMilliseconds",
+        "FileIncludeMilliseconds=Y",
+        I,
+        Nothing { refused: "1" },
+    ),
+    (
+        "FileIncludeTimeStampForMessages",
+        "FileIncludeTimeStampForMessages=Y",
+        I,
+        Nothing { refused: "1" },
+    ),
+    (
+        "ScreenLogShowEvents",
+        "ScreenLogShowEvents=Y",
+        I,
+        Warning("nothing is written to the screen"),
+    ),
+    (
+        "ScreenLogShowIncoming",
+        "ScreenLogShowIncoming=Y",
+        I,
+        Warning("nothing is written to the screen"),
+    ),
+    (
+        "ScreenLogShowOutgoing",
+        "ScreenLogShowOutgoing=Y",
+        I,
+        Warning("nothing is written to the screen"),
+    ),
+    (
+        "ScreenLogShowHeartBeats",
+        "ScreenLogShowHeartBeats=Y",
+        I,
+        Warning("nothing is written to the screen"),
+    ),
+    (
+        "ScreenIncludeMilliseconds",
+        "ScreenIncludeMilliseconds=Y",
+        I,
+        Warning("nothing is written"),
+    ),
+    (
+        "ContinueInitializationOnError",
+        "ContinueInitializationOnError=Y",
+        I,
+        Change(|s| s.need == Need::Optional),
+    ),
+    (
+        "LogMessageWhenSessionNotFound",
+        "LogMessageWhenSessionNotFound=Y",
+        A,
+        Warning("is counted, not logged"),
+    ),
+    (
+        "Description",
+        "Description=the good one",
+        I,
+        Change(|s| s.label.as_deref() == Some("the good one")),
+    ),
+];
+
+fn destinations(session: &Planned) -> String {
+    let names = session
+        .config
+        .connect
+        .destinations
+        .iter()
+        .map(ToString::to_string);
+    names.collect::<Vec<_>>().join(" ")
+}
+
+fn source(session: &Planned) -> Option<String> {
+    session
+        .config
+        .connect
+        .source
+        .map(|source| source.to_string())
+}
+
+#[test]
+fn every_key_that_is_honoured_has_an_example() {
+    let honoured =
+        keys::all().filter(|key| matches!(key.stance, Stance::Honoured(_) | Stance::Mapped(_)));
+    let without: Vec<_> = honoured
+        .filter(|key| !ROWS.iter().any(|(name, ..)| *name == key.name))
+        .map(|key| key.name)
+        .collect();
+    assert_eq!(without, [""; 0], "keys without an example");
+    for (name, ..) in ROWS {
+        let key = keys::all().find(|key| key.name == *name).expect(name);
+        assert!(
+            !matches!(key.stance, Stance::NotYet | Stance::Refused(_)),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn every_example_comes_to_what_it_says() {
+    for (name, lines, role, shows) in ROWS {
+        let base = match role {
+            Role::Initiator => INITIATOR,
+            Role::Acceptor => ACCEPTOR,
+        };
+        let plan = |text: &str| read(text).unwrap_or_else(|problems| panic!("{name}: {problems}"));
+        let without = plan(base);
+        let with = plan(&with(base, lines));
+        match shows {
+            Change(holds) => {
+                assert!(holds(&with.sessions[0]), "{name}: {:?}", with.sessions[0]);
+                assert!(!holds(&without.sessions[0]), "{name} changes nothing");
+            }
+            ChangeOfPlan(holds) => {
+                assert!(holds(&with), "{name}: {with:?}");
+                assert!(!holds(&without), "{name} changes nothing");
+            }
+            Warning(text) => {
+                let says = |plan: &Plan| {
+                    plan.warnings
+                        .iter()
+                        .any(|warning| warning.text.contains(text))
+                };
+                assert!(
+                    says(&with) && !says(&without),
+                    "{name}: {:?}",
+                    with.warnings
+                );
+            }
+            Nothing { refused } => {
+                let same = format!("{:?}", with.sessions) == format!("{:?}", without.sessions);
+                assert!(same, "{name} changes something");
+                let key = lines.split('=').next().expect("a key");
+                let problems = read(&self::with(base, &format!("{key}={refused}"))).expect_err(name);
+                assert!(
+                    problems
+                        .to_string()
+                        .contains(&format!("{key} = {refused}: expected")),
+                    "{problems}"
+                );
+            }
+        }
+    }
+}
+
+/// A file whose lines take the place of those of the base with the same key.
+fn with(base: &str, lines: &str) -> String {
+    let key = |line: &str| line.split('=').next().unwrap_or_default().to_owned();
+    let kept = base
+        .lines()
+        .filter(|line| !lines.lines().any(|other| key(other) == key(line)));
+    kept.chain(lines.lines())
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+#[test]
+fn every_key_that_is_refused_says_what_to_use_instead() {
+    for key in keys::all() {
+        match key.stance {
+            Stance::Refused(instead) => {
+                assert!(instead.len() > 20, "{}", key.name);
+                let text = format!("{INITIATOR}{}=1\n", key.name);
+                let problems = read(&text).expect_err(key.name).to_string();
+                assert!(
+                    problems.contains(key.name) && problems.contains(instead),
+                    "{problems}"
+                );
+            }
+            Stance::NotYet => {
+                let text = format!("{INITIATOR}{}=1\n", key.name);
+                let problems = read(&text).expect_err(key.name).to_string();
+                assert!(problems.contains(key.name) && problems.contains("not supported yet"));
+            }
+            Stance::Honoured(_) | Stance::Mapped(_) => assert!(!key.meaning.is_empty(), "{}", key.name),
+        }
+    }
+}
+
+#[test]
+fn no_name_of_the_table_is_there_twice() {
+    let mut names: Vec<_> = keys::all()
+        .flat_map(|key| key.also.iter().chain([&key.name]))
+        .map(|name| name.to_ascii_lowercase())
+        .collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}

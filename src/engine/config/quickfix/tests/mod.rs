@@ -1,0 +1,39 @@
+//! Files, and what they come to.
+
+mod examples;
+mod files;
+mod traps;
+
+use super::Loader;
+use crate::engine::config::{Plan, Planned, Problems};
+
+/// A session that is whole, to which lines can be added.
+pub(super) const INITIATOR: &str = "[SESSION]\nConnectionType=initiator\nBeginString=FIX.4.4\n\
+     SenderCompID=ME\nTargetCompID=YOU\nHeartBtInt=30\nSocketConnectHost=127.0.0.1\n\
+     SocketConnectPort=5001\nUseDataDictionary=N\n";
+
+pub(super) const ACCEPTOR: &str = "[SESSION]\nConnectionType=acceptor\nBeginString=FIX.4.4\n\
+     SenderCompID=ME\nTargetCompID=YOU\nSocketAcceptPort=5001\nUseDataDictionary=N\n";
+
+pub(super) fn read(text: &str) -> Result<Plan, Problems> {
+    let environment = |name: &str| (name == "HOME_PORT").then(|| "5002".to_owned());
+    Loader::new().environment(&environment).parse("a.cfg", text)
+}
+
+/// The only session of a file.
+pub(super) fn only(text: &str) -> Planned {
+    let plan = read(text).unwrap_or_else(|problems| panic!("{text}\n{problems}"));
+    let [session] = <[Planned; 1]>::try_from(plan.sessions).expect("one session");
+    session
+}
+
+/// What is wrong with a file, line by line.
+pub(super) fn wrong(text: &str) -> Vec<String> {
+    let problems = read(text).expect_err(text);
+    problems.0.iter().map(ToString::to_string).collect()
+}
+
+pub(super) fn warnings(text: &str) -> Vec<String> {
+    let plan = read(text).unwrap_or_else(|problems| panic!("{text}\n{problems}"));
+    plan.warnings.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,133 @@
+//! Where the same key means different things to different engines, or a document differs from the code.
+
+use std::time::Duration;
+
+use super::{ACCEPTOR, INITIATOR, only, read, warnings, wrong};
+use crate::journal::Durability;
+use crate::time::TimestampPrecision;
+
+fn told(lines: &str, text: &str) -> bool {
+    warnings(&format!("{INITIATOR}{lines}"))
+        .iter()
+        .any(|warning| warning.contains(text))
+}
+
+#[test]
+fn nagle_is_off_and_a_file_that_relied_on_the_other_default_is_told() {
+    // MillisecondsInTimeStamp is a key of QuickFIX (C++) only, where SocketNodelay=N is the default.
+    assert!(told(
+        "MillisecondsInTimeStamp=Y\n",
+        "SocketNodelay: is not given"
+    ));
+    assert!(!told(
+        "MillisecondsInTimeStamp=Y\nSocketNodelay=Y\n",
+        "SocketNodelay"
+    ));
+    assert!(!told("", "SocketNodelay"));
+}
+
+#[test]
+fn syncing_is_off_unless_asked_for_and_a_file_that_relied_on_the_other_default_is_told() {
+    let text = format!("{ACCEPTOR}FileStorePath=store\n");
+    assert_eq!(only(&text).config.journal.durability, Durability::PageCache);
+    assert_eq!(warnings(&text), [""; 0]);
+    // DynamicSessions is a key of quickfixgo only, which syncs unless told not to.
+    let text = format!("{text}DynamicSessions=N\n");
+    assert!(warnings(&text)[0].contains("FileStoreSync: is not given: quickfixgo"));
+    assert_eq!(warnings(&format!("{text}FileStoreSync=N\n")), [""; 0]);
+}
+
+#[test]
+fn the_precision_of_times_is_read_in_both_spellings() {
+    for (line, precision) in [
+        ("TimeStampPrecision=NANOS", TimestampPrecision::Nanos),
+        ("TimestampPrecision=9", TimestampPrecision::Nanos),
+        ("TIMESTAMPPRECISION=0", TimestampPrecision::Seconds),
+        // The newer key wins, wherever it stands.
+        (
+            "MillisecondsInTimeStamp=N\nTimestampPrecision=6",
+            TimestampPrecision::Micros,
+        ),
+        (
+            "TimestampPrecision=6\nMillisecondsInTimeStamp=N",
+            TimestampPrecision::Micros,
+        ),
+    ] {
+        let session = only(&format!("{INITIATOR}{line}\n"));
+        assert_eq!(session.config.settings.precision, precision, "{line}");
+    }
+    let error = wrong(&format!("{INITIATOR}TimestampPrecision=4\n"));
+    assert!(
+        error[0].contains("expected one of SECONDS, MILLIS"),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn an_initiator_waits_thirty_seconds_unless_told_and_takes_lists() {
+    let waits = |lines: &str| {
+        only(&format!("{INITIATOR}{lines}\n"))
+            .config
+            .connect
+            .reconnect
+    };
+    assert_eq!(waits(""), [Duration::from_secs(30)]);
+    assert_eq!(waits("ReconnectInterval=5"), [Duration::from_secs(5)]);
+    assert_eq!(
+        waits("ReconnectInterval=2x1; 3"),
+        [1, 1, 3].map(Duration::from_secs)
+    );
+    for wrong_value in ["0", "0x5", "5;", "x", "2000x1", "-1"] {
+        assert!(
+            read(&format!("{INITIATOR}ReconnectInterval={wrong_value}\n")).is_err(),
+            "{wrong_value}"
+        );
+    }
+}
+
+#[test]
+fn a_table_of_the_database_log_is_known_in_the_spelling_of_the_document_and_of_the_code() {
+    for key in ["PostgresSQLLogEventTable", "PostgreSQLLogEventTable"] {
+        let error = wrong(&format!("{INITIATOR}{key}=x\n"));
+        assert!(
+            error[0].contains(&format!("{key} = x: refused: messages both ways")),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn keys_no_document_names_are_known() {
+    for key in [
+        "TLSCipherSuites",
+        "SendResetSeqNumFlag",
+        "JndiContextFactory",
+        "SleepycatDatabaseDir",
+    ] {
+        let error = wrong(&format!("{INITIATOR}{key}=x\n"));
+        assert!(
+            error[0].contains(&format!("{key} = x: refused:")),
+            "{error:?}"
+        );
+    }
+    assert!(read(&format!("{INITIATOR}ScreenIncludeMilliseconds=N\n")).is_ok());
+}
+
+#[test]
+fn an_acceptor_with_a_qualifier_is_refused() {
+    let error = wrong(&format!("{ACCEPTOR}SessionQualifier=1\n"));
+    assert!(
+        error[0].contains("SessionQualifier = 1: no Logon could be told to be for it"),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn an_initiator_without_heartbeats_is_refused() {
+    for value in ["0", "-1", ""] {
+        let text = INITIATOR.replace("HeartBtInt=30", &format!("HeartBtInt={value}"));
+        assert!(wrong(&text)[0].contains(&format!(
+            "HeartBtInt = {value}: expected whole seconds from 1"
+        )));
+    }
+}

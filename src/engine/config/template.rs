@@ -1,0 +1,175 @@
+//! Sessions made on demand: what a port does with a Logon for which none is configured.
+
+use std::path::PathBuf;
+
+use super::{ConfigError, SessionConfig};
+use crate::session::SessionId;
+use crate::session::fix::rules::Rules;
+use crate::wire::fix::{Message, tag};
+
+/// Makes a session for a peer that none is configured for. The first Logon of an identity makes it;
+/// it stays.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// The versions that are served.
+    pub rules: Vec<&'static Rules>,
+    /// The identities that are served; empty serves every one.
+    pub allow: Vec<IdentityPattern>,
+    /// The identities that are not, whatever is allowed.
+    pub deny: Vec<IdentityPattern>,
+    /// Everything else, with the networks the peer may come from; the identity is taken from the
+    /// Logon, and with it the version.
+    pub config: SessionConfig,
+    /// The directory below which each session gets its journal; `None` keeps them in memory.
+    pub journals: Option<PathBuf>,
+}
+
+impl Template {
+    /// A template for every identity of these versions, with journals in memory.
+    #[must_use]
+    pub fn new(rules: Vec<&'static Rules>, config: SessionConfig) -> Self {
+        Self {
+            rules,
+            allow: Vec::new(),
+            deny: Vec::new(),
+            config,
+            journals: None,
+        }
+    }
+
+    /// The session `id` that a Logon asks for, if its version and its identity are served.
+    pub(in crate::engine) fn session_for(
+        &self,
+        logon: &Message<'_>,
+        id: SessionId,
+    ) -> Option<SessionConfig> {
+        let rules = self.rules_for(logon)?;
+        if !self.serves(&id) {
+            return None;
+        }
+        let mut config = self.config.clone();
+        config.settings.rules = rules;
+        config.settings.id = id;
+        Some(match &self.journals {
+            Some(base) => config.journal_below(base),
+            None => config,
+        })
+    }
+
+    /// Of several versions that share a BeginString(8), the one whose DefaultApplVerID(1137) the Logon
+    /// has, else the first: what becomes of the other is decided where the Logon is checked.
+    fn rules_for(&self, logon: &Message<'_>) -> Option<&'static Rules> {
+        let begins = |rules: &&&'static Rules| rules.begin_string.as_bytes() == logon.begin_string();
+        let theirs = logon.get(tag::DEFAULT_APPL_VER_ID);
+        let speaks = |rules: &&&'static Rules| rules.default_appl_ver_id.map(str::as_bytes) == theirs;
+        let served = || self.rules.iter().filter(begins);
+        served().find(speaks).or_else(|| served().next()).copied()
+    }
+
+    fn serves(&self, id: &SessionId) -> bool {
+        let fits = |pattern: &IdentityPattern| pattern.fits(id);
+        (self.allow.is_empty() || self.allow.iter().any(fits)) && !self.deny.iter().any(fits)
+    }
+
+    pub(in crate::engine) fn check(&self) -> Result<(), ConfigError> {
+        let mut config = self.config.clone();
+        // The identity of a template is a placeholder.
+        config.settings.id = SessionId::new(config.settings.rules.begin_string, "any", "any");
+        config.check()
+    }
+}
+
+/// Identities by their CompIDs, from our side. `*` stands for any run of characters: `DESK*`, `*`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IdentityPattern {
+    /// SenderCompID(49) of what we send.
+    pub sender_comp_id: String,
+    /// TargetCompID(56) of what we send: the peer.
+    pub target_comp_id: String,
+}
+
+impl IdentityPattern {
+    /// The identities whose CompIDs fit.
+    #[must_use]
+    pub fn new(sender_comp_id: &str, target_comp_id: &str) -> Self {
+        Self {
+            sender_comp_id: sender_comp_id.to_owned(),
+            target_comp_id: target_comp_id.to_owned(),
+        }
+    }
+
+    /// Whether an identity is meant.
+    #[must_use]
+    pub fn fits(&self, id: &SessionId) -> bool {
+        fits(&self.sender_comp_id, &id.sender_comp_id) && fits(&self.target_comp_id, &id.target_comp_id)
+    }
+}
+
+/// Whether `text` is `pattern` with something in place of each `*`. Every part between two stars is
+/// taken where it is found first, so the time is bounded by the product of the lengths.
+fn fits(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let Some(mut left) = text.strip_prefix(first) else {
+        return false;
+    };
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for part in middle.split('*') {
+        match left.find(part) {
+            Some(at) => left = &left[at + part.len()..],
+            None => return false,
+        }
+    }
+    left.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::fix::rules::FIX44;
+
+    #[test]
+    fn a_star_stands_for_any_run_of_characters() {
+        for (pattern, text) in [
+            ("*", "ANY"),
+            ("*", ""),
+            ("A", "A"),
+            ("A*", "A"),
+            ("A*", "ABC"),
+            ("*C", "ABC"),
+            ("A*C", "ABC"),
+            ("A*C", "ACC"),
+            ("*B*", "ABC"),
+            ("A*B*C", "AxxByyC"),
+            ("**", "x"),
+        ] {
+            assert!(fits(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [
+            ("A", "AB"),
+            ("", "A"),
+            ("A*", "BA"),
+            ("*C", "AB"),
+            ("AB*BC", "ABC"),
+            ("A*B*C", "ACB"),
+        ] {
+            assert!(!fits(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_denied_is_not_served_although_it_is_allowed() {
+        let config = SessionConfig::acceptor(&FIX44, "ANY", "ANY");
+        let mut template = Template::new(vec![&FIX44], config);
+        let serves = |template: &Template, peer: &str| {
+            template.serves(&SessionId::new("FIX.4.4", "VENUE", peer))
+        };
+        assert!(serves(&template, "DESK1"));
+        template.allow.push(IdentityPattern::new("VENUE", "DESK*"));
+        template.deny.push(IdentityPattern::new("*", "DESK7"));
+        assert!(serves(&template, "DESK1"));
+        assert!(!serves(&template, "OTHER"));
+        assert!(!serves(&template, "DESK7"));
+    }
+}

@@ -1,0 +1,377 @@
+//! Where an initiator connects next, and when.
+//!
+//! Invariant: no more attempts are made without a pause than there are destinations.
+//!
+//! Knows addresses and waiting times; nothing of sockets and sessions.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config::{Connect, Destination, Failover};
+use crate::time::Mono;
+
+/// A connection that the peer ended within this time after the logon is no reason to come back sooner.
+const STEADY: Duration = Duration::from_secs(10);
+
+/// How many addresses of one name are kept.
+pub(super) const ADDRESSES_MAX: usize = 8;
+
+/// How an initiator connects, and how far it has come with that.
+#[derive(Debug)]
+pub(super) struct Route {
+    destinations: Vec<Destination>,
+    /// What the names among them were found to be.
+    found: Vec<Found>,
+    /// The names among them, to be asked for.
+    names: Vec<Option<Arc<str>>>,
+    policy: Failover,
+    source: Option<SocketAddr>,
+    timeout: Duration,
+    reconnect: Vec<Duration>,
+    jitter_percent: u8,
+    /// The destination of this attempt, or of the next.
+    at: usize,
+    /// Destinations that failed in a row, 0 after the last of them.
+    failed: usize,
+    /// How far the list of waiting times has been used.
+    pauses: usize,
+    /// When the first destination was tried last.
+    first_tried: Option<Mono>,
+    /// What jitter comes from.
+    seed: u64,
+}
+
+/// The addresses of a name, each tried in turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    addresses: [Option<IpAddr>; ADDRESSES_MAX],
+    next: usize,
+}
+
+impl Found {
+    /// The first of these addresses.
+    pub(super) fn of(addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        let mut found = Self::default();
+        for (room, address) in found.addresses.iter_mut().zip(addresses) {
+            *room = Some(address);
+        }
+        found
+    }
+
+    fn len(&self) -> usize {
+        self.addresses.iter().flatten().count()
+    }
+
+    fn current(&self) -> Option<IpAddr> {
+        self.addresses[self.next]
+    }
+
+    fn advance(&mut self) {
+        self.next = (self.next + 1) % self.len().max(1);
+    }
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// No connection came about.
+    NotConnected,
+    /// A connection, but no logon.
+    NotLoggedOn,
+    /// A connection that logged on, this long ago, and was ended by the peer or over its fault.
+    ThrownOut(Duration),
+    /// A connection that logged on, and came to any other end.
+    LoggedOn,
+}
+
+impl Route {
+    /// `found` has an entry for every destination; those of addresses are not looked at. `name` is
+    /// what tells this route's jitter from that of others.
+    pub(super) fn new(connect: Connect, found: Vec<Found>, name: &str) -> Self {
+        let name_of = |destination: &Destination| match destination {
+            Destination::Address(_) => None,
+            Destination::Name { host, .. } => Some(Arc::from(host.as_str())),
+        };
+        Self {
+            names: connect.destinations.iter().map(name_of).collect(),
+            destinations: connect.destinations,
+            found,
+            policy: connect.policy,
+            source: connect.source,
+            timeout: connect.timeout,
+            reconnect: connect.reconnect,
+            jitter_percent: connect.jitter_percent,
+            at: 0,
+            failed: 0,
+            pauses: 0,
+            first_tried: None,
+            seed: crc32c::crc32c(name.as_bytes()).into(),
+        }
+    }
+
+    /// An attempt begins: where to, if that is known.
+    pub(super) fn begin(&mut self, now: Mono) -> Option<SocketAddr> {
+        if let Failover::Priority { start_over } = self.policy
+            && self.failed == 0
+            && self
+                .first_tried
+                .is_none_or(|tried| now >= tried + start_over)
+        {
+            self.at = 0;
+        }
+        if self.at == 0 {
+            self.first_tried = Some(now);
+        }
+        self.address()
+    }
+
+    /// The destination of the last attempt, as it was configured.
+    pub(super) fn destination(&self) -> &Destination {
+        &self.destinations[self.at]
+    }
+
+    /// The address of the last attempt, if that is known.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        match &self.destinations[self.at] {
+            Destination::Address(address) => Some(*address),
+            Destination::Name { port, .. } => {
+                let address = self.found[self.at].current()?;
+                Some(SocketAddr::new(address, *port))
+            }
+        }
+    }
+
+    pub(super) fn source(&self) -> Option<SocketAddr> {
+        self.source
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// An attempt, or the connection it led to, has ended. Answers how long to wait before the next.
+    pub(super) fn ended(&mut self, end: End) -> Duration {
+        match end {
+            End::NotConnected => {
+                self.advance();
+                if self.failed > 0 {
+                    return Duration::ZERO;
+                }
+            }
+            // It is there: asked again too soon, it may shut us out for longer.
+            End::NotLoggedOn => self.advance(),
+            End::ThrownOut(after) if after < STEADY => self.stay_or_rotate(),
+            End::ThrownOut(_) | End::LoggedOn => {
+                self.pauses = 0;
+                self.stay_or_rotate();
+            }
+        }
+        self.pause()
+    }
+
+    /// What a name was found to be, by a look-up that was asked for when it failed.
+    pub(super) fn resolved(&mut self, destination: usize, found: Found) {
+        if let Some(known) = self.found.get_mut(destination)
+            && known.addresses != found.addresses
+        {
+            *known = found;
+        }
+    }
+
+    /// The name of the last attempt, to be looked up again, and the number of its destination.
+    pub(super) fn name(&self) -> Option<(u32, &Arc<str>)> {
+        let name = self.names[self.at].as_ref()?;
+        Some((u32::try_from(self.at).unwrap_or(u32::MAX), name))
+    }
+
+    pub(super) fn has_names(&self) -> bool {
+        self.names.iter().any(Option::is_some)
+    }
+
+    fn stay_or_rotate(&mut self) {
+        self.failed = 0;
+        if self.policy == Failover::RoundRobin {
+            self.at = (self.at + 1) % self.destinations.len();
+        }
+    }
+
+    fn advance(&mut self) {
+        self.found[self.at].advance();
+        self.at = (self.at + 1) % self.destinations.len();
+        self.failed = (self.failed + 1) % self.destinations.len();
+    }
+
+    /// The next waiting time of the list.
+    fn pause(&mut self) -> Duration {
+        let last = self.reconnect.len() - 1;
+        let pause = self.reconnect[self.pauses.min(last)];
+        self.pauses = self.pauses.saturating_add(1);
+        if self.jitter_percent == 0 {
+            return pause;
+        }
+        let share = self.random() % (u64::from(self.jitter_percent) * 1000 + 1);
+        pause + pause.mul_f64(share as f64 / 100_000.0)
+    }
+
+    /// SplitMix64: repeats with the name of the session.
+    fn random(&mut self) -> u64 {
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.seed ^ (self.seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    fn route(destinations: u8, policy: Failover) -> Route {
+        let connect = Connect {
+            destinations: (0..destinations)
+                .map(|n| SocketAddr::from(([10, 0, 0, n], 1)).into())
+                .collect(),
+            policy,
+            reconnect: vec![S, 2 * S, 5 * S],
+            ..Connect::default()
+        };
+        let found = vec![Found::default(); destinations.into()];
+        Route::new(connect, found, "FIX.4.4:ME->YOU")
+    }
+
+    /// The destination of an attempt that begins at `second`, by number.
+    fn tried(route: &mut Route, second: u64) -> u8 {
+        match route.begin(Mono(second * 1_000_000_000)).unwrap().ip() {
+            IpAddr::V4(v4) => v4.octets()[3],
+            IpAddr::V6(_) => unreachable!("no such destination"),
+        }
+    }
+
+    #[test]
+    fn every_destination_is_tried_once_before_a_pause() {
+        let mut route = route(3, Failover::RememberLastGood);
+        for pause in [S, 2 * S, 5 * S, 5 * S] {
+            for (destination, wait) in [(0, Duration::ZERO), (1, Duration::ZERO), (2, pause)] {
+                assert_eq!(tried(&mut route, 0), destination);
+                assert_eq!(route.ended(End::NotConnected), wait);
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_logon_waits_and_goes_to_the_next() {
+        let mut route = route(2, Failover::RememberLastGood);
+        for (destination, pause) in [(0, S), (1, 2 * S), (0, 5 * S), (1, 5 * S)] {
+            assert_eq!(tried(&mut route, 0), destination);
+            assert_eq!(route.ended(End::NotLoggedOn), pause);
+        }
+    }
+
+    #[test]
+    fn the_last_good_one_is_remembered() {
+        let mut route = route(3, Failover::RememberLastGood);
+        assert_eq!(tried(&mut route, 0), 0);
+        let _ = route.ended(End::NotConnected);
+        for _ in 0..3 {
+            assert_eq!(tried(&mut route, 0), 1);
+            assert_eq!(route.ended(End::LoggedOn), S);
+        }
+    }
+
+    #[test]
+    fn round_robin_goes_on_after_a_good_one() {
+        let mut route = route(3, Failover::RoundRobin);
+        for destination in [0, 1, 2, 0] {
+            assert_eq!(tried(&mut route, 0), destination);
+            assert_eq!(route.ended(End::LoggedOn), S);
+        }
+    }
+
+    #[test]
+    fn priority_goes_back_to_the_first_when_the_interval_has_passed() {
+        let mut route = route(3, Failover::Priority { start_over: 60 * S });
+        assert_eq!(tried(&mut route, 100), 0);
+        let _ = route.ended(End::NotConnected);
+        assert_eq!(tried(&mut route, 100), 1);
+        let _ = route.ended(End::LoggedOn);
+        assert_eq!(tried(&mut route, 159), 1);
+        let _ = route.ended(End::LoggedOn);
+        assert_eq!(tried(&mut route, 160), 0);
+    }
+
+    #[test]
+    fn priority_with_a_short_interval_still_gets_to_the_last() {
+        let mut route = route(3, Failover::Priority { start_over: S });
+        for destination in [0, 1, 2, 0, 1, 2] {
+            assert_eq!(tried(&mut route, 100), destination);
+            let _ = route.ended(End::NotConnected);
+        }
+    }
+
+    #[test]
+    fn priority_goes_on_to_the_next_when_the_first_refuses_the_logon() {
+        let mut route = route(2, Failover::Priority { start_over: S });
+        for (second, destination) in [(100, 0), (200, 1), (300, 0)] {
+            assert_eq!(tried(&mut route, second), destination);
+            let _ = route.ended(End::NotLoggedOn);
+        }
+    }
+
+    #[test]
+    fn a_peer_that_throws_out_at_once_does_not_start_the_list_anew() {
+        let mut route = route(1, Failover::default());
+        for pause in [S, 2 * S, 5 * S] {
+            assert_eq!(route.ended(End::ThrownOut(S)), pause);
+        }
+        assert_eq!(route.ended(End::ThrownOut(10 * S)), S);
+        assert_eq!(route.ended(End::NotLoggedOn), 2 * S);
+        assert_eq!(route.ended(End::LoggedOn), S);
+    }
+
+    #[test]
+    fn jitter_adds_up_to_its_share_and_repeats_with_the_name() {
+        let pauses = |percent, name: &str| {
+            let mut route = route(1, Failover::default());
+            route.jitter_percent = percent;
+            route.seed = crc32c::crc32c(name.as_bytes()).into();
+            let pauses: Vec<_> = (0..50).map(|_| route.ended(End::LoggedOn)).collect();
+            pauses
+        };
+        assert!(pauses(0, "a").iter().all(|pause| *pause == S));
+        let some = pauses(20, "a");
+        assert!(
+            some.iter()
+                .all(|pause| (S..=S.mul_f64(1.2)).contains(pause))
+        );
+        assert!(some.iter().any(|pause| *pause > S.mul_f64(1.1)));
+        assert_eq!(some, pauses(20, "a"));
+        assert_ne!(some, pauses(20, "b"));
+    }
+
+    #[test]
+    fn the_addresses_of_a_name_take_turns() {
+        let place = Destination::Name {
+            host: "fix.example.com".into(),
+            port: 7,
+        };
+        let connect = Connect {
+            destinations: vec![place],
+            ..Connect::default()
+        };
+        let one = [[10, 0, 0, 1], [10, 0, 0, 2]].map(IpAddr::from);
+        let mut route = Route::new(connect, vec![Found::default()], "x");
+        assert_eq!(route.begin(Mono(0)), None);
+        let _ = route.ended(End::NotConnected);
+        route.resolved(0, Found::of(one));
+        for last in [1, 2, 1] {
+            let address = SocketAddr::from(([10, 0, 0, last], 7));
+            assert_eq!(route.begin(Mono(0)), Some(address));
+            let _ = route.ended(End::NotConnected);
+            // The same answer again does not start anew.
+            route.resolved(0, Found::of(one));
+        }
+    }
+}

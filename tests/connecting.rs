@@ -1,0 +1,251 @@
+//! Who connects to whom over real sockets: names, sources, ports, allow lists, sessions made on demand,
+//! and a crowd at the door.
+#![allow(clippy::unwrap_used)]
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use pinfix::engine::{
+    Application, Clock, Destination, Engine, EngineConfig, Event, IdentityPattern, Inbound, Listen,
+    Outbound, SessionConfig, SessionHandle, Strangers, Template,
+};
+use pinfix::session::Fault;
+use pinfix::session::fix::Verdict;
+use pinfix::session::fix::rules::{FIX42, FIX44};
+use pinfix::wire::fix::{FrameWriter, msg_type, tag};
+
+const ANY_PORT: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
+
+#[derive(Default)]
+struct Side {
+    logons: Vec<SessionHandle>,
+    received: Vec<(SessionHandle, u64)>,
+    turned_away: Vec<Fault>,
+    added: Vec<String>,
+    failed: Vec<(Destination, Option<SocketAddr>)>,
+}
+
+impl Application for Side {
+    fn on_logon(&mut self, session: SessionHandle, _: &mut Outbound<'_>) {
+        self.logons.push(session);
+    }
+
+    fn on_message(&mut self, inbound: &Inbound<'_>, _: &mut Outbound<'_>) -> Verdict {
+        self.received.push((inbound.session, inbound.delivery.seq));
+        Verdict::Accept
+    }
+
+    fn on_event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::ConnectFailed {
+                destination,
+                address,
+                ..
+            } => self.failed.push(((*destination).clone(), *address)),
+            Event::TurnedAway { fault, .. } => self.turned_away.push(*fault),
+            Event::SessionAdded { id, .. } => self.added.push(id.to_string()),
+            _ => {}
+        }
+    }
+}
+
+struct Both {
+    clock: Clock,
+    venue: Engine,
+    there: Side,
+    client: Engine,
+    here: Side,
+}
+
+impl Both {
+    fn new() -> Self {
+        Self::with(EngineConfig::default())
+    }
+
+    fn with(venue: EngineConfig) -> Self {
+        Self {
+            clock: Clock::new(),
+            venue: Engine::new(venue).unwrap(),
+            there: Side::default(),
+            client: Engine::new(EngineConfig::default()).unwrap(),
+            here: Side::default(),
+        }
+    }
+
+    fn accept(&mut self, config: SessionConfig) -> SessionHandle {
+        let now = self.clock.now();
+        self.venue.add_session(config, now).unwrap().0
+    }
+
+    fn connect(&mut self, mut config: SessionConfig) -> SessionHandle {
+        config.connect.reconnect = vec![Duration::from_millis(20)];
+        let now = self.clock.now();
+        self.client.add_session(config, now).unwrap().0
+    }
+
+    fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        let start = self.clock.now();
+        while !done(self) {
+            let now = self.clock.now();
+            self.venue.poll(now, &mut self.there);
+            self.client.poll(now, &mut self.here);
+            let waited = now.mono.since(start.mono);
+            assert!(
+                waited < Duration::from_secs(20),
+                "waited in vain for: {what}"
+            );
+        }
+    }
+}
+
+fn client(name: &str, to: impl Into<Destination>) -> SessionConfig {
+    SessionConfig::initiator(&FIX44, name, "VENUE", to)
+}
+
+fn venue(name: &str) -> SessionConfig {
+    SessionConfig::acceptor(&FIX44, "VENUE", name)
+}
+
+#[test]
+fn a_name_is_looked_up_and_one_without_an_address_is_told_and_passed_over() {
+    let mut both = Both::new();
+    let address = both.venue.listen(ANY_PORT.into(), None).unwrap();
+    both.accept(venue("CLIENT"));
+    // A label of more than 63 bytes exists nowhere, and no name server is asked.
+    let nowhere = Destination::Name {
+        host: "x".repeat(64),
+        port: 1,
+    };
+    let mut config = client("CLIENT", nowhere.clone());
+    let place = format!("localhost:{}", address.port());
+    config.connect.destinations.push(place.parse().unwrap());
+    both.connect(config);
+    both.until("a logon", |both| both.here.logons.len() == 1);
+    assert_eq!(both.here.failed[0], (nowhere, None));
+    // Where the name also has an IPv6 address, nobody listens on that; the other one is tried next.
+    let others = both.here.failed[1..].iter();
+    for (destination, address) in others.filter(|(_, address)| address.is_some()) {
+        assert_eq!(destination.to_string(), place);
+        assert!(address.unwrap().is_ipv6());
+    }
+}
+
+#[test]
+fn the_source_is_bound_and_the_allow_list_sees_it() {
+    let mut both = Both::new();
+    let address = both.venue.listen(ANY_PORT.into(), None).unwrap();
+    for name in ["GOOD", "BAD"] {
+        let mut config = venue(name);
+        config.accept.allow = vec!["127.0.0.2".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
+        both.accept(config);
+    }
+    let mut good = client("GOOD", address);
+    good.connect.source = Some(([127, 0, 0, 2], 0).into());
+    let good = both.connect(good);
+    both.connect(client("BAD", address));
+    both.until("both answers", |both| {
+        both.here.logons.len() == 1 && both.there.turned_away.len() >= 2
+    });
+    assert_eq!(both.here.logons, [good]);
+    let only = |fault: &Fault| *fault == Fault::SourceNotAllowed;
+    assert!(both.there.turned_away.iter().all(only));
+}
+
+/// X8-09.
+#[test]
+fn two_sessions_that_differ_in_their_port_alone_have_numbers_of_their_own() {
+    let mut both = Both::new();
+    let mut sides = Vec::new();
+    for qualifier in ["orders", "prices"] {
+        let address = both.venue.listen(ANY_PORT.into(), None).unwrap();
+        let mut config = venue("CLIENT");
+        config.settings.id.qualifier = Some(qualifier.to_owned());
+        config.accept.port = Some(address.port());
+        let there = both.accept(config);
+        let mut config = client("CLIENT", address);
+        config.settings.id.qualifier = Some(qualifier.to_owned());
+        sides.push((both.connect(config), there));
+    }
+    both.until("both logons", |both| both.here.logons.len() == 2);
+    let now = both.clock.now();
+    let [(orders, orders_there), (prices, prices_there)] = sides[..] else {
+        unreachable!("two were made");
+    };
+    for _ in 0..3 {
+        let write = |order: &mut FrameWriter<'_>| _ = order.str(tag::CL_ORD_ID, "A");
+        let mut out = both.client.outbound(now);
+        out.send(orders, msg_type::NEW_ORDER_SINGLE, write).unwrap();
+    }
+    both.until("the orders", |both| both.there.received.len() == 3);
+    let expected: Vec<_> = (2..5).map(|seq| (orders_there, seq)).collect();
+    assert_eq!(both.there.received, expected);
+    assert_eq!(both.client.next_numbers(orders), Some((5, 2)));
+    assert_eq!(both.client.next_numbers(prices), Some((2, 2)));
+    assert_eq!(both.venue.next_numbers(prices_there), Some((2, 2)));
+}
+
+#[test]
+fn sessions_are_made_on_demand_for_the_identities_a_template_serves() {
+    let mut both = Both::new();
+    let any = venue("ANY");
+    let mut desks = Template::new(vec![&FIX44], any.clone());
+    desks.allow.push(IdentityPattern::new("VENUE", "DESK*"));
+    desks.deny.push(IdentityPattern::new("*", "DESK-OUT"));
+    let mut old = Template::new(vec![&FIX42], any);
+    old.config.accept.allow = vec!["10.0.0.0/8".parse().unwrap()];
+    let listen = Listen::on(ANY_PORT.into()).template(desks).template(old);
+    let address = both.venue.listen_as(listen).unwrap();
+    let mut welcome = Vec::new();
+    for name in ["DESK1", "DESK-OUT", "OTHER", "DESK2"] {
+        let session = both.connect(client(name, address));
+        if ["DESK1", "DESK2"].contains(&name) {
+            welcome.push(session);
+        }
+    }
+    // Served by version and identity, but not from here.
+    both.connect(SessionConfig::initiator(&FIX42, "DESK3", "VENUE", address));
+    both.until("all answers", |both| {
+        both.here.logons.len() == 2 && both.there.turned_away.len() >= 6
+    });
+    let mut logons = both.here.logons.clone();
+    logons.sort();
+    assert_eq!(logons, welcome);
+    both.there.added.sort();
+    assert_eq!(
+        both.there.added,
+        ["FIX.4.4:VENUE->DESK1", "FIX.4.4:VENUE->DESK2"]
+    );
+    let only = |fault: &Fault| *fault == Fault::UnknownIdentity;
+    assert!(both.there.turned_away.iter().all(only));
+}
+
+/// 2S-05.
+#[test]
+fn a_thousand_idle_connections_cost_what_the_limit_says_and_others_are_served() {
+    let limit = 64;
+    let mut both = Both::with(EngineConfig {
+        strangers: Strangers {
+            max: limit,
+            ..Strangers::default()
+        },
+        ..EngineConfig::default()
+    });
+    let address = both.venue.listen(ANY_PORT.into(), None).unwrap();
+    both.accept(venue("CLIENT"));
+    let crowd: Vec<_> = (0..1000)
+        .map(|_| {
+            let stands = TcpStream::connect(address).unwrap();
+            let now = both.clock.now();
+            both.venue.poll(now, &mut both.there);
+            stands
+        })
+        .collect();
+    both.until("the crowd to be thinned", |both| {
+        both.there.turned_away.len() == 1000 - limit
+    });
+    let only = |fault: &Fault| *fault == Fault::TooManyStrangers;
+    assert!(both.there.turned_away.iter().all(only));
+    both.connect(client("CLIENT", address));
+    both.until("a logon", |both| both.here.logons.len() == 1);
+    drop(crowd);
+}
