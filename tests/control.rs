@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pinfix::admin::{COMMANDS_MAX, HoldOrder, Operation, Outcome, Ticket};
-use pinfix::counters::ConnectionState;
+use pinfix::counters::{ConnectionState, SessionEntry};
 use pinfix::engine::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
 use pinfix::engine::{
     Application, Clock, Controller, Engine, EngineConfig, Event, Idle, Inbound, OsNetwork, Outbound,
@@ -21,7 +21,7 @@ use pinfix::engine::{
 use pinfix::journal::Keeper;
 use pinfix::session::fix::Verdict;
 use pinfix::session::fix::rules::FIX44;
-use pinfix::session::{Cause, Hold, Text};
+use pinfix::session::{Cause, Fault, Hold, Text};
 use pinfix::time::{Now, Utc};
 use pinfix::wire::fix::{msg_type, tag};
 
@@ -381,6 +381,16 @@ fn a_logged_out_acceptor_refuses_logons_and_says_why() {
         "a Logout for each attempt"
     );
     assert_eq!(held.1, before.1, "a refused Logon is not counted");
+    let faults: Vec<_> = pair
+        .venue
+        .status_reader()
+        .faults(pair.session.number())
+        .collect();
+    assert_eq!(faults, [("OnHold", refused as u64)]);
+    let status = shown(&pair.venue, pair.session).status;
+    let name = usize::try_from(status.last_fault).unwrap() - 1;
+    assert_eq!(Fault::NAMES[name], "OnHold");
+    assert!(status.last_fault_utc.0 > 0 && status.last_fault_utc <= pair.now().utc);
 
     let ticket = pair.logon(Of::Venue, LONG);
     assert_eq!(pair.outcome(Of::Venue, ticket), Outcome::Done);
@@ -417,6 +427,12 @@ fn a_hold_can_be_set_while_the_session_is_down() {
     );
     pair.pass(Duration::from_secs(10));
     assert!(!pair.client_control.is_logged_on(pair.session).unwrap());
+}
+
+/// What the status page says about a session.
+fn shown(engine: &Engine, session: SessionHandle) -> SessionEntry {
+    let entry = engine.status_reader().session(session.number());
+    entry.unwrap().unwrap()
 }
 
 fn order(until: Option<Utc>) -> HoldOrder {
@@ -464,12 +480,16 @@ fn a_hold_with_an_end_is_released_then_and_not_before() {
     let until = pair.now().utc + Duration::from_secs(600);
     let outcome = pair.command(Of::Client, Operation::Logout(order(Some(until))));
     assert_eq!(outcome, Outcome::Done);
+    let on_page = |pair: &Pair| shown(&pair.client, pair.session).hold;
+    assert_eq!(on_page(&pair), pair.client.hold(pair.session).copied());
+    assert_eq!(on_page(&pair).and_then(|hold| hold.until), Some(until));
     let connects = pair.gate.connects.load(Ordering::Relaxed);
     pair.pass(Duration::from_secs(590));
     assert_eq!(pair.gate.connects.load(Ordering::Relaxed), connects);
     pair.until("logged on by itself", Pair::both_up);
     assert!(pair.now().utc >= until);
     assert_eq!(pair.client.hold(pair.session), None);
+    assert_eq!(on_page(&pair), None);
     pair.assert_agreed();
 }
 

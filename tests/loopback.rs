@@ -10,8 +10,8 @@ use pinfix::engine::{
     SessionHandle, Stopper,
 };
 use pinfix::journal::{Durability, Location};
-use pinfix::session::fix::Verdict;
 use pinfix::session::fix::rules::{ALL, FIX44, Rules};
+use pinfix::session::fix::{Sent, Verdict};
 use pinfix::session::{Cause, Text};
 use pinfix::time::TimestampPrecision;
 use pinfix::wire::fix::{FieldIndex, FrameWriter, HeaderTemplate, msg_type, tag};
@@ -201,7 +201,7 @@ impl Application for Router {
         let sent = out.send(self.to, inbound.message.msg_type(), |hedge| {
             hedge.str(tag::CL_ORD_ID, id);
         });
-        assert_eq!(sent, Ok(2));
+        assert_eq!(sent, Ok(Sent::Now(2)));
         assert_eq!(
             inbound.message.str(tag::CL_ORD_ID),
             Ok(id),

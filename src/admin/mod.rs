@@ -4,6 +4,7 @@
 //! controller; each gets exactly one completion, over a queue that leads away from the core.
 //! Questions are answered from the status page and never reach the core (DESIGN decision 10).
 
+pub mod protocol;
 pub mod queue;
 
 use std::fmt;
@@ -241,6 +242,12 @@ impl CommandSender {
 }
 
 impl CommandReceiver {
+    /// How many commands wait to be taken.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.commands.waiting()
+    }
+
     /// The next command, if there is one.
     pub fn next_command(&mut self) -> Option<Command> {
         self.commands.pop()

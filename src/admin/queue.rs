@@ -146,6 +146,13 @@ impl<T> Producer<T> {
 }
 
 impl<T> Consumer<T> {
+    /// How many items wait; more may have come meanwhile.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        let tail = self.shared.tail.0.load(Ordering::Acquire);
+        tail.wrapping_sub(self.head)
+    }
+
     /// Whether the producer is gone. What it put in before is still there: once this is true, what
     /// [`Consumer::pop`] gives until `None` is all there will ever be.
     #[must_use]

@@ -12,8 +12,11 @@
 //!    128  latency     read to callback   [max][sum][buckets ...]      single relaxed stores
 //!         latency     callback to write
 //!         latency     cycle
-//!   next  session 0   [seq][id ...][role][SessionStatus ...]          seqlock each, 64 words
+//!   next  session 0   [seq][id ...][role][SessionStatus ...][hold]    seqlock each, 128 words
 //!         session 1
+//!         ...
+//!   next  faults      of connections that never logged on             single relaxed stores
+//!         faults      of session 0, one word for each kind
 //!         ...
 //! ```
 //!
@@ -23,7 +26,7 @@
 //! Put the file on memory (`/dev/shm`, `/run`): on a disk the kernel writes it back from time to
 //! time, and a store that meets a page being written back waits for it.
 //!
-//! Must not know: sessions, sockets, clocks. Times come in as values.
+//! Must not know: how sessions work, sockets, clocks. Times come in as values.
 
 mod latency;
 mod memory;

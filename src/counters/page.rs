@@ -3,8 +3,8 @@
 //! ```text
 //!   header, words    0      1        2         3           4          5
 //!                 [magic][version][length][capacity][slot words][latency words]
-//!                    6     7        8      9          10         11 .. 19
-//!                 [pid][started][beat][ended][name bytes][name, zero padded]
+//!                    6     7        8      9          10         11 .. 19           19
+//!                 [pid][started][beat][ended][name bytes][name, zero padded][fingerprint]
 //! ```
 //!
 //! A page is built under another name and renamed into place, so a reader never opens half a page
@@ -29,12 +29,14 @@ use super::latency::{self, Latency, LatencySnapshot, Stage};
 use super::memory::Memory;
 use super::seqlock::{self, Word};
 use super::status::{
-    self, EngineStatus, ReadError, Role, SLOT_WORDS, SessionEntry, SessionStatus, load_text,
+    self, EngineStatus, FAULT_WORDS, FINGERPRINT, ReadError, Role, SLOT_WORDS, SessionEntry,
+    SessionStatus, load_text,
 };
+use crate::session::{Fault, FaultCounts, Hold};
 use crate::time::Utc;
 
 /// Of the layout of the page, not of the crate.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// `pinfixST` as it stands in a file of a little-endian machine.
 const MAGIC: u64 = u64::from_le_bytes(*b"pinfixST");
@@ -51,6 +53,7 @@ const AT_BEAT: usize = 8;
 const AT_ENDED: usize = 9;
 const AT_NAME: usize = 10;
 const NAME_WORDS: usize = 8;
+const AT_FINGERPRINT: usize = AT_NAME + 1 + NAME_WORDS;
 
 const AT_ENGINE: usize = 64;
 const AT_LATENCY: usize = 128;
@@ -59,10 +62,10 @@ const AT_LATENCY: usize = 128;
 const AT_SESSIONS: usize =
     (AT_LATENCY + Stage::ALL.len() * latency::WORDS).next_multiple_of(SLOT_WORDS);
 
-const _: () = assert!(AT_NAME + 1 + NAME_WORDS <= AT_ENGINE);
+const _: () = assert!(AT_FINGERPRINT < AT_ENGINE);
 const _: () = assert!(AT_ENGINE + 1 + EngineStatus::WORDS <= AT_LATENCY);
 
-/// More sessions than this are a mistake in a setting or a damaged file: 32 MB of page.
+/// More sessions than this are a mistake in a setting or a damaged file: 100 MB of page.
 const CAPACITY_MAX: usize = 65_536;
 
 /// Who writes a page.
@@ -193,7 +196,9 @@ impl StatusPage {
         seqlock::write(self.slot(slot), |data| {
             status::store_identity(data, id, role);
             status::store_status(data, &SessionStatus::default());
+            status::store_hold(data, None);
         });
+        self.publish_faults(slot, &FaultCounts::default());
     }
 
     /// Takes the slot from its session; readers find it vacant.
@@ -211,6 +216,39 @@ impl StatusPage {
     #[inline]
     pub fn publish_session(&mut self, slot: usize, status: &SessionStatus) {
         seqlock::write(self.slot(slot), |data| status::store_status(data, status));
+    }
+
+    /// The same, with the hold an operator set or that ended.
+    ///
+    /// # Panics
+    /// If `slot` is not below the capacity.
+    pub fn publish_hold(&mut self, slot: usize, hold: Option<&Hold>, status: &SessionStatus) {
+        seqlock::write(self.slot(slot), |data| {
+            status::store_status(data, status);
+            status::store_hold(data, hold);
+        });
+    }
+
+    /// Says how often the peer of the session in `slot` made each mistake.
+    ///
+    /// # Panics
+    /// If `slot` is not below the capacity.
+    pub fn publish_faults(&mut self, slot: usize, counts: &FaultCounts) {
+        assert!(
+            slot < self.capacity,
+            "slot {slot} of a status page for {}",
+            self.capacity
+        );
+        let words = self.memory.words()[faults_at(self.capacity, 1 + slot)..].iter();
+        for (word, count) in words.zip(counts.as_slice()) {
+            word.set(u64::from(*count));
+        }
+    }
+
+    /// Counts a mistake of a peer that never logged on.
+    pub fn count_stranger(&mut self, fault: Fault) {
+        let word = &self.memory.words()[faults_at(self.capacity, 0) + fault.number()];
+        word.set(word.get().wrapping_add(1));
     }
 
     /// Says what is now true of the engine, and that it is alive. To be called at least every
@@ -371,6 +409,23 @@ impl StatusReader {
         (0..self.capacity).filter_map(|slot| self.session(slot).transpose())
     }
 
+    /// How often the peer of the session in `slot` made each mistake, by name; those it made.
+    pub fn faults(&self, slot: usize) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let row = (slot < self.capacity).then_some(1 + slot);
+        row.into_iter().flat_map(|row| self.fault_row(row))
+    }
+
+    /// The same for connections that never logged on.
+    pub fn stranger_faults(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.fault_row(0)
+    }
+
+    fn fault_row(&self, row: usize) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let words = self.words()[faults_at(self.capacity, row)..].iter();
+        let counts = Fault::NAMES.iter().copied().zip(words.map(Word::get));
+        counts.filter(|(_, count)| *count > 0)
+    }
+
     /// What `stage` took so far. Allocates a histogram. It is read while the engine counts, so it
     /// may miss the very last durations, and its maximum may be one that is not counted yet.
     #[must_use]
@@ -387,8 +442,13 @@ const fn latency_at(stage: Stage) -> usize {
     AT_LATENCY + stage as usize * latency::WORDS
 }
 
+/// Row 0 is of strangers, the others of the sessions.
+const fn faults_at(capacity: usize, row: usize) -> usize {
+    AT_SESSIONS + capacity * SLOT_WORDS + row * FAULT_WORDS
+}
+
 const fn length_words(capacity: usize) -> usize {
-    AT_SESSIONS + capacity * SLOT_WORDS
+    faults_at(capacity, 1 + capacity)
 }
 
 /// Makes sure that nothing is lost when a file takes the place of what is at `path`.
@@ -463,6 +523,7 @@ fn store_header(words: &[AtomicU64], capacity: usize, identity: &EngineIdentity)
     for (word, chunk) in words[AT_NAME + 1..].iter().zip(name.as_chunks::<8>().0) {
         word.set(u64::from_le_bytes(*chunk));
     }
+    words[AT_FINGERPRINT].set(FINGERPRINT);
     words[AT_MAGIC].publish(MAGIC);
 }
 
@@ -483,6 +544,11 @@ fn check_header(words: &[AtomicU64]) -> Result<usize, String> {
             "it has version {version} and this program reads version {VERSION}; \
              use the program that came with the engine"
         ));
+    }
+    if words[AT_FINGERPRINT].get() != FINGERPRINT {
+        return Err("its engine tells other things than this program reads; \
+             use the program that came with the engine"
+            .into());
     }
     let sizes = [
         ("session slots", AT_SLOT_WORDS, SLOT_WORDS),

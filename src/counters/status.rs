@@ -1,12 +1,16 @@
 //! What the status page says about a session and about the engine, and its form in words.
 //!
 //! ```text
-//!   session slot    0     1         2 .. 18         18      19 .. 64
+//!   session slot    0     1         2 .. 18         18      19 .. 80
 //!                 [seq][id bytes][id, zero padded][role][SessionStatus, one word per field ...]
+//!
+//!                   80        81         82        83         84    85 .. 101     101      102 .. 118
+//!                 [held][hold since][until?][hold until][by bytes][by ...][why bytes][why, zero padded]
 //! ```
 //!
-//! Invariant: fields stand on the page in the order they are declared in, one word each. Changing a
-//! field, its meaning or its place means a new [`VERSION`](super::page) of the page.
+//! Invariant: fields stand on the page in the order they are declared in, one word each. Their names
+//! are part of the page's [`FINGERPRINT`]; a change of meaning under the same name means a new
+//! [`VERSION`](super::page) of the page.
 //!
 //! Must not know: where the words are.
 
@@ -14,7 +18,8 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 
 use super::seqlock::Word;
-use crate::time::{Mono, Utc};
+use crate::session::{Fault, Hold, Text};
+use crate::time::{Mono, TimestampPrecision, Utc};
 
 /// How much of a session's id the page keeps; see
 /// [`StatusPage::claim_session`](super::StatusPage::claim_session).
@@ -62,6 +67,31 @@ pub enum ReadError {
     Damaged,
 }
 
+/// The name of the state as scripts know it: `up`, `logon-sent`.
+impl fmt::Display for ConnectionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Down => "down",
+            Self::Connecting => "connecting",
+            Self::AwaitLogon => "await-logon",
+            Self::LogonSent => "logon-sent",
+            Self::Up => "up",
+            Self::LogoutSent => "logout-sent",
+            Self::LogoutAcked => "logout-acked",
+            Self::Closing => "closing",
+        })
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Initiator => "initiator",
+            Self::Acceptor => "acceptor",
+        })
+    }
+}
+
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -83,7 +113,15 @@ macro_rules! status {
         }
 
         impl $name {
-            pub(super) const WORDS: usize = [$(stringify!($field)),*].len();
+            const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+            pub(super) const WORDS: usize = Self::FIELDS.len();
+
+            /// Every field with its name and its value in words, in the order of the page: for people
+            /// and for programs that pass them on.
+            pub fn fields(&self) -> impl Iterator<Item = (&'static str, String)> {
+                [$((stringify!($field), self.$field.in_words())),*].into_iter()
+            }
+
 
             #[inline(always)]
             pub(super) fn store(&self, words: &[AtomicU64; Self::WORDS]) {
@@ -141,6 +179,23 @@ status! {
         rejects_in: u64,
         /// Mistakes of the peer, of every kind and whatever was done about them.
         faults: u64,
+        /// What the last of them was: its place in [`Fault::NAMES`], counted from 1.
+        last_fault: u64,
+        /// When the last of them was seen.
+        last_fault_utc: Utc,
+        /// Messages that wait behind a gap now.
+        parked: u64,
+        /// Messages that waited behind a gap and were dropped for lack of room.
+        parked_dropped: u64,
+        /// New application messages sent.
+        application_out: u64,
+        /// Application messages handed to the application.
+        application_in: u64,
+        /// TestRequest(1) messages sent.
+        test_requests_out: u64,
+        /// HeartBtInt(108) as agreed at logon, in seconds; zero while logged off, and if there are no
+        /// heartbeats.
+        heartbeat_s: u64,
         /// Connections after the first.
         reconnects: u64,
         /// When the last sound message arrived, on the clock of timers.
@@ -184,6 +239,14 @@ status! {
         cycle_max_ns: u64,
         /// Commands taken from the queues of controllers.
         commands: u64,
+        /// Commands that wait in the queues of controllers.
+        commands_waiting: u64,
+        /// Commands taken that have no completion yet.
+        commands_pending: u64,
+        /// Controllers made.
+        controllers: u64,
+        /// Connections that have not logged on yet.
+        strangers: u64,
         /// Sessions configured.
         sessions: u64,
         /// Sessions that are logged on.
@@ -204,17 +267,36 @@ pub struct SessionEntry {
     pub id: String,
     /// Which side opens the connection.
     pub role: Role,
+    /// The operator's hold, if [`SessionStatus::held`].
+    pub hold: Option<Hold>,
     /// The rest.
     pub status: SessionStatus,
 }
 
 /// Words of a slot, its sequence word included. A multiple of a cache line.
-pub(super) const SLOT_WORDS: usize = 64;
+pub(super) const SLOT_WORDS: usize = 128;
+
+/// Words of the counts of faults of one session. A multiple of a cache line.
+pub(super) const FAULT_WORDS: usize = Fault::NAMES.len().next_multiple_of(8);
+
+/// Stands for everything that is told apart by place: a reader with another list of fields or faults
+/// would take one for the other.
+pub(super) const FINGERPRINT: u64 = {
+    let seed = fingerprint(0xcbf2_9ce4_8422_2325, SessionStatus::FIELDS);
+    fingerprint(fingerprint(seed, EngineStatus::FIELDS), Fault::NAMES)
+};
 
 const ID_WORDS: usize = SESSION_ID_MAX_BYTES / 8;
 const IDENTITY_WORDS: usize = 1 + ID_WORDS + 1;
 
-const _: () = assert!(1 + IDENTITY_WORDS + SessionStatus::WORDS <= SLOT_WORDS);
+/// Where the hold stands in the data of a slot, which is the slot without its sequence word.
+const AT_HOLD: usize = 79;
+const TEXT_WORDS: usize = (Text::MAX + 1) / 8;
+const AT_BY: usize = AT_HOLD + 4;
+const AT_WHY: usize = AT_BY + 1 + TEXT_WORDS;
+
+const _: () = assert!(IDENTITY_WORDS + SessionStatus::WORDS <= AT_HOLD);
+const _: () = assert!(1 + AT_WHY + 1 + TEXT_WORDS <= SLOT_WORDS);
 
 /// The role of a slot that no session has.
 const VACANT: u64 = 0;
@@ -245,6 +327,58 @@ pub(super) fn store_status(data: &[AtomicU64], status: &SessionStatus) {
     status.store(words);
 }
 
+pub(super) fn store_hold(data: &[AtomicU64], hold: Option<&Hold>) {
+    data[AT_HOLD].set(hold.is_some().to_word());
+    let Some(hold) = hold else { return };
+    data[AT_HOLD + 1].set(hold.since.0);
+    data[AT_HOLD + 2].set(hold.until.is_some().to_word());
+    data[AT_HOLD + 3].set(hold.until.unwrap_or_default().0);
+    for (at, text) in [(AT_BY, &hold.by), (AT_WHY, &hold.why)] {
+        let mut bytes = [0; TEXT_WORDS * 8];
+        let text = text.as_bytes();
+        bytes[..text.len()].copy_from_slice(text);
+        data[at].set(text.len() as u64);
+        for (word, chunk) in data[at + 1..].iter().zip(bytes.as_chunks::<8>().0) {
+            word.set(u64::from_le_bytes(*chunk));
+        }
+    }
+}
+
+/// `Err` if the words are none that [`store_hold`] stores.
+fn load_hold(data: &[u64]) -> Result<Option<Hold>, ReadError> {
+    let flag = |at: usize| bool::from_word(data[at]).ok_or(ReadError::Damaged);
+    if !flag(AT_HOLD)? {
+        return Ok(None);
+    }
+    let text = |at: usize| {
+        let text = load_text(data[at], &data[at + 1..][..TEXT_WORDS]).ok_or(ReadError::Damaged)?;
+        Text::new(&text).map_err(|_| ReadError::Damaged)
+    };
+    Ok(Some(Hold {
+        since: Utc(data[AT_HOLD + 1]),
+        until: flag(AT_HOLD + 2)?.then_some(Utc(data[AT_HOLD + 3])),
+        by: text(AT_BY)?,
+        why: text(AT_WHY)?,
+    }))
+}
+
+const fn fingerprint(mut hash: u64, names: &[&str]) -> u64 {
+    let mut name = 0;
+    while name < names.len() {
+        let bytes = names[name].as_bytes();
+        let mut at = 0;
+        while at <= bytes.len() {
+            // A zero ends each name, so that two names are not one.
+            let byte = if at < bytes.len() { bytes[at] } else { 0 };
+            // FNV-1a.
+            hash = (hash ^ byte as u64).wrapping_mul(0x0000_0100_0000_01b3);
+            at += 1;
+        }
+        name += 1;
+    }
+    hash
+}
+
 /// A session from a copy of its slot's data; `None` if no session has the slot.
 pub(super) fn load_entry(slot: usize, data: &[u64]) -> Result<Option<SessionEntry>, ReadError> {
     let role = match data[1 + ID_WORDS] {
@@ -262,6 +396,7 @@ pub(super) fn load_entry(slot: usize, data: &[u64]) -> Result<Option<SessionEntr
         slot,
         id,
         role,
+        hold: load_hold(data)?,
         status,
     }))
 }
@@ -294,6 +429,7 @@ pub(super) fn shortened(text: &str, to: &mut [u8]) -> usize {
 trait InWord: Sized {
     fn to_word(self) -> u64;
     fn from_word(word: u64) -> Option<Self>;
+    fn in_words(self) -> String;
 }
 
 impl InWord for u64 {
@@ -304,6 +440,10 @@ impl InWord for u64 {
 
     fn from_word(word: u64) -> Option<Self> {
         Some(word)
+    }
+
+    fn in_words(self) -> String {
+        self.to_string()
     }
 }
 
@@ -320,6 +460,10 @@ impl InWord for bool {
             _ => None,
         }
     }
+
+    fn in_words(self) -> String {
+        self.to_string()
+    }
 }
 
 impl InWord for Mono {
@@ -331,6 +475,10 @@ impl InWord for Mono {
     fn from_word(word: u64) -> Option<Self> {
         Some(Self(word))
     }
+
+    fn in_words(self) -> String {
+        self.0.to_string()
+    }
 }
 
 impl InWord for Utc {
@@ -341,6 +489,13 @@ impl InWord for Utc {
 
     fn from_word(word: u64) -> Option<Self> {
         Some(Self(word))
+    }
+
+    fn in_words(self) -> String {
+        if self.0 == 0 {
+            return "never".to_owned();
+        }
+        self.to_fix(TimestampPrecision::Millis).to_string()
     }
 }
 
@@ -365,6 +520,10 @@ impl InWord for ConnectionState {
 
     fn from_word(word: u64) -> Option<Self> {
         Self::ALL.get(usize::try_from(word).ok()?).copied()
+    }
+
+    fn in_words(self) -> String {
+        self.to_string()
     }
 }
 

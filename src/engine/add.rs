@@ -8,7 +8,7 @@ use super::desk::Desk;
 use super::porch;
 use super::resolver::{self, Resolver};
 use super::route::Route;
-use super::slot::{Connection, Slot, Traffic};
+use super::slot::{Connection, Shown, Slot, Traffic};
 use crate::admin::COMMANDS_MAX;
 use crate::counters;
 use crate::journal::{Journal, Keeper, Recovery};
@@ -40,6 +40,7 @@ pub(super) fn session(
         return Err(ConfigError::TooManySessions(engine.sessions_max));
     }
     config.journal.identity.clone_from(&name);
+    config.journal.queue_max_messages = config.settings.sending.queue_max();
     let role = config.settings.role;
     let connection = match role {
         Role::Initiator => Connection::RetryAt(now.mono),
@@ -78,6 +79,7 @@ pub(super) fn session(
         pending: Vec::with_capacity(desk.receivers.len() * COMMANDS_MAX),
         listed: false,
         traffic: Traffic::default(),
+        shown: Shown::default(),
     });
     // Held by an operator of an earlier run, perhaps until a time that has come.
     desk.slots[number].watch_hold(now);

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use super::{Destination, Outbound, SessionHandle};
 use crate::session::fix::rules::Rules;
-use crate::session::fix::{Admission, Delivery, Verdict};
+use crate::session::fix::{Admission, Delivery, Loss, Verdict};
 use crate::session::{Cause, Fault, ResetCause, SessionId};
 use crate::wire::fix::Message;
 
@@ -65,6 +65,13 @@ pub enum Event<'a> {
         session: SessionHandle,
         /// Why.
         cause: ResetCause,
+    },
+    /// Messages that the application was told were taken do not reach the peer.
+    MessagesLost {
+        /// Which session.
+        session: SessionHandle,
+        /// Which messages, and why.
+        loss: Loss,
     },
     /// A session was made for a peer that no session was configured for.
     SessionAdded {

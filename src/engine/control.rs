@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::SessionHandle;
 use crate::admin::{Busy, CommandSender, Completion, HoldOrder, Operation, Outcome, Ticket};
-use crate::counters::{ConnectionState, ReadError, SessionStatus, StatusReader};
+use crate::counters::{ConnectionState, ReadError, SessionEntry, SessionStatus, StatusReader};
 use crate::session::Text;
 
 /// How often a status that is being written is looked at again.
@@ -181,20 +181,36 @@ impl Controller {
         Ok(self.status(session)?.state == ConnectionState::Up)
     }
 
+    /// Every session of the engine with its status, from the status page: no message to the core. One
+    /// that is being written at every look is left out.
+    pub fn sessions(&self) -> impl Iterator<Item = SessionEntry> + '_ {
+        let entry = |slot| match self.look(slot) {
+            Ok(Some(entry)) => Some(entry),
+            Ok(None) | Err(_) => None,
+        };
+        (0..self.status.capacity()).filter_map(entry)
+    }
+
     /// Everything the status page says about the session: no message to the core.
     ///
     /// # Errors
     /// There is no such session, or the page cannot be read.
     pub fn status(&self, session: SessionHandle) -> Result<SessionStatus, StatusError> {
+        match self.look(session.0 as usize) {
+            Ok(Some(entry)) => Ok(entry.status),
+            Ok(None) => Err(StatusError::UnknownSession),
+            Err(error) => Err(StatusError::Page(error)),
+        }
+    }
+
+    fn look(&self, slot: usize) -> Result<Option<SessionEntry>, ReadError> {
         for _ in 0..BUSY_MAX {
-            match self.status.session(session.0 as usize) {
-                Ok(Some(entry)) => return Ok(entry.status),
-                Ok(None) => return Err(StatusError::UnknownSession),
+            match self.status.session(slot) {
                 // The engine lost its time slice in the middle of a write: let it have one.
                 Err(ReadError::Busy) => std::thread::yield_now(),
-                Err(error) => return Err(StatusError::Page(error)),
+                read => return read,
             }
         }
-        Err(StatusError::Page(ReadError::Busy))
+        Err(ReadError::Busy)
     }
 }

@@ -100,6 +100,13 @@ impl Engine {
 
     fn publish(&mut self, now: Now) {
         let up = |slot: &&Slot| slot.session.phase() == Phase::Up;
+        let waiting: usize = self
+            .desk
+            .receivers
+            .iter()
+            .map(|queue| queue.waiting())
+            .sum();
+        let pending: usize = self.desk.slots.iter().map(|slot| slot.pending.len()).sum();
         self.desk.page.publish_engine(&EngineStatus {
             updated_utc: now.utc,
             updated_mono: now.mono,
@@ -107,6 +114,10 @@ impl Engine {
             busy_cycles: self.cycles.busy,
             cycle_max_ns: self.cycles.longest_ns,
             commands: self.desk.commands,
+            commands_waiting: waiting as u64,
+            commands_pending: pending as u64,
+            controllers: self.desk.receivers.len() as u64,
+            strangers: self.strangers as u64,
             sessions: self.desk.slots.len() as u64,
             sessions_up: self.desk.slots.iter().filter(up).count() as u64,
             accepted: self.accepted,
@@ -592,6 +603,7 @@ impl Engine {
         app: &mut A,
     ) {
         self.turned_away += 1;
+        self.desk.page.count_stranger(fault);
         app.on_event(&Event::TurnedAway { peer, fault });
         self.drop_link(link);
     }

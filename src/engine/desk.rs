@@ -26,6 +26,9 @@ use crate::wire::fix::{FieldIndex, Message};
 /// How many messages of a resend are written per session and cycle.
 const RESEND_STEP_MAX: usize = 32;
 
+/// How many messages that waited without a number are sent per session and cycle.
+const QUEUE_STEP_MAX: usize = 32;
+
 /// How many frames are handed to a socket per session and visit.
 const EGRESS_BATCH: usize = 64;
 
@@ -408,6 +411,9 @@ impl Desk {
             let step = entry.session.timeout(now, &mut entry.journal);
             self.follow(now, slot, step, None, app);
         }
+        if let Some(step) = self.slots[slot].session.give_up_slow_peer() {
+            self.follow(now, slot, step, None, app);
+        }
         self.end_hold_when_over(now, slot);
         let Slot {
             session, journal, ..
@@ -417,22 +423,45 @@ impl Desk {
             app,
         };
         let replayed = session.replay(now, RESEND_STEP_MAX, index, &mut judge, journal);
+        let dequeued = session.send_queued(now, QUEUE_STEP_MAX, index, journal);
         journal.poll();
+        if let Some(loss) = session.take_loss() {
+            let session = handle(slot);
+            app.on_event(&Event::MessagesLost { session, loss });
+        }
         let flushed = self.flush(now, slot);
         self.connection_due(now, slot, app);
         // Shown before it is answered, so that whoever has the answer finds the page up to date.
-        self.page.publish_session(slot, &self.slots[slot].status());
+        self.show(now, slot);
         self.complete(now, slot);
         let entry = &mut self.slots[slot];
         rearm(&mut self.wheel, slot, entry.deadline());
-        let replay_goes_on = match replayed {
+        let goes_on = |step| match step {
             Replayed::Finished => false,
             Replayed::More => true,
             // With bytes unsent the socket says when there is room again; without, the journal waits
             // for its next segment.
             Replayed::Waiting => entry.journal.unsent_len() == 0,
         };
-        replay_goes_on || flushed == Flushed::More
+        goes_on(replayed) || goes_on(dequeued) || flushed == Flushed::More
+    }
+
+    /// Brings the status page up to date about a session.
+    fn show(&mut self, now: Now, slot: usize) {
+        let entry = &mut self.slots[slot];
+        let tally = entry.session.tally();
+        if tally.faults != entry.shown.faults {
+            self.page.publish_faults(slot, &tally.faults_by_kind);
+            entry.shown.faults = tally.faults;
+            entry.shown.last_fault = now.utc;
+        }
+        if entry.shown.hold {
+            self.page.publish_session(slot, &entry.status());
+        } else {
+            self.page
+                .publish_hold(slot, entry.journal.hold(), &entry.status());
+            entry.shown.hold = true;
+        }
     }
 
     /// Clears a hold whose time is over, and looks again later at one whose time is not.

@@ -4,6 +4,7 @@
 //! the embedder's, which calls [`Engine::poll`], or a pinned core, through [`Engine::run`].
 
 mod add;
+mod admin_socket;
 mod application;
 mod clock;
 mod config;
@@ -14,6 +15,7 @@ mod link;
 pub mod net;
 mod os;
 mod outbound;
+mod peer;
 mod porch;
 mod resolver;
 mod route;
@@ -23,6 +25,7 @@ mod slot;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use self::admin_socket::{AdminSocket, AdminSocketConfig, AdminSocketError};
 pub use self::application::{Application, Event, Inbound, Resend};
 pub use self::clock::{Clock, Ticker};
 pub use self::config::{

@@ -6,8 +6,8 @@ use super::slot::Slot;
 use crate::admin::{HoldOrder, Operation};
 use crate::counters::Stage;
 use crate::journal::Journal;
-use crate::session::fix::{Phase, Session};
-use crate::session::{Refusal, SessionId, Text};
+use crate::session::fix::{Phase, Sent, Session};
+use crate::session::{Outbox as _, Queued, Refusal, SessionId, Text};
 use crate::time::Now;
 use crate::wire::fix::{FrameWriter, HeaderFields};
 
@@ -35,17 +35,18 @@ impl<'a> Outbound<'a> {
 
     /// Sends an application message: `write` puts the body into the journal in place, the header
     /// stands already, and the bytes go to the socket before this returns unless older ones wait.
-    /// Answers MsgSeqNum(34).
+    /// What cannot be sent now is kept for later if the session's settings say so; the answer tells
+    /// what became of it.
     ///
     /// # Errors
-    /// Why it was not sent. Nothing was numbered and nothing was kept then; back-pressure is
+    /// Why it was not taken. Nothing was numbered and nothing was kept then; back-pressure is
     /// [`Refusal::Full`].
     pub fn send(
         &mut self,
         session: SessionHandle,
         msg_type: &[u8],
         write: impl FnOnce(&mut FrameWriter<'_>),
-    ) -> Result<u64, Refusal> {
+    ) -> Result<Sent, Refusal> {
         self.send_sized(session, msg_type, MESSAGE_ROOM, write)
     }
 
@@ -59,7 +60,7 @@ impl<'a> Outbound<'a> {
         msg_type: &[u8],
         room: usize,
         write: impl FnOnce(&mut FrameWriter<'_>),
-    ) -> Result<u64, Refusal> {
+    ) -> Result<Sent, Refusal> {
         self.send_by(session, |now, session, journal| {
             session.send(now, msg_type, room, write, journal)
         })
@@ -78,7 +79,7 @@ impl<'a> Outbound<'a> {
         room: usize,
         fields: &HeaderFields<'_>,
         write: impl FnOnce(&mut FrameWriter<'_>),
-    ) -> Result<u64, Refusal> {
+    ) -> Result<Sent, Refusal> {
         self.send_by(session, |now, session, journal| {
             session.send_with(now, msg_type, room, fields, write, journal)
         })
@@ -87,8 +88,8 @@ impl<'a> Outbound<'a> {
     fn send_by(
         &mut self,
         session: SessionHandle,
-        send: impl FnOnce(Now, &mut Session, &mut Journal) -> Result<u64, Refusal>,
-    ) -> Result<u64, Refusal> {
+        send: impl FnOnce(Now, &mut Session, &mut Journal) -> Result<Sent, Refusal>,
+    ) -> Result<Sent, Refusal> {
         let asked_at = self.desk.ticker.now();
         let at = session.0 as usize;
         let Some(Slot {
@@ -97,7 +98,14 @@ impl<'a> Outbound<'a> {
         else {
             return Err(Refusal::UnknownSession);
         };
-        let seq = send(self.now, session, journal)?;
+        let sent = send(self.now, session, journal);
+        if !matches!(sent, Ok(Sent::Now(_))) {
+            // It goes to no socket now. What else follows is settled at the end of the cycle.
+            if matches!(sent, Ok(_) | Err(Refusal::Full(_))) {
+                self.desk.touch(at);
+            }
+            return sent;
+        }
         let written = self.desk.ticker.now().saturating_sub(asked_at);
         // The bytes first, the bookkeeping after.
         let _: Flushed = self.desk.flush(self.now, at);
@@ -106,7 +114,13 @@ impl<'a> Outbound<'a> {
             .latency(Stage::CallbackToWrite)
             .record(written);
         self.desk.touch(at);
-        Ok(seq)
+        sent
+    }
+
+    /// How much waits on a session without a number, to be sent in its turn.
+    #[must_use]
+    pub fn queued(&self, session: SessionHandle) -> Option<Queued> {
+        Some(self.desk.slot(session)?.journal.queued())
     }
 
     /// Whether a session is logged on.

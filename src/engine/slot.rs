@@ -11,7 +11,7 @@ use crate::counters::{ConnectionState, SessionStatus};
 use crate::journal::Journal;
 use crate::session::fix::{Phase, Session};
 use crate::session::{Cause, Hold, Outbox as _};
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, Utc};
 
 /// How often the end of a hold is compared with the wall clock at least.
 const HOLD_CHECK_EVERY: Duration = Duration::from_secs(1);
@@ -39,6 +39,7 @@ pub(super) struct Slot {
     /// Whether the slot is on the list of those to be settled at the end of the cycle.
     pub(super) listed: bool,
     pub(super) traffic: Traffic,
+    pub(super) shown: Shown,
 }
 
 /// How far a connection is. The phases of the protocol are the session's own affair.
@@ -96,6 +97,17 @@ pub(super) struct Traffic {
     pub(super) last_cause: u32,
 }
 
+/// What the status page shows of what changes seldom.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shown {
+    /// Whether it shows the hold as it is.
+    pub(super) hold: bool,
+    /// How many faults it shows.
+    pub(super) faults: u64,
+    /// When the last of them was seen.
+    pub(super) last_fault: Utc,
+}
+
 impl Slot {
     /// The connection the session uses, if there is one it may send on.
     pub(super) fn link(&self) -> Option<LinkId> {
@@ -113,6 +125,7 @@ impl Slot {
     /// Sets, replaces or clears the hold.
     pub(super) fn hold(&mut self, hold: Option<Hold>, now: Now) {
         self.journal.set_hold(hold);
+        self.shown.hold = false;
         self.watch_hold(now);
     }
 
@@ -209,6 +222,16 @@ impl Slot {
             rejects_out: tally.rejects_out,
             rejects_in: tally.rejects_in,
             faults: tally.faults,
+            last_fault: tally
+                .last_fault
+                .map_or(0, |fault| fault.number() as u64 + 1),
+            last_fault_utc: self.shown.last_fault,
+            parked: self.session.parked() as u64,
+            parked_dropped: tally.parked_dropped,
+            application_out: tally.application_out,
+            application_in: tally.application_in,
+            test_requests_out: tally.test_requests_out,
+            heartbeat_s: self.session.heartbeat_s().map_or(0, u64::from),
             reconnects: self.traffic.logons.saturating_sub(1),
             last_in_mono: self.traffic.last_in.mono,
             last_in_utc: self.traffic.last_in.utc,

@@ -10,10 +10,12 @@ use std::sync::atomic::Ordering;
 use super::config::Durability;
 use super::keeper::Job;
 use super::port::position;
-use super::record::{Kind, RESET_BYTES, Reset};
+use super::record::{Kind, Mark, RESET_BYTES, Reset};
 use super::segment::{Beginning, Numbers, OVERHEAD_BYTES, Segment, cost};
 use super::{Claimed, Cursor, Journal};
-use crate::session::{Class, Full, InboundAt, Outbox, REPLAY_GROWTH, Replay, ResetCause, Stored};
+use crate::session::{
+    Class, Full, InboundAt, Outbox, Queued, REPLAY_GROWTH, Replay, ResetCause, Stored,
+};
 use crate::time::Utc;
 
 /// Each segment is this many times the one before, up to the largest allowed.
@@ -56,7 +58,8 @@ impl Outbox for Journal {
             Kind::Application
         };
         let seq = self.numbers.next_out;
-        self.publish(kind, masked, frame, seq, at);
+        let mark = if masked { Mark::Masked } else { Mark::None };
+        self.publish(kind, mark, frame, seq, at);
         self.numbers.next_out = seq + 1;
     }
 
@@ -66,7 +69,45 @@ impl Outbox for Journal {
             claimed.class == Class::Replay,
             "a replay is committed in room claimed for a replay"
         );
-        self.publish(Kind::Replay, false, frame, seq, at);
+        self.publish(Kind::Replay, Mark::None, frame, seq, at);
+    }
+
+    fn is_unsent(&self, seq: u64) -> bool {
+        let found = self.locate(seq);
+        found.is_some_and(|(_, _, head)| head.mark() == Mark::Unsent)
+    }
+
+    fn commit_unsent(&mut self, frame: Range<usize>, at: Utc) {
+        let claimed = self.take_claim(&frame);
+        assert!(
+            claimed.class == Class::Queued,
+            "a frame for no socket is committed in room claimed for that"
+        );
+        let seq = self.numbers.next_out;
+        self.tail_mut()
+            .publish(Kind::Application, Mark::Unsent, frame, seq, at);
+        self.numbers.next_out = seq + 1;
+        self.published(at);
+    }
+
+    fn queued(&self) -> Queued {
+        self.queue.stat()
+    }
+
+    fn commit_queued(&mut self, frame: Range<usize>, at: Utc) {
+        self.commit_to_queue(frame, at);
+    }
+
+    fn claim_queued(&mut self) -> Result<Option<Replay<'_>>, Full> {
+        self.claim_from_queue()
+    }
+
+    fn drop_queued(&mut self) {
+        self.drop_from_queue();
+    }
+
+    fn commit_dequeued(&mut self, frame: Range<usize>, at: Utc) {
+        self.commit_from_queue(frame, at);
     }
 
     /// An application message whose secrets were masked cannot be sent again from here, so it is
@@ -95,20 +136,7 @@ impl Outbox for Journal {
             class: Class::Replay,
             len,
         });
-        let (tail, before) = self
-            .segments
-            .split_last_mut()
-            .expect("invariant: a journal has a last segment");
-        let (original, room) = match before.get(nth) {
-            Some(segment) => {
-                let original = segment
-                    .get(frame)
-                    .expect("invariant: a located frame is inside its segment");
-                (original, tail.room(len))
-            }
-            None => tail.frame_and_room(frame, len),
-        };
-        Ok(Some(Replay { original, room }))
+        Ok(Some(self.beside_room(nth, frame, len)))
     }
 
     fn keep_inbound(
@@ -130,7 +158,8 @@ impl Outbox for Journal {
         for secret in secrets {
             room[secret.clone()].fill(MASK);
         }
-        let offset = tail.publish(Kind::Inbound, !secrets.is_empty(), 0..frame.len(), seq, at);
+        let mark = Mark::masked(secrets);
+        let offset = tail.publish(Kind::Inbound, mark, 0..frame.len(), seq, at);
         let kept = position(tail.number(), offset);
         self.published(at);
         Ok(Some(InboundAt(kept)))
@@ -163,7 +192,7 @@ impl Outbox for Journal {
         };
         let tail = self.tail_mut();
         tail.room(RESET_BYTES).copy_from_slice(&reset.encode());
-        tail.publish(Kind::Reset, false, 0..RESET_BYTES, 0, at);
+        tail.publish(Kind::Reset, Mark::None, 0..RESET_BYTES, 0, at);
         tail.start_series(series);
         // A crash before this store is noticed: the word still carries the series before.
         tail.set_next_in(series, next_in);
@@ -195,18 +224,38 @@ impl Journal {
         };
         let tail = self.tail_mut();
         tail.room(RESET_BYTES).copy_from_slice(&reset.encode());
-        tail.publish(Kind::Reset, false, 0..RESET_BYTES, 0, began);
+        tail.publish(Kind::Reset, Mark::None, 0..RESET_BYTES, 0, began);
         self.published(began);
     }
 
+    /// A frame that was published, in the segment `nth` of the list, beside room for its copy.
+    pub(super) fn beside_room(&mut self, nth: usize, frame: Range<usize>, len: usize) -> Replay<'_> {
+        let (tail, before) = self
+            .segments
+            .split_last_mut()
+            .expect("invariant: a journal has a last segment");
+        let (original, room) = match before.get(nth) {
+            Some(segment) => {
+                let original = segment
+                    .get(frame)
+                    .expect("invariant: a located frame is inside its segment");
+                (original, tail.room(len))
+            }
+            None => tail.frame_and_room(frame, len),
+        };
+        Replay { original, room }
+    }
+
     /// Whether a frame of `len` bytes may join those the socket has not accepted.
-    fn may_send(&self, class: Class, len: usize) -> Result<(), Full> {
+    pub(super) fn may_send(&self, class: Class, len: usize) -> Result<(), Full> {
         let settings = &self.settings;
         let limit = match class {
             Class::Application | Class::Replay => {
                 settings.unsent_limit_bytes - settings.control_reserve_bytes
             }
             Class::Control => settings.unsent_limit_bytes,
+            // It goes to no socket yet.
+            Class::Queued => return Ok(()),
         };
         if len > limit {
             return Err(Full::TooLong);
@@ -215,7 +264,9 @@ impl Journal {
             // Nothing more could ever be shown to the socket.
             return Err(Full::Storage);
         }
-        if self.unsent_bytes + len > limit {
+        let application = class != Class::Control;
+        let crowded = application && self.unsent_frames >= settings.unsent_limit_messages;
+        if self.unsent_bytes + len > limit || crowded {
             Err(Full::Unsent)
         } else {
             Ok(())
@@ -223,16 +274,16 @@ impl Journal {
     }
 
     /// What `class` must leave free of the last segment while there is no next one.
-    fn reserve_for(&self, class: Class) -> usize {
+    pub(super) fn reserve_for(&self, class: Class) -> usize {
         match class {
-            Class::Application | Class::Replay => self.settings.control_reserve_bytes,
+            Class::Application | Class::Replay | Class::Queued => self.settings.control_reserve_bytes,
             Class::Control => 0,
         }
     }
 
     /// Sees to it that a record with a payload of `len` bytes fits into the last segment, and leaves
     /// `reserve` bytes of it free unless the next segment is ready.
-    fn make_room(&mut self, len: usize, reserve: usize) -> Result<(), Full> {
+    pub(super) fn make_room(&mut self, len: usize, reserve: usize) -> Result<(), Full> {
         let longest =
             self.settings.max_segment_bytes - OVERHEAD_BYTES - self.settings.control_reserve_bytes;
         if len > longest || cost(len) > longest {
@@ -274,7 +325,7 @@ impl Journal {
         }
     }
 
-    fn take_claim(&mut self, frame: &Range<usize>) -> Claimed {
+    pub(super) fn take_claim(&mut self, frame: &Range<usize>) -> Claimed {
         let claimed = self
             .claimed
             .take()
@@ -287,10 +338,10 @@ impl Journal {
     }
 
     /// Publishes a frame for the socket.
-    fn publish(&mut self, kind: Kind, masked: bool, frame: Range<usize>, seq: u64, at: Utc) {
+    pub(super) fn publish(&mut self, kind: Kind, mark: Mark, frame: Range<usize>, seq: u64, at: Utc) {
         let len = frame.len();
         let tail = self.tail_mut();
-        let offset = tail.publish(kind, masked, frame, seq, at);
+        let offset = tail.publish(kind, mark, frame, seq, at);
         let here = position(tail.number(), offset);
         if self.unsent_bytes == 0 {
             self.cursor = Cursor {
@@ -299,6 +350,7 @@ impl Journal {
             };
         }
         self.unsent_bytes += len;
+        self.unsent_frames += 1;
         self.published(at);
         if self.settings.durability == Durability::FlushEach {
             self.ask_flush();
@@ -306,7 +358,7 @@ impl Journal {
     }
 
     /// What follows every record.
-    fn published(&mut self, at: Utc) {
+    pub(super) fn published(&mut self, at: Utc) {
         self.last_at = at;
         if self.settings.durability != Durability::PageCache {
             let tail = self.tail();
@@ -320,7 +372,7 @@ impl Journal {
         }
     }
 
-    fn note_dirty(&self) {
+    pub(super) fn note_dirty(&self) {
         if let Durability::FlushEvery(_) = self.settings.durability {
             self.port.dirty.store(true, Ordering::Release);
         }
@@ -436,6 +488,7 @@ impl Journal {
             number,
             salt: self.salt,
             numbers,
+            queue_word: self.queue.word(),
             at: self.last_at,
             identity: &self.settings.identity,
         };
@@ -459,6 +512,9 @@ impl Journal {
         let [oldest, after, ..] = self.segments.as_slice() else {
             return false;
         };
+        if self.queue.needs(oldest.number()) {
+            return false;
+        }
         let cursor = super::position_segment(self.cursor.position);
         if self.unsent_bytes > 0 && cursor <= oldest.number() {
             return false;

@@ -72,6 +72,12 @@ pub struct JournalConfig {
     pub max_segment_bytes: usize,
     /// Bytes that may be committed and not yet accepted by the socket. Default 1 MiB.
     pub unsent_limit_bytes: usize,
+    /// How many messages may be committed and not yet fully accepted by the socket; session-level ones
+    /// may be a few more. Default: as many as fit into the bytes.
+    pub unsent_limit_messages: usize,
+    /// How many messages may wait in the journal without a number before memory for the list of them is
+    /// allocated. Set by the engine. Default 0.
+    pub queue_max_messages: usize,
     /// How much of the above, and of the last segment, only session-level messages may use.
     /// Default 8 KiB.
     pub control_reserve_bytes: usize,
@@ -92,6 +98,8 @@ impl Default for JournalConfig {
             first_segment_bytes: 256 * 1024,
             max_segment_bytes: 64 * 1024 * 1024,
             unsent_limit_bytes: 1024 * 1024,
+            unsent_limit_messages: usize::MAX,
+            queue_max_messages: 0,
             control_reserve_bytes: 8 * 1024,
             record_inbound: true,
             durability: Durability::PageCache,
@@ -160,6 +168,9 @@ impl JournalConfig {
             let expected = format!("at least twice control_reserve_bytes ({})", 2 * reserve);
             return refuse("unsent_limit_bytes", self.unsent_limit_bytes, expected);
         }
+        if self.unsent_limit_messages == 0 {
+            return refuse("unsent_limit_messages", 0, "at least 1".to_owned());
+        }
         match self.durability {
             Durability::FlushEvery(every) if every < Duration::from_millis(1) => refuse(
                 "flush_every",
@@ -191,7 +202,7 @@ mod tests {
     #[test]
     fn each_setting_is_checked_and_the_error_names_it() {
         type Break = fn(&mut JournalConfig);
-        let rows: [(&str, Break); 8] = [
+        let rows: [(&str, Break); 9] = [
             ("identity", |c| c.identity = "x".repeat(439)),
             ("first_segment_bytes", |c| c.first_segment_bytes = 8192),
             ("first_segment_bytes", |c| c.first_segment_bytes += 1),
@@ -201,6 +212,7 @@ mod tests {
                 c.control_reserve_bytes = 200 * 1024
             }),
             ("unsent_limit_bytes", |c| c.unsent_limit_bytes = 8 * 1024),
+            ("unsent_limit_messages", |c| c.unsent_limit_messages = 0),
             ("flush_every", |c| {
                 c.durability = Durability::FlushEvery(Duration::ZERO)
             }),

@@ -47,6 +47,7 @@ mod hold;
 mod keeper;
 mod open;
 mod port;
+mod queue;
 mod reader;
 mod record;
 mod recover;
@@ -70,7 +71,8 @@ use crate::time::Utc;
 use hold::HoldFile;
 use keeper::{Job, Line};
 use port::{Port, Prepared, error_of, position, position_offset, position_segment};
-use record::Head;
+use queue::Queue;
+use record::{Head, Mark};
 use segment::{Numbers, Segment};
 
 /// The journal of one session.
@@ -94,8 +96,10 @@ pub struct Journal {
     last_at: Utc,
     claimed: Option<Claimed>,
     cursor: Cursor,
-    /// Bytes of frames the socket has not accepted.
+    /// Bytes of frames the socket has not accepted, and how many frames that are.
     unsent_bytes: usize,
+    unsent_frames: usize,
+    queue: Queue,
     settings: Settings,
     line: Arc<Line>,
     port: Arc<Port>,
@@ -110,6 +114,7 @@ struct Settings {
     identity: String,
     max_segment_bytes: usize,
     unsent_limit_bytes: usize,
+    unsent_limit_messages: usize,
     control_reserve_bytes: usize,
     record_inbound: bool,
     durability: Durability,
@@ -205,6 +210,7 @@ impl Journal {
         self.unsent_bytes -= bytes;
         self.cursor.started += bytes;
         if bytes == rest && bytes > 0 {
+            self.unsent_frames -= 1;
             self.cursor = self.next_to_send();
         }
     }
@@ -219,6 +225,7 @@ impl Journal {
     /// It stays stored and can be resent.
     pub fn drop_unsent(&mut self) {
         self.unsent_bytes = 0;
+        self.unsent_frames = 0;
         self.cursor = Cursor::default();
     }
 
@@ -329,7 +336,7 @@ impl Journal {
                     .head(offset)
                     .expect("invariant: records reach to the end");
                 let is_sent = record::Kind::from_byte(head.kind).is_some_and(Kind::is_sent);
-                if is_sent && !skip {
+                if is_sent && head.mark() != Mark::Unsent && !skip {
                     return Cursor {
                         position: position(segment.number(), offset),
                         started: 0,

@@ -16,6 +16,7 @@ use super::directory::{self, LockError};
 use super::hold::HoldFile;
 use super::keeper::{Job, Keeper, Line};
 use super::port::{Port, position};
+use super::queue::Queue;
 use super::recover::{Damage, Finding, Recovery, Walk, last_used, walk};
 use super::region::Region;
 use super::segment::{
@@ -209,6 +210,8 @@ fn assemble(
         .iter()
         .map(|segment| segment.size() as u64)
         .sum();
+    let word = opened.segments.last().map_or(0, Segment::queue_word);
+    let queue = Queue::found(&opened.segments, word, config.queue_max_messages);
     let mut journal = Journal {
         segments: opened.segments,
         stored_bytes,
@@ -221,10 +224,13 @@ fn assemble(
         claimed: None,
         cursor: Cursor::default(),
         unsent_bytes: 0,
+        unsent_frames: 0,
+        queue,
         settings: Settings {
             identity: config.identity,
             max_segment_bytes: config.max_segment_bytes,
             unsent_limit_bytes: config.unsent_limit_bytes,
+            unsent_limit_messages: config.unsent_limit_messages,
             control_reserve_bytes: config.control_reserve_bytes,
             record_inbound: config.record_inbound,
             durability: config.durability,
@@ -243,6 +249,8 @@ fn assemble(
     if opened.origin == Origin::Created {
         journal.note_creation();
     }
+    let word = journal.queue.word();
+    journal.tail_mut().set_queue_word(word);
     journal.follow_full_tail();
     journal
 }
@@ -264,6 +272,7 @@ fn create(region: Region, config: &JournalConfig, number: u32, now: Utc) -> Open
         number,
         salt,
         numbers,
+        queue_word: 0,
         at: now,
         identity: &config.identity,
     };
@@ -476,6 +485,7 @@ fn adopt_all(
                     number,
                     salt,
                     numbers,
+                    queue_word: queue_word_behind(&segments, number),
                     at,
                     identity: &config.identity,
                 };
@@ -571,11 +581,23 @@ fn continue_behind(
         number,
         salt: opened.salt,
         numbers: opened.numbers,
+        queue_word: opened.segments.last().map_or(0, Segment::queue_word),
         at: opened.last_at,
         identity: &config.identity,
     };
     opened.segments.push(Segment::begin(region, beginning));
     Ok(opened)
+}
+
+/// The queue word of a segment whose header is lost: where that of the segment before leads, or, if
+/// nothing waited at its end, the first record.
+fn queue_word_behind(before: &[Segment], number: u32) -> u64 {
+    let word = before.last().map_or(0, Segment::queue_word);
+    if word == 0 {
+        position(number, RECORDS_AT)
+    } else {
+        word
+    }
 }
 
 fn io_error(path: &Path, action: &'static str, error: io::Error) -> OpenError {

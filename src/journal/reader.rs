@@ -13,7 +13,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::directory;
-use super::record::{HEADER_BYTES, Head, Kind, Place, Reset, Seen, find_good, look};
+use super::record::{HEADER_BYTES, Head, Kind, Mark, Place, Reset, Seen, find_good, look};
 use super::recover::{Damage, Finding, last_used};
 use super::segment::{RECORDS_AT, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::time::Utc;
@@ -34,6 +34,8 @@ pub struct Entry<'a> {
     pub frame: &'a [u8],
     /// Whether secrets in the frame were overwritten.
     pub masked: bool,
+    /// Numbered while nothing could be sent: it went to no socket under this record.
+    pub unsent: bool,
     /// Number of the segment it is in.
     pub segment: u32,
     /// Offset in the segment file.
@@ -163,6 +165,7 @@ impl Reader {
                 .bytes
                 .get(from + frame.start..from + frame.end)?,
             masked: head.is_masked(),
+            unsent: head.mark() == Mark::Unsent,
             segment: self.last,
             offset,
         }))
@@ -426,6 +429,8 @@ pub struct Totals {
     pub inbound: u64,
     /// Number series begun.
     pub resets: u64,
+    /// Messages of ours that waited without a number, or still do.
+    pub queued: u64,
     /// Bytes of all frames.
     pub frame_bytes: u64,
     /// What cannot be read.
@@ -462,6 +467,7 @@ pub fn verify(directory: &Path) -> io::Result<Totals> {
                     Kind::Replay => &mut totals.replay,
                     Kind::Inbound => &mut totals.inbound,
                     Kind::Reset => &mut totals.resets,
+                    Kind::Queued => &mut totals.queued,
                 } += 1;
             }
             Some(Item::Damage(damage)) => totals.damage.push(damage),

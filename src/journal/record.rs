@@ -25,8 +25,6 @@ use crate::time::Utc;
 pub(crate) const HEADER_BYTES: usize = 32;
 const KIND_AT: usize = 8;
 
-const FLAG_MASKED: u8 = 1;
-
 // The payload of a reset record.
 //
 //   0        8          16        24      25
@@ -47,6 +45,31 @@ pub enum Kind {
     Inbound = 4,
     /// The start of a series of numbers.
     Reset = 5,
+    /// An application message that waits, without a number, until it can be sent.
+    Queued = 6,
+}
+
+/// What is particular about a record: its flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Mark {
+    None = 0,
+    /// Secrets are overwritten.
+    Masked = 1,
+    /// Numbered while nothing could be sent: not for the socket, but for a resend.
+    Unsent = 2,
+    /// The message that had waited longest, under a number now.
+    Dequeued = 4,
+}
+
+impl Mark {
+    pub(crate) fn masked(secrets: &[Range<usize>]) -> Self {
+        if secrets.is_empty() {
+            Self::None
+        } else {
+            Self::Masked
+        }
+    }
 }
 
 impl Kind {
@@ -57,6 +80,7 @@ impl Kind {
             3 => Self::Replay,
             4 => Self::Inbound,
             5 => Self::Reset,
+            6 => Self::Queued,
             _ => return None,
         })
     }
@@ -95,15 +119,14 @@ pub(crate) struct Head {
 
 impl Head {
     /// A header for `frame`, a range of the payload.
-    pub(crate) fn new(kind: Kind, masked: bool, frame: &Range<usize>, seq: u64, at: Utc) -> Self {
+    pub(crate) fn new(kind: Kind, mark: Mark, frame: &Range<usize>, seq: u64, at: Utc) -> Self {
         let frame_offset =
             u16::try_from(frame.start).expect("invariant: the caller moved the frame into reach");
         let frame_bytes =
             u32::try_from(frame.len()).expect("invariant: a segment is shorter than 4 GiB");
-        let flags = if masked { FLAG_MASKED } else { 0 };
         Self {
             kind: kind as u8,
-            flags,
+            flags: mark as u8,
             frame_offset,
             frame_bytes,
             seq,
@@ -112,7 +135,17 @@ impl Head {
     }
 
     pub(crate) fn is_masked(&self) -> bool {
-        self.flags & FLAG_MASKED != 0
+        self.flags & Mark::Masked as u8 != 0
+    }
+
+    /// What is particular about it. Flags of a later program count for nothing.
+    pub(crate) fn mark(&self) -> Mark {
+        match self.flags {
+            1 => Mark::Masked,
+            2 => Mark::Unsent,
+            4 => Mark::Dequeued,
+            _ => Mark::None,
+        }
     }
 
     /// Where the frame is, counted from the start of the record.
@@ -307,7 +340,7 @@ mod tests {
 
     fn record(place: Place, kind: Kind, prefix: usize, frame: &[u8]) -> Vec<u8> {
         let range = prefix..prefix + frame.len();
-        let head = Head::new(kind, true, &range, 42, Utc(77));
+        let head = Head::new(kind, Mark::Masked, &range, 42, Utc(77));
         let mut bytes = vec![0; head.length()];
         bytes[head.frame()].copy_from_slice(frame);
         bytes[4..HEADER_BYTES].copy_from_slice(&head.encode(place, frame));
@@ -398,7 +431,7 @@ mod tests {
         for at in (0..total - HEADER_BYTES).step_by(HEADER_BYTES) {
             let head = Head::new(
                 Kind::Inbound,
-                false,
+                Mark::None,
                 &(0..total - at - HEADER_BYTES),
                 1,
                 Utc(0),

@@ -125,7 +125,8 @@ enum Behind {
 enum Sort {
     /// Outbound under a new number.
     Numbered,
-    /// Replay, inbound, or the note that a journal was created: they prove nothing about our numbers.
+    /// Replay, inbound, queued, or the note that a journal was created: they prove nothing about our
+    /// numbers.
     Unnumbered,
     /// A reset.
     Reset,
@@ -197,7 +198,7 @@ fn decide(sight: Sight) -> Verdict {
         Sight::Good(Sort::Numbered, Order::Behind) => Verdict::KeepReported(Finding::NumberBehind),
         // Records between are lost. This number was used, so the next one must be above it.
         Sight::Good(Sort::Numbered, Order::Ahead) => Verdict::CountAhead,
-        // A replay carries an old number and an inbound message one of the peer's.
+        // A replay carries an old number, an inbound message one of the peer's, a queued one none.
         Sight::Good(Sort::Unnumbered, Order::Due | Order::Behind | Order::Ahead) => Verdict::Keep,
         Sight::Good(Sort::Reset, Order::Due) => Verdict::Restart,
         // Older than the series we are in: never written by us.
@@ -366,7 +367,7 @@ fn sight(segment: &Segment, seen: Seen, numbers: &Numbers, entries: usize) -> (S
     let of_ours = order(head.seq, numbers.next_out);
     let sight = match Kind::from_byte(head.kind) {
         Some(Kind::Application | Kind::Admin) => Sight::Good(Sort::Numbered, of_ours),
-        Some(Kind::Replay | Kind::Inbound) => Sight::Good(Sort::Unnumbered, of_ours),
+        Some(Kind::Replay | Kind::Inbound | Kind::Queued) => Sight::Good(Sort::Unnumbered, of_ours),
         Some(Kind::Reset) => match reset_in(segment, segment.end(), &head) {
             // The first record of a journal: the header says the same.
             Some(reset) if reset.cause == ResetCause::Created && reset.series == numbers.series => {
@@ -424,7 +425,7 @@ pub(super) fn last_used(bytes: &[u8]) -> usize {
 mod tests {
     use std::collections::HashSet;
 
-    use super::super::record::{HEADER_BYTES, RESET_BYTES};
+    use super::super::record::{HEADER_BYTES, Mark, RESET_BYTES};
     use super::super::region::Region;
     use super::super::segment::{Beginning, RECORDS_AT};
     use super::*;
@@ -481,6 +482,7 @@ mod tests {
             number: 2,
             salt: 7,
             numbers: BASE,
+            queue_word: 0,
             at: Utc(5),
             identity: "x",
         };
@@ -489,7 +491,7 @@ mod tests {
 
     fn add(segment: &mut Segment, kind: Kind, seq: u64, content: &[u8]) -> usize {
         segment.room(content.len()).copy_from_slice(content);
-        segment.publish(kind, false, 0..content.len(), seq, Utc(6))
+        segment.publish(kind, Mark::None, 0..content.len(), seq, Utc(6))
     }
 
     fn reset(series: u64) -> [u8; RESET_BYTES] {

@@ -10,14 +10,14 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::record::{self, HEADER_BYTES, Head, Kind, Place, Seen, le_u64};
+use super::record::{self, HEADER_BYTES, Head, Kind, Mark, Place, Seen, le_u64};
 use super::region::Region;
 use crate::time::Utc;
 
 // A segment. Numbers are little-endian.
 //
-//   0            512            576      640     1024                          size
-//   | header     | next-in word | seal   | zero  | records ->  zero  <- index  |
+//   0        512            576    640          648    1024                          size
+//   | header | next-in word | seal | queue word | zero | records ->  zero  <- index  |
 //
 // Header. All zero in a segment that is prepared and not yet used; `magic` is stored last.
 //
@@ -45,12 +45,16 @@ use crate::time::Utc;
 //  40  next outgoing number        48  next expected number
 //  56  first index entry of the series u32   60  zero u32
 //
+// Queue word: the position (segment number in the upper half, offset in the lower) behind which the
+// messages are that wait without a number; 0 if none does.
+//
 // Index: one entry per outbound record with a new number, the first one in the last 8 bytes.
 //
 //   63                            32 31                  0
 //   | low half of MsgSeqNum(34)     | record offset / 8  |
 const MAGIC: u64 = u64::from_le_bytes(*b"PINFIXJ\n");
-/// Changes with every change of the layout above or of the record.
+/// Changes with every change of the layout above or of the record that a program of before cannot step
+/// over.
 pub(crate) const LAYOUT_VERSION: u32 = 1;
 pub(crate) const SEGMENT_HEADER_BYTES: usize = 512;
 const IDENTITY_AT: usize = 74;
@@ -58,6 +62,7 @@ const IDENTITY_AT: usize = 74;
 pub(crate) const IDENTITY_BYTES_MAX: usize = SEGMENT_HEADER_BYTES - IDENTITY_AT;
 const WORD_AT: usize = 512;
 const SEAL: Range<usize> = 576..640;
+const QUEUE_AT: usize = 640;
 pub(crate) const RECORDS_AT: usize = 1024;
 const ENTRY_BYTES: usize = 8;
 /// The zero word behind the last record.
@@ -191,6 +196,7 @@ pub(crate) struct Beginning<'a> {
     pub(crate) number: u32,
     pub(crate) salt: u32,
     pub(crate) numbers: Numbers,
+    pub(crate) queue_word: u64,
     pub(crate) at: Utc,
     pub(crate) identity: &'a str,
 }
@@ -226,6 +232,7 @@ impl Segment {
         bytes[12..16].copy_from_slice(&crc.to_le_bytes());
         region.bytes_mut()[..SEGMENT_HEADER_BYTES].copy_from_slice(&bytes);
         region.publish_u64(WORD_AT, word(base.series, base.next_in));
+        region.publish_u64(QUEUE_AT, with.queue_word);
         region.publish_u64(0, MAGIC);
     }
 
@@ -300,7 +307,7 @@ impl Segment {
     pub(crate) fn publish(
         &mut self,
         kind: Kind,
-        masked: bool,
+        mark: Mark,
         frame: Range<usize>,
         seq: u64,
         at: Utc,
@@ -308,7 +315,7 @@ impl Segment {
         let offset = self.end;
         let payload = offset + HEADER_BYTES;
         let frame = self.in_reach(frame);
-        let head = Head::new(kind, masked, &frame, seq, at);
+        let head = Head::new(kind, mark, &frame, seq, at);
         let place = self.place(offset);
         let bytes = self.region.bytes_mut();
         let header = head.encode(place, &bytes[payload + frame.start..payload + frame.end]);
@@ -344,6 +351,16 @@ impl Segment {
     pub(crate) fn next_in(&self, series: u64) -> Option<u64> {
         let found = self.region.u64_at(WORD_AT)?;
         (found != 0 && found == word(series, found & NEXT_IN_MASK)).then_some(found & NEXT_IN_MASK)
+    }
+
+    /// Stores where to look for messages that wait; 0 if none does.
+    pub(crate) fn set_queue_word(&mut self, position: u64) {
+        self.region.publish_u64(QUEUE_AT, position);
+    }
+
+    /// Where to look for messages that wait; 0 if none does.
+    pub(crate) fn queue_word(&self) -> u64 {
+        self.region.u64_at(QUEUE_AT).unwrap_or_default()
     }
 
     /// Where the record with number `seq` is, if it belongs to the current series `series`.

@@ -4,6 +4,9 @@ use std::fmt;
 
 use super::{Fault, Full, Text};
 
+/// The code of the first fault; the others follow in the order of [`Fault::NAMES`].
+const FIRST_FAULT_CODE: u32 = 100;
+
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -43,11 +46,29 @@ impl Cause {
             Self::Disconnected => 7,
             Self::NoRoom(_) => 8,
             Self::EngineStopped => 9,
-            Self::Fault(fault) => {
-                let index = Fault::NAMES.iter().position(|name| *name == fault.name());
-                100 + u32::try_from(index.unwrap_or_default()).unwrap_or_default()
-            }
+            Self::Fault(fault) => FIRST_FAULT_CODE + u32::try_from(fault.number()).unwrap_or_default(),
         }
+    }
+
+    /// What a number that [`Cause::code`] gave means: a text, or the name of a fault. Texts of the
+    /// peer are not part of it.
+    #[must_use]
+    pub fn meaning_of(code: u32) -> Option<&'static str> {
+        Some(match code {
+            1 => "logged out as asked",
+            2 => "the peer logged out",
+            3 => "the peer refused our Logon",
+            4 => "we refused the peer's Logon",
+            5 => "the connection was lost without a Logout",
+            6 => "could not connect",
+            7 => "disconnected on command, without a Logout",
+            8 => "no room in the journal for a session message",
+            9 => "the engine stopped",
+            _ => {
+                let fault = usize::try_from(code.checked_sub(FIRST_FAULT_CODE)?).ok()?;
+                Fault::NAMES.get(fault)?
+            }
+        })
     }
 }
 
@@ -64,6 +85,35 @@ impl fmt::Display for Cause {
             Self::Disconnected => f.write_str("disconnected on command, without a Logout"),
             Self::NoRoom(full) => write!(f, "no room in the journal for a session message ({full:?})"),
             Self::EngineStopped => f.write_str("the engine stopped"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_means_what_its_cause_says() {
+        let text = Text::lossy(b"x");
+        for cause in [
+            Cause::LogoutConfirmed,
+            Cause::PeerLogout(text),
+            Cause::LogonRefused(text),
+            Cause::LogonDenied(text),
+            Cause::ConnectionLost,
+            Cause::ConnectFailed(std::io::ErrorKind::TimedOut),
+            Cause::Disconnected,
+            Cause::NoRoom(Full::Unsent),
+            Cause::EngineStopped,
+        ] {
+            let meaning = Cause::meaning_of(cause.code()).unwrap();
+            assert!(cause.to_string().starts_with(meaning), "{cause}: {meaning}");
+        }
+        let fault = Cause::Fault(Fault::Silence);
+        assert_eq!(Cause::meaning_of(fault.code()), Some("Silence"));
+        for code in [0, 10, 99, 9_999] {
+            assert_eq!(Cause::meaning_of(code), None);
         }
     }
 }

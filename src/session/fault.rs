@@ -16,6 +16,9 @@ pub enum Disposition {
     Reject(u16),
     /// Answer with Reject(3), then end as with [`Disposition::Logout`].
     RejectAndLogout(u16),
+    /// Answer with BusinessMessageReject(j) carrying this BusinessRejectReason(380), or 0 where the
+    /// version does not have it; the session goes on.
+    BusinessReject(u16),
     /// Send Logout(5) with Text(58), wait for the peer's Logout up to the logout timeout, then close.
     Logout,
     /// Send Logout(5) with Text(58) and close as soon as it is on the wire.
@@ -45,6 +48,15 @@ macro_rules! catalogue {
             /// The name of every fault.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($fault)),*];
 
+            /// Its place in [`Fault::NAMES`].
+            #[must_use]
+            pub fn number(&self) -> usize {
+                Self::NAMES
+                    .iter()
+                    .position(|name| *name == self.name())
+                    .unwrap_or_default()
+            }
+
             /// The name of this fault, one of [`Fault::NAMES`].
             #[must_use]
             pub fn name(&self) -> &'static str {
@@ -54,7 +66,9 @@ macro_rules! catalogue {
             /// What is done about it.
             #[must_use]
             pub fn disposition(&self) -> Disposition {
-                use Disposition::{Close, Ignore, Logout, LogoutAndClose, Reject, RejectAndLogout};
+                use Disposition::{
+                    BusinessReject, Close, Ignore, Logout, LogoutAndClose, Reject, RejectAndLogout,
+                };
                 match self { $(Self::$fault { .. } => $disposition,)* }
             }
         }
@@ -142,6 +156,13 @@ catalogue! {
     /// A Reject(3) that is itself invalid. Never answered with a Reject.
     InvalidReject => Ignore,
 
+    // Rate.
+
+    /// An application message beyond the peer's rate, which is to be rejected.
+    RateExceeded => BusinessReject(8),
+    /// An application message beyond the peer's rate, which is to end the session.
+    Flood => Logout,
+
     // Sequence.
 
     /// MsgSeqNum(34) below the expected one, without PossDupFlag(43).
@@ -204,6 +225,30 @@ impl Fault {
     }
 }
 
+/// How often each fault happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultCounts([u32; Fault::NAMES.len()]);
+
+impl FaultCounts {
+    /// Counts one.
+    pub fn count(&mut self, fault: Fault) {
+        let count = &mut self.0[fault.number()];
+        *count = count.saturating_add(1);
+    }
+
+    /// The counts, in the order of [`Fault::NAMES`].
+    #[must_use]
+    pub fn as_slice(&self) -> &[u32] {
+        &self.0
+    }
+}
+
+impl Default for FaultCounts {
+    fn default() -> Self {
+        Self([0; Fault::NAMES.len()])
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -263,6 +308,8 @@ impl fmt::Display for Fault {
             Self::Empty { .. } => f.write_str("Tag specified without a value"),
             Self::Value { .. } => f.write_str("Value is incorrect (out of range) for this tag"),
             Self::Format { .. } => f.write_str("Incorrect data format for value"),
+            Self::RateExceeded => f.write_str("Throttle limit exceeded"),
+            Self::Flood => f.write_str("Throttle limit exceeded, session ends"),
             Self::InvalidReject => f.write_str("Invalid Reject"),
             Self::SeqTooLow { expected, received } => {
                 write!(

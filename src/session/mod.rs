@@ -14,9 +14,9 @@ pub mod schedule;
 mod text;
 
 pub use cause::Cause;
-pub use fault::{Defect, Disposition, Fault};
+pub use fault::{Defect, Disposition, Fault, FaultCounts};
 pub use hold::Hold;
 pub use identity::SessionId;
-pub use outbox::{Class, Full, InboundAt, Outbox, REPLAY_GROWTH, Replay, ResetCause, Stored};
+pub use outbox::{Class, Full, InboundAt, Outbox, Queued, REPLAY_GROWTH, Replay, ResetCause, Stored};
 pub use refusal::Refusal;
 pub use text::{Text, TextError};

@@ -23,6 +23,9 @@ pub enum Class {
     /// that was used before, so it is kept for the audit log but never found by number and never
     /// moves the next outgoing number. Refused, like an application message, before the reserve.
     Replay,
+    /// An application message that does not go to a socket now: it waits without a number, or has one
+    /// and is for a resend. Refused before the reserve; limits on unsent bytes do not concern it.
+    Queued,
 }
 
 /// Why there is no room now.
@@ -68,6 +71,15 @@ pub struct Replay<'a> {
 /// characters of time, a longer 52 and one more digit in 9.
 pub const REPLAY_GROWTH: usize = 96;
 
+/// How much waits without a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queued {
+    /// Messages.
+    pub messages: usize,
+    /// Their bytes together.
+    pub bytes: usize,
+}
+
 /// Room for frames, the frames that were sent, and the two sequence numbers.
 pub trait Outbox {
     /// MsgSeqNum(34) that the next new message will carry.
@@ -95,6 +107,33 @@ pub trait Outbox {
 
     /// Publishes `frame`, a range of bytes claimed as [`Class::Replay`], sent under `seq` again.
     fn commit_replay(&mut self, frame: Range<usize>, seq: u64, at: Utc);
+
+    /// Publishes `frame`, a range of bytes claimed as [`Class::Queued`], under the next outgoing number
+    /// and counts it, but not for the socket: the peer will ask for it.
+    fn commit_unsent(&mut self, frame: Range<usize>, at: Utc);
+
+    /// Whether the frame under `seq` was committed by [`Outbox::commit_unsent`].
+    fn is_unsent(&self, seq: u64) -> bool;
+
+    /// What waits without a number.
+    fn queued(&self) -> Queued;
+
+    /// Keeps `frame`, a range of bytes claimed as [`Class::Queued`], without a number, behind all that
+    /// wait already. It survives what the numbers survive.
+    fn commit_queued(&mut self, frame: Range<usize>, at: Utc);
+
+    /// The frame that has waited longest and room for its copy; `None` if none waits.
+    ///
+    /// # Errors
+    /// Why there is no room now; limits are those of [`Class::Application`].
+    fn claim_queued(&mut self) -> Result<Option<Replay<'_>>, Full>;
+
+    /// Publishes `frame`, a range of the room that [`Outbox::claim_queued`] gave, under the next
+    /// outgoing number and counts it; the frame that has waited longest waits no more.
+    fn commit_dequeued(&mut self, frame: Range<usize>, at: Utc);
+
+    /// Forgets the frame that has waited longest: it cannot be read.
+    fn drop_queued(&mut self);
 
     /// What was sent under `seq` in this series.
     fn stored(&self, seq: u64) -> Stored;
@@ -188,6 +227,8 @@ impl fmt::Display for ResetCause {
 pub(super) mod shelf {
     //! An outbox made of vectors, to test sessions without a journal.
 
+    use std::collections::VecDeque;
+
     use super::*;
 
     /// Keeps everything for ever.
@@ -199,6 +240,8 @@ pub(super) mod shelf {
         pub(in crate::session) sent: Vec<Vec<u8>>,
         numbered: Vec<(u64, Stored, Vec<u8>)>,
         inbound: Vec<Vec<u8>>,
+        pub(in crate::session) queue: VecDeque<Vec<u8>>,
+        unsent: Vec<u64>,
         room: Vec<u8>,
         /// What every claim is answered with, to play a full outbox.
         pub(in crate::session) full: Option<Full>,
@@ -250,6 +293,52 @@ pub(super) mod shelf {
 
         fn commit_replay(&mut self, frame: Range<usize>, _: u64, _: Utc) {
             self.sent.push(self.room[frame].to_vec());
+        }
+
+        fn commit_unsent(&mut self, frame: Range<usize>, _: Utc) {
+            let frame = self.room[frame].to_vec();
+            self.numbered
+                .push((self.next_out, Stored::Application, frame));
+            self.unsent.push(self.next_out);
+            self.next_out += 1;
+        }
+
+        fn is_unsent(&self, seq: u64) -> bool {
+            self.unsent.contains(&seq)
+        }
+
+        fn queued(&self) -> Queued {
+            Queued {
+                messages: self.queue.len(),
+                bytes: self.queue.iter().map(Vec::len).sum(),
+            }
+        }
+
+        fn commit_queued(&mut self, frame: Range<usize>, _: Utc) {
+            self.queue.push_back(self.room[frame].to_vec());
+        }
+
+        fn claim_queued(&mut self) -> Result<Option<Replay<'_>>, Full> {
+            if let Some(full) = self.full {
+                return Err(full);
+            }
+            let Some(original) = self.queue.front() else {
+                return Ok(None);
+            };
+            self.room = vec![0; original.len() + REPLAY_GROWTH];
+            Ok(Some(Replay {
+                original,
+                room: &mut self.room,
+            }))
+        }
+
+        fn commit_dequeued(&mut self, frame: Range<usize>, at: Utc) {
+            self.queue.pop_front();
+            self.commit(frame, false, false, at);
+        }
+
+        fn drop_queued(&mut self) {
+            self.queue.pop_front();
         }
 
         fn stored(&self, seq: u64) -> Stored {

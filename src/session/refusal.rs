@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Full;
+use crate::time::Mono;
 use crate::wire::fix::EncodeError;
 
 /// Why a message was not sent. Nothing was numbered, nothing was kept.
@@ -24,6 +25,13 @@ pub enum Refusal {
     /// Back-pressure: there is no room for an application message now. Session-level messages still
     /// go out.
     Full(Full),
+    /// The rate leaves no room for a message now.
+    Throttled {
+        /// From when it does.
+        free_at: Mono,
+    },
+    /// As much waits without a number already as may.
+    QueueFull,
     /// More was asked for in one cycle than the engine takes; nothing was taken of this.
     TooManyWishes,
     /// What was written is no valid message.
@@ -45,6 +53,8 @@ impl fmt::Display for Refusal {
             Self::Full(Full::Segment) => f.write_str("the next journal segment is not ready yet"),
             Self::Full(Full::Storage) => f.write_str("the journal cannot get more storage"),
             Self::Full(Full::TooLong) => f.write_str("the message is longer than a journal segment"),
+            Self::Throttled { .. } => f.write_str("the rate leaves no room for a message now"),
+            Self::QueueFull => f.write_str("as many messages wait already as may"),
             Self::TooManyWishes => {
                 f.write_str("too much was asked for in one cycle, ask again in the next")
             }

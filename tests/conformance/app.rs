@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use pinfix::admin::Operation;
 use pinfix::engine::{Application, Event, Inbound, Outbound, Resend, SessionHandle};
-use pinfix::session::fix::{Admission, Verdict};
+use pinfix::session::fix::{Admission, Loss, Verdict};
 use pinfix::session::{Cause, Text};
 use pinfix::wire::fix::{Message, msg_type, tag};
 
@@ -190,6 +190,18 @@ impl Application for App {
             Event::SessionAdded { id, .. } => {
                 self.told
                     .push_back(Told::new(format!("event session-added {id}")));
+            }
+            Event::MessagesLost { loss, .. } => {
+                let loss = match loss {
+                    Loss::Reset {
+                        first,
+                        last,
+                        messages,
+                    } => format!("Reset {messages} {first}-{last}"),
+                    Loss::Unreadable => "Unreadable".to_owned(),
+                };
+                self.told
+                    .push_back(Told::new(format!("event messages-lost {loss}")));
             }
             Event::SessionNotAdded { error, .. } => {
                 self.told

@@ -20,6 +20,10 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "the time-stamp counter and the clocks of the system",
     ),
     (
+        "src/engine/peer.rs",
+        "the credentials of a Unix-domain socket's other end",
+    ),
+    (
         "src/journal/region.rs",
         "the memory of a segment, mapped from a file or not",
     ),

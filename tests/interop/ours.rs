@@ -23,7 +23,7 @@ use pinfix::engine::{
     SessionConfig, SessionHandle, StatusError, Stopper,
 };
 use pinfix::session::fix::rules::{FIX42, FIX44, FIX50SP2, Rules};
-use pinfix::session::fix::{Tally, Verdict};
+use pinfix::session::fix::{Sent, Tally, Verdict};
 use pinfix::session::{Cause, Refusal, Text};
 use pinfix::time::TimestampPrecision;
 use pinfix::wire::fix::value::Decimal;
@@ -587,7 +587,7 @@ impl App {
 
 /// Whether a message went out. One that cannot go out now is tried again later; any other refusal is
 /// a defect.
-fn is_sent(seen: &mut Seen, outcome: Result<u64, Refusal>) -> bool {
+fn is_sent(seen: &mut Seen, outcome: Result<Sent, Refusal>) -> bool {
     match outcome {
         Ok(_) => true,
         Err(Refusal::NotLoggedOn | Refusal::LoggingOut | Refusal::Full(_)) => false,

@@ -3,6 +3,7 @@
 //! It uses the public interface of the library only. Exit codes: 0 done, 1 failed or found damage,
 //! 2 wrong arguments, 130 interrupted.
 
+mod admin;
 mod exchange;
 mod interrupt;
 mod journal;
@@ -32,6 +33,7 @@ Examples:
   pinfix latency                              two engines trade over loopback, with a table
   pinfix exchange                             a venue on 127.0.0.1:9878 for anybody
   pinfix latency --connect 127.0.0.1:9878     measure against it, or any other FIX acceptor
+  pinfix exchange --admin-socket venue.admin & pinfix admin --socket venue.admin list
   pinfix journal print DIR --from 14:30:02.123 --to 14:30:02.123
   pinfix journal verify DIR && pinfix journal stat DIR
 
@@ -40,6 +42,7 @@ Examples:
 #[derive(Subcommand)]
 enum Command {
     Exchange(exchange::Arguments),
+    Admin(admin::Arguments),
     #[command(disable_version_flag = true)]
     Latency(latency::Arguments),
     #[command(subcommand)]
@@ -49,6 +52,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Exchange(arguments) => exchange::run(arguments),
+        Command::Admin(arguments) => admin::run(arguments),
         Command::Latency(arguments) => latency::run(arguments),
         Command::Journal(command) => journal::run(command),
     };

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::super::ConnectionState;
 use super::*;
+use crate::session::Text;
 use crate::time::Mono;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -89,6 +90,56 @@ fn a_reader_gets_what_was_published() {
     };
     page.publish_engine(&engine);
     assert_eq!(reader.engine(), Ok(engine));
+}
+
+#[test]
+fn a_hold_is_shown_with_who_and_why_until_it_ends() {
+    let mut page = StatusPage::create(None, 2, &identity()).unwrap();
+    let reader = page.reader();
+    page.claim_session(1, "FIX.4.4:A->B", Role::Initiator);
+    let held = SessionStatus {
+        held: true,
+        ..status(5)
+    };
+    for (by, why, until) in [
+        ("alice", "maintenance", Some(Utc(7))),
+        ("", "", None),
+        (&*"x".repeat(Text::MAX), &*"y".repeat(Text::MAX), None),
+    ] {
+        let hold = Hold {
+            since: Utc(3),
+            until,
+            by: Text::new(by).unwrap(),
+            why: Text::new(why).unwrap(),
+        };
+        page.publish_hold(1, Some(&hold), &held);
+        page.publish_session(1, &held);
+        let entry = reader.session(1).unwrap().unwrap();
+        assert_eq!((entry.hold, entry.status), (Some(hold), held));
+    }
+    page.publish_hold(1, None, &status(6));
+    assert_eq!(reader.session(1).unwrap().unwrap().hold, None);
+}
+
+#[test]
+fn faults_are_counted_by_kind_for_each_session_and_for_strangers() {
+    let mut page = StatusPage::create(None, 2, &identity()).unwrap();
+    let reader = page.reader();
+    page.claim_session(1, "FIX.4.4:A->B", Role::Initiator);
+    let mut counts = FaultCounts::default();
+    for fault in [Fault::Garbled, Fault::Silence, Fault::Garbled] {
+        counts.count(fault);
+    }
+    page.publish_faults(1, &counts);
+    page.count_stranger(Fault::UnknownIdentity);
+    let seen = |slot| reader.faults(slot).collect::<Vec<_>>();
+    assert_eq!(seen(1), [("Garbled", 2), ("Silence", 1)]);
+    assert_eq!(seen(0), []);
+    assert_eq!(seen(2), [], "beyond the capacity");
+    let strangers: Vec<_> = reader.stranger_faults().collect();
+    assert_eq!(strangers, [("UnknownIdentity", 1)]);
+    page.claim_session(1, "FIX.4.4:C->D", Role::Initiator);
+    assert_eq!(seen(1), [], "the next session starts at nothing");
 }
 
 #[test]
@@ -240,7 +291,8 @@ fn every_wrong_word_of_the_header_is_named() {
     let cases = [
         (AT_MAGIC, MAGIC.swap_bytes(), "byte order"),
         (AT_MAGIC, 7, "begins with 0x0000000000000007"),
-        (AT_VERSION, 2, "version 2 and this program reads version 1"),
+        (AT_VERSION, 1, "version 1 and this program reads version 2"),
+        (AT_FINGERPRINT, 7, "tells other things"),
         (AT_SLOT_WORDS, 65, "session slots have 65 words"),
         (AT_LATENCY_WORDS, 1, "latency counters have 1 words"),
         (
@@ -293,8 +345,8 @@ fn damaged_slots_are_errors_and_not_panics() {
         fs::write(directory.page(), &bad).unwrap();
         let reader = StatusReader::open(&directory.page()).unwrap();
         match (word, reader.session(0)) {
-            // Length and text of the id, role, state and the two flags.
-            (1..=3 | 18..=21, Err(ReadError::Damaged)) => {}
+            // Length and text of the id, role, state and the two flags, whether there is a hold.
+            (1..=3 | 18..=21 | 80, Err(ReadError::Damaged)) => {}
             // Text beyond the length of the id, numbers, and words that mean nothing yet.
             (4..=17 | 22.., Ok(Some(_))) => {}
             (word, other) => panic!("word {word}: {other:?}"),

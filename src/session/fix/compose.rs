@@ -7,7 +7,7 @@ use super::Kind;
 use super::resend::Copied;
 use super::rules::Rules;
 use super::settings::{LogonField, Settings, SettingsError};
-use crate::session::{Class, Full, InboundAt, Outbox, Refusal, Text};
+use crate::session::{Class, Full, InboundAt, Outbox, Refusal, Replay, Text};
 use crate::time::{Now, TimestampPrecision, TimestampWriter, Utc};
 use crate::wire::fix::tag::{self, Tag};
 use crate::wire::fix::{
@@ -46,12 +46,43 @@ const LOGON_FIELDS_MAX: usize = 128;
 /// these to the end of the last secret is.
 const SECRETS_MAX: usize = 8;
 
+/// What becomes of an application message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Destiny {
+    /// Sent under the next number.
+    Now,
+    /// Stored under the next number, for a resend.
+    Unsent,
+    /// Kept without a number.
+    Queue,
+}
+
 /// What differs between the Logons of one session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LogonTerms {
     pub(super) heartbeat_s: u32,
     /// ResetSeqNumFlag(141)=Y.
     pub(super) reset: bool,
+}
+
+/// What is known of an application message before it is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Envelope<'a> {
+    /// MsgType(35).
+    pub(super) msg_type: &'a [u8],
+    /// The longest the whole frame may be, in bytes.
+    pub(super) room: usize,
+    /// Header fields of the application's own.
+    pub(super) fields: Option<&'a HeaderFields<'a>>,
+}
+
+/// What became of a message that waited to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dequeued {
+    /// It is in the outbox under the next number.
+    Sent,
+    /// Its record could not be read, and is gone.
+    Unreadable,
 }
 
 /// Writes the messages of one session.
@@ -144,23 +175,63 @@ impl Pen {
     pub(super) fn application<O: Outbox>(
         &mut self,
         now: Now,
-        msg_type: &[u8],
-        room: usize,
-        fields: Option<&HeaderFields<'_>>,
+        envelope: Envelope<'_>,
         write: impl FnOnce(&mut FrameWriter<'_>),
+        destiny: Destiny,
         out: &mut O,
     ) -> Result<u64, Refusal> {
+        let Envelope {
+            msg_type,
+            room,
+            fields,
+        } = envelope;
         let seq = out.next_out();
         let time = self.stamp.write(now.utc, self.precision);
-        let claimed = out.claim(Class::Application, room).map_err(Refusal::Full)?;
+        let class = match destiny {
+            Destiny::Now => Class::Application,
+            Destiny::Unsent | Destiny::Queue => Class::Queued,
+        };
+        let claimed = out.claim(class, room).map_err(Refusal::Full)?;
         let mut writer = match fields {
             None => FrameWriter::begin(claimed, &self.header, msg_type, seq, time),
             Some(fields) => FrameWriter::begin_with(claimed, &self.header, fields, msg_type, seq, time),
         };
         write(&mut writer);
         let frame = writer.finish().map_err(Refusal::Message)?;
-        out.commit(frame, false, false, now.utc);
+        match destiny {
+            Destiny::Now => out.commit(frame, false, false, now.utc),
+            Destiny::Unsent => out.commit_unsent(frame, now.utc),
+            Destiny::Queue => out.commit_queued(frame, now.utc),
+        }
         Ok(seq)
+    }
+
+    /// Sends the message that has waited longest, under the next number. `None` if none waits.
+    pub(super) fn dequeue<O: Outbox>(
+        &mut self,
+        now: Now,
+        index: &mut FieldIndex,
+        out: &mut O,
+    ) -> Result<Option<Dequeued>, Full> {
+        let seq = out.next_out();
+        let time = self.stamp.write(now.utc, self.precision);
+        let Some(Replay { original, room }) = out.claim_queued()? else {
+            return Ok(None);
+        };
+        let copy = index
+            .read(original)
+            .ok()
+            .and_then(|message| fix::renumber(&message, room, seq, time).ok());
+        match copy {
+            Some(frame) => {
+                out.commit_dequeued(frame, now.utc);
+                Ok(Some(Dequeued::Sent))
+            }
+            None => {
+                out.drop_queued();
+                Ok(Some(Dequeued::Unreadable))
+            }
+        }
     }
 
     /// Logon(A). Secrets are masked in what is kept.

@@ -200,7 +200,7 @@ impl Session {
             State::Up(up) => {
                 let repeat = up.recovery.map(|recovery| recovery.repeat_at);
                 let quiet = self.quiet_deadline(up);
-                [up.pulse.deadline(), repeat, quiet]
+                [up.pulse.deadline(), repeat, quiet, self.queue_due]
                     .into_iter()
                     .flatten()
                     .min()

@@ -21,11 +21,13 @@ pub mod policy;
 mod resend;
 mod reset;
 pub mod rules;
+mod sending;
 mod sequence;
 mod settings;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod throttle;
 
 use std::time::Duration;
 
@@ -39,12 +41,17 @@ use self::policy::OrigSendingTime;
 use self::resend::{Repeats, Serving};
 pub use self::resend::{Replayed, ResendJudge};
 use self::reset::{Ending, Quieting, Resetting};
+pub use self::sending::{
+    BeyondRate, Flood, InboundRate, Loss, OutboundRate, QueueLimit, Sending, Sent, SlowPeer, WhileDown,
+};
 use self::sequence::Recovery;
 pub use self::settings::{AtEnd, AtLogon, LogonField, Role, Settings, SettingsError};
 pub use self::tally::Tally;
-use crate::session::{Cause, Fault, Full, InboundAt, Outbox, Refusal, ResetCause, Text};
+use self::throttle::Bucket;
+pub use self::throttle::Rate;
+use crate::session::{Cause, Fault, Full, InboundAt, Outbox, ResetCause, Text};
 use crate::time::{Mono, Now, TimestampReader};
-use crate::wire::fix::{FrameWriter, HeaderFields, Message, tag};
+use crate::wire::fix::{Message, tag};
 
 /// What the caller must do after it handed something to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +156,16 @@ pub struct Session {
     reset_owed: bool,
     /// A restart of the numbers that there was no room for when it was due.
     restart_owed: Option<ResetCause>,
+    /// What may be sent and received.
+    outbound: Option<Bucket>,
+    inbound: Option<Bucket>,
+    /// When the rate has room for the next message that waits.
+    queue_due: Option<Mono>,
+    /// Below this number the peer has had everything, by a resend at the latest.
+    resent_below: u64,
+    loss: Option<Loss>,
+    /// There was no room for an application message, and the peer is to go for that.
+    too_slow: bool,
     tally: Tally,
 }
 
@@ -222,11 +239,23 @@ impl Session {
             pen: Pen::new(&settings)?,
             times: TimestampReader::new(),
             parked: Parked::new(&settings.recovery),
+            outbound: settings
+                .sending
+                .outbound
+                .map(|limit| Bucket::new(limit.rate)),
+            inbound: settings
+                .sending
+                .inbound
+                .map(|limit| Bucket::new(limit.rate)),
             settings,
             state: State::Down,
             garbled_in_a_row: 0,
             reset_owed: false,
             restart_owed: None,
+            queue_due: None,
+            resent_below: 0,
+            loss: None,
+            too_slow: false,
             tally: Tally::default(),
         })
     }
@@ -254,6 +283,21 @@ impl Session {
     #[must_use]
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// How many messages wait behind a gap.
+    #[must_use]
+    pub fn parked(&self) -> usize {
+        self.parked.len()
+    }
+
+    /// HeartBtInt(108) as agreed at logon, in seconds; `None` while logged off.
+    #[must_use]
+    pub fn heartbeat_s(&self) -> Option<u32> {
+        match &self.state {
+            State::Up(up) => Some(up.pulse.heartbeat_s()),
+            _ => None,
+        }
     }
 
     /// How long the peer took to answer our last TestRequest(1).
@@ -459,6 +503,10 @@ impl Session {
         match kind {
             Kind::Application => {
                 let (poss_dup, poss_resend) = (head.is_poss_dup(), head.is_poss_resend());
+                // What comes again was asked for.
+                if !poss_dup && let Err(fault) = self.within_rate(now.mono) {
+                    return self.fault(now, fault, message, out);
+                }
                 self.tally.application_in += 1;
                 // Counted by `delivered`: at least once across a crash.
                 return Ok(Step::Deliver(Delivery {
@@ -544,72 +592,6 @@ impl Session {
         }
     }
 
-    /// Writes an application message in place and sends it under the next number.
-    ///
-    /// `room` is the longest the whole frame may be, in bytes. Answers MsgSeqNum(34).
-    ///
-    /// # Errors
-    /// Why it was not sent; nothing was numbered then.
-    pub fn send<O: Outbox>(
-        &mut self,
-        now: Now,
-        msg_type: &[u8],
-        room: usize,
-        write: impl FnOnce(&mut FrameWriter<'_>),
-        out: &mut O,
-    ) -> Result<u64, Refusal> {
-        self.send_new(now, msg_type, room, None, write, out)
-    }
-
-    /// As [`Session::send`], with header fields of the application's own: routing, PossResend(97),
-    /// ApplVerID(1128) and the like. PossDupFlag(43) and OrigSendingTime(122) among them are left out
-    /// unless `resend.application_poss_dup` is set.
-    ///
-    /// # Errors
-    /// As [`Session::send`].
-    pub fn send_with<O: Outbox>(
-        &mut self,
-        now: Now,
-        msg_type: &[u8],
-        room: usize,
-        fields: &HeaderFields<'_>,
-        write: impl FnOnce(&mut FrameWriter<'_>),
-        out: &mut O,
-    ) -> Result<u64, Refusal> {
-        if fields.is_possible_duplicate() && !self.settings.resend.application_poss_dup {
-            let fields = fields.without_possible_duplicate();
-            return self.send_new(now, msg_type, room, Some(&fields), write, out);
-        }
-        self.send_new(now, msg_type, room, Some(fields), write, out)
-    }
-
-    fn send_new<O: Outbox>(
-        &mut self,
-        now: Now,
-        msg_type: &[u8],
-        room: usize,
-        fields: Option<&HeaderFields<'_>>,
-        write: impl FnOnce(&mut FrameWriter<'_>),
-        out: &mut O,
-    ) -> Result<u64, Refusal> {
-        match &mut self.state {
-            State::Up(Up {
-                quieting: Some(_), ..
-            })
-            | State::Resetting(_) => Err(Refusal::Resetting),
-            State::Up(up) => {
-                let seq = self
-                    .pen
-                    .application(now, msg_type, room, fields, write, out)?;
-                up.pulse.spoke(now.mono);
-                self.tally.application_out += 1;
-                Ok(seq)
-            }
-            State::LogoutSent(_) | State::Closing(_) => Err(Refusal::LoggingOut),
-            State::Down | State::LogonSent(_) => Err(Refusal::NotLoggedOn),
-        }
-    }
-
     /// Tells the session that its connection is gone. Answers whether the application had been told
     /// of a logon, and so must now be told of its end.
     pub fn disconnected<O: Outbox>(&mut self, now: Now, out: &mut O) -> bool {
@@ -673,7 +655,7 @@ impl Session {
         out: &mut O,
     ) -> Result<Step, Full> {
         use crate::session::Disposition::{
-            Close, Ignore, Logout, LogoutAndClose, Reject, RejectAndLogout,
+            BusinessReject, Close, Ignore, Logout, LogoutAndClose, Reject, RejectAndLogout,
         };
         self.tally.note(fault);
         let up = self.phase() == Phase::Up;
@@ -699,6 +681,21 @@ impl Session {
                     RejectAndLogout(_) => self.expel(now, fault, out),
                     _ => Ok(Step::Done),
                 }
+            }
+            BusinessReject(reason) => {
+                if up {
+                    let reason = if self.settings.rules.throttle_limit_exceeded {
+                        reason
+                    } else {
+                        0
+                    };
+                    self.tally.rejects_out += 1;
+                    self.pen
+                        .business_reject(now, message, reason, fault.text(), out)?;
+                    self.spoke(now);
+                }
+                self.count_if_expected(message, out);
+                Ok(Step::Done)
             }
             Logout => self.expel(now, fault, out),
             LogoutAndClose => self.end_with(now, fault, out),

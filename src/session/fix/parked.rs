@@ -75,6 +75,10 @@ impl Parked {
         dropped
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     /// The lowest number that waits.
     pub(super) fn first(&self) -> Option<u64> {
         self.list.front().map(|entry| entry.0)

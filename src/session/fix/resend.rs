@@ -331,6 +331,7 @@ impl Session {
             judge,
         };
         let replayed = range.step(now, budget, &mut means, out);
+        self.resent_below = self.resent_below.max(range.next);
         if replayed == Replayed::Finished {
             *serving = None;
         }

@@ -32,6 +32,8 @@ pub struct Rules {
     pub reject_codes: Option<RejectCodes>,
     /// BusinessMessageReject(j); without it a Reject(3) says so in Text(58).
     pub business_message_reject: bool,
+    /// BusinessRejectReason(380)=8, throttle limit exceeded; without it 0, other.
+    pub throttle_limit_exceeded: bool,
     /// LastMsgSeqNumProcessed(369) in the header.
     pub last_msg_seq_num_processed: bool,
     /// MaxMessageSize(383) and NoMsgTypes(384) on a Logon.
@@ -74,6 +76,7 @@ pub const FIX40: Rules = Rules {
     location_ids: false,
     reject_codes: None,
     business_message_reject: false,
+    throttle_limit_exceeded: false,
     last_msg_seq_num_processed: false,
     logon_capabilities: false,
     test_message_indicator: false,
@@ -161,6 +164,7 @@ pub const FIX50SP2: Rules = Rules {
     name: "FIX.5.0SP2",
     appl_version: ApplVersion::Fix50Sp2,
     default_appl_ver_id: Some("9"),
+    throttle_limit_exceeded: true,
     ..FIX50
 };
 

@@ -328,6 +328,7 @@ impl Session {
         why: ResetCause,
         out: &mut O,
     ) -> Result<(), Full> {
+        self.note_loss(out);
         out.reset(1, 1, why, now.utc)?;
         self.forget_gap();
         Ok(())

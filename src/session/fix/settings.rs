@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::Sending;
 use super::policy::{
     self, BelowExpected, CheckSettings, Garbled, LivenessSettings, LogoutAboveExpected, LogoutSettings,
     OnSilence, OrigSendingTime, RecoverySettings, RequestEnd, ResendSettings, Texts, WordingSettings,
@@ -100,6 +101,8 @@ pub struct Settings {
     pub logout: LogoutSettings,
     /// The words in which the peer is told of its mistakes.
     pub wording: WordingSettings,
+    /// What becomes of application messages, and how many may pass.
+    pub sending: Sending,
 }
 
 impl Settings {
@@ -123,6 +126,7 @@ impl Settings {
             liveness: LivenessSettings::default(),
             logout: LogoutSettings::default(),
             wording: WordingSettings::default(),
+            sending: Sending::default(),
         }
     }
 
@@ -215,6 +219,7 @@ impl Settings {
         self.resend.check()?;
         self.liveness.check()?;
         self.logout.check()?;
+        self.sending.check(self.at_logon)?;
         for LogonField { tag, value } in &self.logon_fields {
             const OURS: [Tag; 4] = [
                 tag::ENCRYPT_METHOD,

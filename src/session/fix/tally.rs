@@ -1,6 +1,6 @@
 //! What a session counts, for the status page and for tests.
 
-use crate::session::Fault;
+use crate::session::{Fault, FaultCounts};
 
 /// Counts since the session was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Tally {
     pub garbled: u64,
     /// Mistakes of the peer, of any kind.
     pub faults: u64,
+    /// The same by kind.
+    pub faults_by_kind: FaultCounts,
     /// The last of them.
     pub last_fault: Option<Fault>,
 }
@@ -49,6 +51,7 @@ pub struct Tally {
 impl Tally {
     pub(super) fn note(&mut self, fault: Fault) {
         self.faults += 1;
+        self.faults_by_kind.count(fault);
         self.last_fault = Some(fault);
         if matches!(
             fault,

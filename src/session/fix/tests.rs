@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::rules::FIX44;
 use super::*;
 use crate::session::outbox::shelf::Shelf;
-use crate::session::{Defect, Outbox, ResetCause};
+use crate::session::{Defect, Outbox, Refusal, ResetCause};
 use crate::time::{TimestampPrecision, Utc};
-use crate::wire::fix::FieldIndex;
+use crate::wire::fix::{FieldIndex, FrameWriter};
 
 const START: Now = Now {
     mono: Mono(1_000_000_000),

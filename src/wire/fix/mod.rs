@@ -20,7 +20,7 @@ pub mod tag;
 pub mod value;
 
 pub use appl_version::ApplVersion;
-pub use encode::{EncodeError, FrameWriter, HeaderFields, HeaderTemplate, replay};
+pub use encode::{EncodeError, FrameWriter, HeaderFields, HeaderTemplate, renumber, replay};
 pub use frame::{Cut, Garbled, cut};
 pub use index::{FieldIndex, Malformed};
 pub use message::{FieldError, FieldErrorKind, Message, Optional};

@@ -23,6 +23,7 @@ pub struct Config {
     pub core: Option<usize>,
     pub idle: Option<IdleMode>,
     pub journal: Option<PathBuf>,
+    pub status_page: Option<PathBuf>,
     pub fills: Option<Fills>,
     pub market_price: Option<Price>,
     #[serde(default)]

@@ -15,7 +15,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use pinfix::engine::{Clock, Engine, EngineConfig, Idle, Run, SessionConfig, Stopper, Template};
+use pinfix::engine::{
+    AdminSocket, AdminSocketConfig, Clock, Engine, EngineConfig, Idle, Run, SessionConfig, Stopper,
+    Template,
+};
 use pinfix::journal::Retention;
 use pinfix::session::fix::rules::{ALL, FIX44};
 use pinfix::time::Now;
@@ -67,9 +70,21 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
 
+    /// Keep the status page in this file, for `pinfix top` and `pinfix metrics`; best below /dev/shm
+    #[arg(long, value_name = "FILE")]
+    status_page: Option<PathBuf>,
+
     /// Serve only the sessions of this file (see below); options given here win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+
+    /// Take commands of `pinfix admin` on this Unix-domain socket
+    #[arg(long, value_name = "PATH")]
+    admin_socket: Option<PathBuf>,
+
+    /// Write every such command to this file
+    #[arg(long, value_name = "FILE", requires = "admin_socket")]
+    admin_audit: Option<PathBuf>,
 
     /// What happens to orders: `one` fill, or `none`, so that they stay open [default: one]
     #[arg(long, value_enum)]
@@ -86,6 +101,7 @@ Examples:
   pinfix exchange --listen 0.0.0.0:5001 --journal journals
   pinfix exchange --core 3 --idle spin        lowest latency, takes a whole core
   pinfix exchange --config venue.toml
+  pinfix exchange --status-page /dev/shm/venue
 
 A configuration file:
   listen = \"127.0.0.1:9878\"       # every key up to [[session]] may be left out
@@ -99,7 +115,7 @@ A configuration file:
   sender_comp_id = \"VENUE\"        # as the venue signs
   target_comp_id = \"CLIENT\"       # as the client signs
 
-Further keys: core = 3, echo = true.";
+Further keys: core = 3, echo = true, status_page = \"/dev/shm/venue\".";
 
 /// What an idle cycle does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -129,17 +145,28 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Some(file) => Config::load(file)?,
         None => Config::default(),
     };
+    let admin = arguments
+        .admin_socket
+        .clone()
+        .map(|path| AdminSocketConfig {
+            audit: arguments.admin_audit.clone(),
+            ..AdminSocketConfig::new(path)
+        });
     let settings = merged(arguments, config)?;
     let stopper = Stopper::default();
     interrupt::stop_on_signal(stopper.clone(), "Logging out. Ctrl-C again quits at once.")?;
     let mut engine = Engine::new(EngineConfig {
         name: "pinfix exchange".to_owned(),
+        status_page: settings.status_page.clone(),
         ..EngineConfig::default()
     })?;
     let (bulletin, printer) = Bulletin::start()?;
     let now = Clock::new().now();
     let mut venue = Venue::new(settings.terms, bulletin.clone(), now.utc);
     let bound = open(&mut engine, &mut venue, &settings, now)?;
+    let _admin = admin
+        .map(|config| AdminSocket::serve(engine.controller(), config))
+        .transpose()?;
     bulletin.say(format!("listening on {bound}, {}", settings.served()));
     let idle = match settings.idle {
         IdleMode::Spin => Idle::Spin,
@@ -163,6 +190,7 @@ struct Settings {
     core: Option<usize>,
     idle: IdleMode,
     journal: Option<PathBuf>,
+    status_page: Option<PathBuf>,
     terms: Terms,
     /// `None` serves anybody.
     sessions: Option<Vec<Session>>,
@@ -192,6 +220,7 @@ fn merged(arguments: Arguments, config: Config) -> anyhow::Result<Settings> {
         core: arguments.core.or(config.core),
         idle: arguments.idle.or(config.idle).unwrap_or(IdleMode::Block),
         journal: arguments.journal.or(config.journal),
+        status_page: arguments.status_page.or(config.status_page),
         terms: Terms {
             fills: arguments.fills.or(config.fills).unwrap_or(Fills::One),
             market_price: market_price

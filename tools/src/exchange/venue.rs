@@ -356,6 +356,7 @@ impl Application for Venue {
                 self.bulletin
                     .say(format!("{} failed to log on: {cause}", self.name(*session)));
             }
+            Event::MessagesLost { loss, .. } => self.bulletin.say(format!("lost: {loss}")),
             Event::SessionNotAdded { peer, error } => {
                 self.bulletin.say(format!("turned away {peer}: {error}"));
             }

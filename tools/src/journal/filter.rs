@@ -44,6 +44,8 @@ pub enum Direction {
     Replay,
     /// The start of a series of numbers
     Reset,
+    /// Not sent yet: waits without a number
+    Queued,
 }
 
 impl Direction {
@@ -53,6 +55,7 @@ impl Direction {
             Kind::Inbound => Self::In,
             Kind::Replay => Self::Replay,
             Kind::Reset => Self::Reset,
+            Kind::Queued => Self::Queued,
         }
     }
 
@@ -62,6 +65,7 @@ impl Direction {
             Self::In => "in",
             Self::Replay => "replay",
             Self::Reset => "reset",
+            Self::Queued => "queued",
         }
     }
 }

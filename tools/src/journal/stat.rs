@@ -37,6 +37,7 @@ struct Tally {
     received: Option<RangeInclusive<u64>>,
     times: Option<RangeInclusive<Utc>>,
     frame_bytes: u64,
+    queued: u64,
     unreadable: u64,
     segments: u64,
     stored_bytes: u64,
@@ -62,6 +63,7 @@ impl Tally {
                     widen(&mut tally.sent, entry.seq);
                 }
                 Kind::Replay => tally.replay += 1,
+                Kind::Queued => tally.queued += 1,
                 Kind::Inbound => {
                     tally.inbound += 1;
                     widen(&mut tally.received, entry.seq);
@@ -93,6 +95,13 @@ impl Tally {
             "  sent        {} application, {} session-level, {} sent again",
             self.application, self.admin, self.replay
         )?;
+        if self.queued > 0 {
+            writeln!(
+                out,
+                "  queued      {} before they could be sent",
+                self.queued
+            )?;
+        }
         writeln!(out, "  received    {}", self.inbound)?;
         writeln!(
             out,

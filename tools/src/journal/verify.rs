@@ -15,8 +15,12 @@ pub fn run(directory: &Path, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     for place in places::find(directory)? {
         let totals = journal::verify(&place.directory)
             .with_context(|| format!("cannot read {}", place.directory.display()))?;
-        let records =
-            totals.application + totals.admin + totals.replay + totals.inbound + totals.resets;
+        let records = totals.application
+            + totals.admin
+            + totals.replay
+            + totals.inbound
+            + totals.resets
+            + totals.queued;
         let (identity, segments) = (&place.identity, totals.segments);
         if totals.is_sound() {
             writeln!(

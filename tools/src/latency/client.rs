@@ -112,6 +112,7 @@ impl<'a> Client<'a> {
         let now = clock.now();
         let mut engine = Engine::new(EngineConfig {
             name: "pinfix latency, client".to_owned(),
+            status_page: plan.status_page.clone(),
             ..EngineConfig::default()
         })?;
         let mut sessions = Vec::new();

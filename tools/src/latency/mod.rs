@@ -123,6 +123,10 @@ pub struct Arguments {
     #[arg(long, value_name = "MODE", default_value = "page-cache")]
     durability: Durability,
 
+    /// Keep the client's status page in this file, and the venue's in FILE.venue, for `pinfix top`
+    #[arg(long, value_name = "FILE")]
+    status_page: Option<PathBuf>,
+
     /// Write the figures to this file as well, in nanoseconds
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -192,6 +196,7 @@ fn plan(arguments: Arguments) -> anyhow::Result<Plan> {
         blocks: Blocks::new(messages, load),
         cores: Cores::choose(arguments.cores)?,
         durability: arguments.durability,
+        status_page: arguments.status_page,
     })
 }
 

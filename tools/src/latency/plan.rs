@@ -28,9 +28,18 @@ pub struct Plan {
     pub blocks: Blocks,
     pub cores: Cores,
     pub durability: Durability,
+    /// Of the client's engine.
+    pub status_page: Option<PathBuf>,
 }
 
 impl Plan {
+    /// Where the venue's engine has its status page.
+    pub fn status_page_of_venue(&self) -> Option<PathBuf> {
+        let mut page = self.status_page.clone()?.into_os_string();
+        page.push(".venue");
+        Some(page.into())
+    }
+
     /// SenderCompID(49) of each client session.
     pub fn client_names(&self) -> impl Iterator<Item = String> + '_ {
         (1..=self.sessions).map(|number| match self.sessions {

@@ -50,6 +50,7 @@ pub fn run(
     // Made before the thread is pinned, so that the thread that keeps the journals is not.
     let mut engine = Engine::new(EngineConfig {
         name: "pinfix latency, venue".to_owned(),
+        status_page: plan.status_page_of_venue(),
         ..EngineConfig::default()
     })?;
     for client in plan.client_names() {

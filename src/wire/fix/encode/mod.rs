@@ -25,7 +25,7 @@ use std::ops::Range;
 use self::draft::{BODY_LENGTH_DIGITS, Draft};
 use self::header::Merge;
 pub use self::header::{HeaderFields, HeaderTemplate};
-pub use self::replay::replay;
+pub use self::replay::{renumber, replay};
 use super::tag::{self, Tag};
 use super::value::{self, DECIMAL_LEN_MAX, Decimal, UINT_LEN_MAX};
 use crate::time::{TimestampPrecision, Utc};

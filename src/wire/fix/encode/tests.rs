@@ -474,6 +474,24 @@ fn a_replay_changes_only_what_it_must() {
 }
 
 #[test]
+fn a_frame_under_a_new_number_differs_in_number_and_time_alone() {
+    let original: Vec<u8> =
+        "8=FIX.4.4|9=1|35=D|34=7|49=A|52=20120904-22:13:57|56=B|97=Y|11=x|95=4|96=|10=|58=y|10=000|"
+            .bytes()
+            .map(|b| if b == b'|' { SOH } else { b })
+            .collect();
+    let mut room = vec![0; original.len() + MORE];
+    let mut index = FieldIndex::default();
+    let message = index.read(&original).unwrap();
+    let range = renumber(&message, &mut room, 123_456, TIME).unwrap();
+    let text = shown(&room[range.clone()]);
+    assert_eq!(
+        text[body_of(&room[range])..text.len() - 7],
+        *"35=D|34=123456|49=A|52=20120904-22:13:57.789|56=B|97=Y|11=x|95=4|96=|10=|58=y|"
+    );
+}
+
+#[test]
 fn a_replay_needs_an_original_with_a_header() {
     let failure = |original| replayed(original, 500, TIME).err();
     assert_eq!(
