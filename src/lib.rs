@@ -45,6 +45,7 @@
 
 pub mod admin;
 pub mod counters;
+pub mod dict;
 pub mod engine;
 pub mod journal;
 pub mod session;

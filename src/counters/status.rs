@@ -149,6 +149,9 @@ status! {
         held: bool,
         /// The schedule allows the session to be logged on now.
         in_schedule: bool,
+        /// When the schedule is looked at next: the next edge of its hours, its logon window or its
+        /// in-session resets. Zero if there is none.
+        schedule_edge_utc: Utc,
         /// MsgSeqNum(34) of the next new message to the peer.
         next_out: u64,
         /// MsgSeqNum(34) expected from the peer next.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::config::{ConfigError, EngineConfig, SessionConfig};
 use super::control::Directory;
 use super::desk::Desk;
+use super::hours::{Hours, Wall};
 use super::porch;
 use super::resolver::{self, Resolver};
 use super::route::Route;
@@ -40,6 +41,7 @@ pub(super) fn session(
         return Err(ConfigError::TooManySessions(engine.sessions_max));
     }
     config.journal.identity.clone_from(&name);
+    let hours = Hours::of(&config.schedule, config.calendar()?, now);
     config.journal.queue_max_messages = config.settings.sending.queue_max();
     let role = config.settings.role;
     let connection = match role {
@@ -73,6 +75,7 @@ pub(super) fn session(
         connection,
         route,
         hold_check: None,
+        hours,
         accept: config.accept,
         socket: config.socket,
         connect_at_once: false,
@@ -83,6 +86,11 @@ pub(super) fn session(
     });
     // Held by an operator of an earlier run, perhaps until a time that has come.
     desk.slots[number].watch_hold(now);
+    // Before anything is said, or numbered, under the numbers of an interval that is over.
+    desk.slots[number].begin_series_at_start(now);
+    if desk.wall.is_none() && desk.slots[number].hours.is_some() {
+        desk.wall = Some(Wall::new(now));
+    }
     // Twice: while the list is worked through, every session may be put on it again, and a session may
     // lose a connection, make one and lose that in one cycle.
     desk.touched.reserve(2 * desk.slots.len());

@@ -8,6 +8,7 @@ use super::{Destination, Outbound, SessionHandle};
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{Admission, Delivery, Loss, Verdict};
 use crate::session::{Cause, Fault, ResetCause, SessionId};
+use crate::time::Utc;
 use crate::wire::fix::Message;
 
 /// A message that the session layer let through.
@@ -59,12 +60,29 @@ pub enum Event<'a> {
         /// Why.
         cause: Cause,
     },
-    /// Both number series of a session have started anew while it was logged on.
+    /// Both number series of a session have started anew, other than by the Logon that opens a
+    /// connection.
     Reset {
         /// Which session.
         session: SessionHandle,
         /// Why.
         cause: ResetCause,
+    },
+    /// The schedule allows the session to be logged on from now on. Told at the start and at every
+    /// change.
+    ScheduleOpened {
+        /// Which session.
+        session: SessionHandle,
+        /// The next edge of the schedule, zero if there is none.
+        until: Utc,
+    },
+    /// The schedule does not allow the session to be logged on from now on. Told at the start and at
+    /// every change, before the Logout.
+    ScheduleClosed {
+        /// Which session.
+        session: SessionHandle,
+        /// The next edge of the schedule, zero if there is none.
+        until: Utc,
     },
     /// Messages that the application was told were taken do not reach the peer.
     MessagesLost {

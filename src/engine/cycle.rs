@@ -73,6 +73,7 @@ impl Engine {
         work += self.take_ready(now, app);
         work += self.read_links(now, app);
         work += self.fire_timers(now, app);
+        work += self.desk.watch_wall_clock(now);
         work += self.settle(now, app);
         self.release_links(now);
         self.count_cycle(now, started, work);
@@ -518,7 +519,7 @@ impl Engine {
         match self.links[index].owner {
             Owner::Session(slot) => {
                 let slot = slot as usize;
-                let step = self.desk.receive(now, slot, &message);
+                let step = self.desk.receive(now, slot, &message, app);
                 self.desk.follow(now, slot, step, Some(&message), app)
             }
             Owner::Stranger { peer, listener, .. } => {
@@ -573,7 +574,7 @@ impl Engine {
                         }
                         entry.traffic.bytes_in += len as u64;
                         entry.traffic.last_in = now;
-                        let step = self.desk.receive(now, slot, &message);
+                        let step = self.desk.receive(now, slot, &message, app);
                         self.desk.follow(now, slot, step, Some(&message), app)
                     }
                     Err(Unwelcome::Fault(fault)) => {

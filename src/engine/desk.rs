@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::SessionHandle;
 use super::application::{Application, Event, Inbound, Resend};
 use super::clock::Ticker;
+use super::hours::Wall;
 use super::net::{LinkId, Network};
 use super::outbound::Outbound;
 use super::resolver::{Resolver, Whose};
@@ -18,7 +19,7 @@ use super::slot::{Connection, Goal, Pending, Slot, handle};
 use crate::admin::{Command, CommandReceiver, HoldOrder, Operation, Outcome};
 use crate::counters::{Stage, StatusPage};
 use crate::session::fix::{Origin, Phase, Replayed, ResendJudge, Role, Step};
-use crate::session::{Cause, Fault, Hold, Refusal, ResetCause};
+use crate::session::{Cause, Fault, Full, Hold, Refusal, ResetCause};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -80,6 +81,8 @@ pub(super) struct Desk {
     pub(super) commands: u64,
     /// The engine is stopping: nothing connects any more.
     pub(super) stopping: bool,
+    /// How the wall clock stands, once a session has a schedule.
+    pub(super) wall: Option<Wall>,
 }
 
 /// A connection its session is done with.
@@ -102,11 +105,29 @@ impl Desk {
     }
 
     /// Hands a message from the wire to its session, unless it is a Logon that may not come in now.
-    pub(super) fn receive(&mut self, now: Now, slot: usize, message: &Message<'_>) -> Step {
+    pub(super) fn receive<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        slot: usize,
+        message: &Message<'_>,
+        app: &mut A,
+    ) -> Step {
+        let down = self.slots[slot].session.phase() == Phase::Down;
+        if down && self.keep_hours(now, slot, app) {
+            // Not under numbers of an interval that is over.
+            return Step::Retry(Full::Segment);
+        }
         let Slot {
-            session, journal, ..
+            session,
+            journal,
+            connection,
+            ..
         } = &mut self.slots[slot];
-        if session.phase() == Phase::Down && (journal.hold().is_some() || self.stopping) {
+        if down && !matches!(connection, Connection::Open { .. }) {
+            // Turned away, outside its hours.
+            return Step::Done;
+        }
+        if down && (journal.hold().is_some() || self.stopping) {
             return session.turn_away(now, Fault::OnHold, journal);
         }
         session.receive(now, message, Origin::Wire, journal)
@@ -344,7 +365,13 @@ impl Desk {
     fn connection_due<A: Application + ?Sized>(&mut self, now: Now, slot: usize, app: &mut A) {
         let entry = &mut self.slots[slot];
         match entry.connection {
-            Connection::RetryAt(at) if now.mono >= at && !entry.is_held() && !self.stopping => {
+            Connection::RetryAt(at)
+                if now.mono >= at
+                    && !entry.is_held()
+                    && !self.stopping
+                    && entry.is_in_schedule()
+                    && !entry.has_old_numbers(now) =>
+            {
                 let Some(route) = &mut entry.route else {
                     return;
                 };
@@ -415,6 +442,7 @@ impl Desk {
             self.follow(now, slot, step, None, app);
         }
         self.end_hold_when_over(now, slot);
+        let hours_go_on = self.keep_hours(now, slot, app);
         let Slot {
             session, journal, ..
         } = &mut self.slots[slot];
@@ -443,7 +471,7 @@ impl Desk {
             // for its next segment.
             Replayed::Waiting => entry.journal.unsent_len() == 0,
         };
-        goes_on(replayed) || goes_on(dequeued) || flushed == Flushed::More
+        hours_go_on || goes_on(replayed) || goes_on(dequeued) || flushed == Flushed::More
     }
 
     /// Brings the status page up to date about a session.
@@ -604,6 +632,9 @@ impl Desk {
             entry.hold(None, now);
         }
         match (entry.session.phase(), entry.connection) {
+            (_, Connection::None | Connection::RetryAt(_)) if !entry.is_in_schedule() => Err(
+                Outcome::NoOp("outside the hours of the session; it logs on when they begin"),
+            ),
             (Phase::Up | Phase::Resetting, _) if held => Err(Outcome::Done),
             (Phase::Up | Phase::Resetting, _) => Err(Outcome::NoOp("logged on already")),
             (_, Connection::None | Connection::RetryAt(_)) => {
@@ -705,7 +736,7 @@ fn held(order: &HoldOrder, now: Now) -> Hold {
 
 /// Arms the timer of a session if it would come too late. A deadline that has moved away is left to
 /// fire early: the session then just says when to come again.
-fn rearm(wheel: &mut Wheel, slot: usize, deadline: Option<Mono>) {
+pub(super) fn rearm(wheel: &mut Wheel, slot: usize, deadline: Option<Mono>) {
     let id = handle(slot).0;
     if let Some(deadline) = deadline
         && wheel.armed(id).is_none_or(|armed| deadline < armed)

@@ -11,6 +11,7 @@ mod config;
 mod control;
 mod cycle;
 mod desk;
+mod hours;
 mod link;
 pub mod net;
 mod os;
@@ -155,6 +156,7 @@ impl Engine {
                 read_at: 0,
                 commands: 0,
                 stopping: false,
+                wall: None,
             },
             attempts: Attempts::new(&config.strangers),
             config,

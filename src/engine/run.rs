@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Engine;
 use super::application::Application;
 use super::clock::Clock;
+use super::hours::Wall;
 use super::slot::Connection;
 use crate::session::{Cause, Text};
 use crate::time::Now;
@@ -121,6 +122,7 @@ impl Engine {
         let timers = [
             self.desk.wheel.next_deadline(),
             self.link_timers.next_deadline(),
+            self.desk.wall.as_ref().map(Wall::deadline),
         ];
         let due = timers.into_iter().flatten().min();
         due.map_or(longest, |due| due.since(now.mono).min(longest))

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::SessionHandle;
 use super::config::Accept;
+use super::hours::Hours;
 use super::net::{LinkId, SocketOptions};
 use super::route::Route;
 use crate::admin::{Outcome, Ticket};
@@ -26,6 +27,8 @@ pub(super) struct Slot {
     pub(super) route: Option<Route>,
     /// When the end of an operator's hold is looked at next.
     pub(super) hold_check: Option<Mono>,
+    /// When the session may be logged on, unless it always may.
+    pub(super) hours: Option<Box<Hours>>,
     /// For an acceptor, where its peer may come from.
     pub(super) accept: Accept,
     /// What is asked of its socket.
@@ -142,7 +145,7 @@ impl Slot {
     pub(super) fn deadline(&self) -> Option<Mono> {
         let connection = match self.connection {
             Connection::None | Connection::Open { .. } => None,
-            Connection::RetryAt(at) => (!self.is_held()).then_some(at),
+            Connection::RetryAt(at) => (!self.is_held() && self.is_in_schedule()).then_some(at),
             Connection::Connecting { give_up, .. } => Some(give_up),
             Connection::Draining {
                 not_before,
@@ -155,11 +158,13 @@ impl Slot {
             }),
         };
         let pending = self.pending.iter().map(|pending| pending.deadline).min();
+        let hours = self.hours.as_ref().and_then(|hours| hours.deadline());
         [
             self.session.deadline(),
             connection,
             pending,
             self.hold_check,
+            hours,
         ]
         .into_iter()
         .flatten()
@@ -181,6 +186,8 @@ impl Slot {
             Some(Outcome::Done)
         } else if pending.goal == Goal::LoggedOn && self.is_held() {
             Some(Outcome::Refused("a logout was asked for meanwhile"))
+        } else if pending.goal == Goal::LoggedOn && !self.is_in_schedule() {
+            Some(Outcome::Refused("the hours of the session ended meanwhile"))
         } else if pending.goal == Goal::Reset && !self.session.is_resetting() {
             Some(Outcome::Refused("the connection ended meanwhile"))
         } else if now.mono >= pending.deadline {
@@ -206,7 +213,11 @@ impl Slot {
         SessionStatus {
             state,
             held: self.is_held(),
-            in_schedule: true,
+            in_schedule: self.is_in_schedule(),
+            schedule_edge_utc: self
+                .hours
+                .as_ref()
+                .map_or(Utc(0), |hours| hours.next_edge()),
             next_out: self.journal.next_out(),
             next_in: self.journal.next_in(),
             messages_out: self.traffic.frames_out,

@@ -30,6 +30,9 @@ pub enum Cause {
     NoRoom(Full),
     /// The engine stopped.
     EngineStopped,
+    /// The hours of the session ended before it was logged on. Where it was, it is logged out, and
+    /// [`Cause::LogoutConfirmed`] is the cause.
+    OutOfSchedule,
 }
 
 impl Cause {
@@ -46,6 +49,7 @@ impl Cause {
             Self::Disconnected => 7,
             Self::NoRoom(_) => 8,
             Self::EngineStopped => 9,
+            Self::OutOfSchedule => 10,
             Self::Fault(fault) => FIRST_FAULT_CODE + u32::try_from(fault.number()).unwrap_or_default(),
         }
     }
@@ -64,6 +68,7 @@ impl Cause {
             7 => "disconnected on command, without a Logout",
             8 => "no room in the journal for a session message",
             9 => "the engine stopped",
+            10 => "the hours of the session ended",
             _ => {
                 let fault = usize::try_from(code.checked_sub(FIRST_FAULT_CODE)?).ok()?;
                 Fault::NAMES.get(fault)?
@@ -85,6 +90,7 @@ impl fmt::Display for Cause {
             Self::Disconnected => f.write_str("disconnected on command, without a Logout"),
             Self::NoRoom(full) => write!(f, "no room in the journal for a session message ({full:?})"),
             Self::EngineStopped => f.write_str("the engine stopped"),
+            Self::OutOfSchedule => f.write_str("the hours of the session ended"),
         }
     }
 }

@@ -100,6 +100,9 @@ catalogue! {
 
     /// An operator holds the session, or it is being logged out.
     OnHold => LogoutAndClose,
+    /// A Logon outside the hours of the session. If the schedule wants it said, as
+    /// [`Disposition::LogoutAndClose`].
+    OutOfSchedule => Close,
     /// A field of the Logon is missing or cannot be accepted.
     BadLogonField { tag: Tag, defect: Defect } => LogoutAndClose,
     /// EncryptMethod(98) is not 0.
@@ -261,6 +264,9 @@ impl fmt::Display for Fault {
             Self::TooManyStrangers => f.write_str("Too many connections that have not logged on"),
             Self::TooManyLogons => f.write_str("Too many Logons from this address within a minute"),
             Self::OnHold => f.write_str("Logon not allowed now: the session is on hold"),
+            Self::OutOfSchedule => {
+                f.write_str("Logon not allowed now: outside the hours of the session")
+            }
             Self::BadLogonField {
                 tag,
                 defect: Defect::Missing,

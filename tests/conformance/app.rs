@@ -187,6 +187,14 @@ impl Application for App {
                 self.told
                     .push_back(Told::new(format!("event reset {cause:?}")));
             }
+            Event::ScheduleOpened { .. } => {
+                self.told
+                    .push_back(Told::new("event schedule-opened".into()));
+            }
+            Event::ScheduleClosed { .. } => {
+                self.told
+                    .push_back(Told::new("event schedule-closed".into()));
+            }
             Event::SessionAdded { id, .. } => {
                 self.told
                     .push_back(Told::new(format!("event session-added {id}")));

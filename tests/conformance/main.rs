@@ -15,6 +15,10 @@
 //! roles acceptor initiator     what the engine is; default: both
 //! pieces N                     also run with reads of 2, 3, ... N bytes
 //! set KEY VALUE                a setting: heartbeat 5, window off, parked_max 4, ...
+//! set now 20260105-07:59:58    the wall clock at the beginning; Monday 20260105-09:00:00 if not set
+//! set hours START - END        08:00:00 - 17:00:00 on mon,fri, or sun 18:00:00 America/New_York - fri
+//!                              17:00:00 America/New_York; what the schedule says at the beginning is
+//!                              taken as read by `given`
 //!
 //! given up [in=N] [out=N]      logged on, by a real exchange, with these next numbers; what the
 //!                              engine sent from 2 on are orders with 11=G2, 11=G3, ...
@@ -36,6 +40,7 @@
 //! finish / close / sever       the peer half-closes / closes / the connection breaks
 //! full / drain                 the socket towards the peer takes nothing / takes again
 //! wait 3s                      time passes        clock -1s    the wall clock is set
+//! skip 24h                     time passes, and the engine is not called meanwhile
 //! send TYPE FIELDS             the application sends          send-many N BYTES
 //! verdict accept | report | reject REASON TAG TEXT | business REASON TEXT    to messages from now on
 //! admission refuse TEXT        to Logons from now on

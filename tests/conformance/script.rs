@@ -68,6 +68,7 @@ pub enum Action {
     Drain,
     Wait(Duration),
     Clock(i64),
+    Skip(Duration),
     Send(Vec<u8>, Vec<Field>),
     SendMany(u64, usize),
     Verdict(Answer),
@@ -323,6 +324,7 @@ fn action(word: &str, rest: &str) -> Result<Option<Action>, String> {
         "drain" => Action::Drain,
         "wait" => Action::Wait(span(rest)?),
         "clock" => Action::Clock(signed_span(rest)?),
+        "skip" => Action::Skip(span(rest)?),
         "send" => {
             let (kind, rest) = split_word(rest);
             Action::Send(kind.into(), fields(rest)?)
@@ -501,11 +503,12 @@ fn number(text: &str) -> Result<u64, String> {
 /// `3s`, `2.5s`, `100ms`.
 fn span(text: &str) -> Result<Duration, String> {
     let text = text.trim();
-    let wrong = || format!("{text:?} is no time, expected for example 3s, 2.5s or 100ms");
-    let (value, unit) = match text.strip_suffix("ms") {
-        Some(value) => (value, 0.001),
-        None => (text.strip_suffix('s').ok_or_else(wrong)?, 1.0),
-    };
+    let wrong = || format!("{text:?} is no time, expected for example 3s, 2.5s, 100ms or 24h");
+    let units = [("ms", 0.001), ("s", 1.0), ("h", 3600.0)];
+    let (value, unit) = units
+        .iter()
+        .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))
+        .ok_or_else(wrong)?;
     let value: f64 = value.parse().map_err(|_| wrong())?;
     Ok(Duration::from_millis((value * unit * 1000.0).round() as u64))
 }

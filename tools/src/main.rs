@@ -4,6 +4,7 @@
 //! 2 wrong arguments, 130 interrupted.
 
 mod admin;
+mod dict;
 mod exchange;
 mod interrupt;
 mod journal;
@@ -36,11 +37,14 @@ Examples:
   pinfix exchange --admin-socket venue.admin & pinfix admin --socket venue.admin list
   pinfix journal print DIR --from 14:30:02.123 --to 14:30:02.123
   pinfix journal verify DIR && pinfix journal stat DIR
+  pinfix dict show FIX.4.4 D                  what a NewOrderSingle may contain
 
 `pinfix COMMAND --help` tells everything about a command.";
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(subcommand)]
+    Dict(dict::Command),
     Exchange(exchange::Arguments),
     Admin(admin::Arguments),
     #[command(disable_version_flag = true)]
@@ -51,6 +55,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Dict(command) => dict::run(command),
         Command::Exchange(arguments) => exchange::run(arguments),
         Command::Admin(arguments) => admin::run(arguments),
         Command::Latency(arguments) => latency::run(arguments),

@@ -25,6 +25,7 @@ use crate::journal::{JournalConfig, Location};
 use crate::session::SessionId;
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{Role, Settings};
+use crate::session::schedule::{Calendar, Renewal, Schedule};
 
 /// A session claims about 1 KiB for each of its own messages, whatever they come to.
 const CONTROL_RESERVE_BYTES_MIN: usize = 4096;
@@ -97,6 +98,8 @@ pub struct SessionConfig {
     pub accept: Accept,
     /// What is asked of the socket. An acceptor's gets it when the peer logs on.
     pub socket: SocketOptions,
+    /// When the session may be logged on, and when its numbers start anew.
+    pub schedule: Schedule,
     /// The journal. Its identity is set by the engine.
     pub journal: JournalConfig,
 }
@@ -127,6 +130,7 @@ impl SessionConfig {
             connect: Connect::default(),
             accept: Accept::default(),
             socket: SocketOptions::default(),
+            schedule: Schedule::non_stop(),
             journal: JournalConfig::default(),
         }
     }
@@ -136,6 +140,29 @@ impl SessionConfig {
     pub fn journal_below(mut self, base: &Path) -> Self {
         self.journal.location = Location::Directory(base.join(directory_name(&self.settings.id)));
         self
+    }
+
+    /// The schedule laid over the days.
+    pub(super) fn calendar(&self) -> Result<Calendar, ConfigError> {
+        let schedule = &self.schedule;
+        let wrong = |key, value: String, right| ConfigError::Session {
+            session: self.settings.id.to_string(),
+            key,
+            value,
+            right,
+        };
+        if !self.settings.rules.reset_seq_num_flag {
+            if let Some(time) = schedule.resets.first() {
+                let right = "no resets in session: the version has no ResetSeqNumFlag(141)";
+                return Err(wrong("schedule.resets", time.to_string(), right));
+            }
+            if schedule.renewal == Renewal::ResetSeqNumFlag {
+                let right = "another renewal: the version has no ResetSeqNumFlag(141)";
+                let value = format!("{:?}", schedule.renewal);
+                return Err(wrong("schedule.renewal", value, right));
+            }
+        }
+        Calendar::new(schedule).map_err(|error| wrong(error.what, error.value, error.right))
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -170,6 +197,7 @@ impl SessionConfig {
         if let Err((key, value, right)) = self.socket.check() {
             return wrong(key, value, right);
         }
+        self.calendar()?;
         let reserve = self.journal.control_reserve_bytes;
         if reserve < CONTROL_RESERVE_BYTES_MIN {
             let right = "4096 or more: a few session-level messages must fit";

@@ -96,6 +96,12 @@ impl Session {
             .unwrap_or_else(|full| self.no_room(full))
     }
 
+    /// Turns a peer away that may not log on now, without a byte.
+    pub fn shut_out(&mut self, fault: Fault) -> Step {
+        self.tally.note(fault);
+        self.close(Cause::Fault(fault))
+    }
+
     fn answer_logon<O: Outbox>(
         &mut self,
         now: Now,

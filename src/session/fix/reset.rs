@@ -11,6 +11,7 @@
 use super::compose::LogonTerms;
 use super::content::Place;
 use super::head::Head;
+use super::resend::Repeats;
 use super::{AtEnd, Session, State, Step, Up};
 use crate::session::{Cause, Fault, Full, Outbox, Refusal, ResetCause};
 use crate::time::{Mono, Now};
@@ -113,6 +114,30 @@ impl Session {
             State::Down => self.restart_numbers(now, why, out).map_err(Refusal::Full),
             _ => Err(Refusal::Connected),
         }
+    }
+
+    /// Starts new series at 1 in both directions while logged on, without a word: the peer does the
+    /// same at that moment, by agreement. In other phases this does nothing.
+    ///
+    /// # Errors
+    /// No room to record the reset. Nothing has changed then.
+    pub fn restart_silently<O: Outbox>(
+        &mut self,
+        now: Now,
+        why: ResetCause,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        if !matches!(self.state, State::Up(_)) {
+            return Ok(Step::Done);
+        }
+        self.restart_numbers(now, why, out)?;
+        if let State::Up(up) = &mut self.state {
+            // What the peer asked for is of the old series.
+            up.serving = None;
+            up.repeats = Repeats::default();
+            up.quieting = None;
+        }
+        Ok(Step::Reset(why))
     }
 
     /// When something of a reset is due: at once if the line is quiet.

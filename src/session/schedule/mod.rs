@@ -152,7 +152,10 @@ impl Schedule {
     /// # Errors
     /// A setting that cannot be accepted.
     pub fn check(&self) -> Result<(), ScheduleError> {
-        for (what, hours) in [("hours.days", &self.hours), ("logon.days", &self.logon)] {
+        for (what, hours) in [
+            ("schedule.hours.days", &self.hours),
+            ("schedule.logon.days", &self.logon),
+        ] {
             if let Hours::Daily { days, .. } = hours
                 && days.is_empty()
             {
@@ -166,7 +169,7 @@ impl Schedule {
         if self.hours == Hours::NonStop && !self.holidays.is_empty() {
             let count = format!("{} dates", self.holidays.len());
             let right = "no holidays with non-stop hours, which have no day";
-            return Err(ScheduleError::new("holidays", &count, right));
+            return Err(ScheduleError::new("schedule.holidays", &count, right));
         }
         Ok(())
     }

@@ -28,7 +28,9 @@ impl Run<'_> {
         if (frame.get(43).is_some() || frame.get(122).is_some()) && !bridged {
             return Err("a new message with 43 or 122".into());
         }
-        let restart = is(35, "A") && number == 1 && (is(141, "Y") || self.restarts);
+        let logon = is(35, "A") && (is(141, "Y") || self.restarts);
+        // By a schedule, numbers may start anew without a Logon.
+        let restart = number == 1 && (logon || !self.config.schedule.is_non_stop());
         if restart {
             self.engine_number = 1;
             self.originals.clear();

@@ -6,6 +6,7 @@
 mod actions;
 mod checks;
 mod expectations;
+mod hours;
 mod settings;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -132,7 +133,7 @@ impl<'a> Run<'a> {
         coverage: &'a Coverage,
     ) -> Result<Self, String> {
         let wire = Wire::answered_by_test();
-        let now = Now {
+        let mut now = Now {
             mono: Mono(5_000_000_000),
             utc: Utc::parse_fix(b"20260105-09:00:00.000").expect("a time"),
         };
@@ -150,6 +151,10 @@ impl<'a> Run<'a> {
         };
         let mut app = App::new();
         for (number, key, value) in &scenario.settings {
+            if key == "now" {
+                now.utc = Utc::parse_fix(value.as_bytes()).ok_or(format!("{value} is no time"))?;
+                continue;
+            }
             settings::set(&mut config, &mut engine_config, &mut app, key, value)
                 .map_err(|why| format!("{}:{number}: {why}", scenario.file.display()))?;
         }

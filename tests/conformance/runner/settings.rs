@@ -37,6 +37,9 @@ pub(super) fn set(
         "refuse" => Ok(BelowExpected::Refuse),
         _ => Err(wrong()),
     };
+    if let Some(done) = super::hours::set(config, key, value) {
+        return done;
+    }
     let settings = &mut config.settings;
     match key {
         "heartbeat" => settings.heartbeat_s = number()? as u32,

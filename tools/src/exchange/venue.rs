@@ -372,6 +372,15 @@ impl Application for Venue {
                     self.name(*session)
                 ));
             }
+            Event::ScheduleOpened { session, .. } => {
+                self.bulletin
+                    .say(format!("{} may log on from now on", self.name(*session)));
+            }
+            Event::ScheduleClosed { session, .. } => {
+                let name = self.name(*session);
+                self.bulletin
+                    .say(format!("{name} may not be logged on from now on"));
+            }
             // An exchange connects to nobody.
             Event::ConnectFailed { .. } => {}
         }
