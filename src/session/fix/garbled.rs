@@ -33,7 +33,7 @@ impl Session {
         out: &mut O,
     ) -> Result<Step, Full> {
         let up = match self.state {
-            State::Down | State::LogonSent(_) => {
+            State::Down | State::Admitting(_) | State::LogonSent(_) => {
                 self.tally.note(Fault::GarbledLogon);
                 return Ok(self.close(Cause::Fault(Fault::GarbledLogon)));
             }

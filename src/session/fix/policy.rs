@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::settings::SettingsError;
-use crate::session::{Disposition, Fault, Text};
+use crate::session::{Disposition, Farewell, Fault, Text};
 use crate::wire::fix::tag::Tag;
 
 /// What is checked of every inbound message, and what is done about bytes that are none.
@@ -235,14 +235,14 @@ impl WordingSettings {
             .filter(|_| self.ref_tag_of_header || !of_header)
     }
 
-    /// Text(58) of a Logout(5) for `fault`, which a Reject(3) has gone before or not.
-    pub(super) fn logout_text(&self, fault: Fault) -> Text {
+    /// What a Logout(5) for `fault` says, which a Reject(3) has gone before or not.
+    pub(super) fn farewell(&self, fault: Fault) -> Farewell {
         let rejected = matches!(fault.disposition(), Disposition::RejectAndLogout(_));
+        let mut farewell = fault.farewell();
         if rejected && !self.text_after_reject {
-            Text::EMPTY
-        } else {
-            fault.text()
+            farewell.text = Text::EMPTY;
         }
+        farewell
     }
 }
 

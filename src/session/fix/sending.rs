@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::compose::{Dequeued, Destiny, Envelope};
+use super::compose::{Dequeued, Destiny, Outgoing};
 use super::throttle::Rate;
 use super::{AtLogon, Replayed, Session, SettingsError, State, Step, Up};
 use crate::session::{Cause, Fault, Full, Outbox, Refusal, Stored};
@@ -223,17 +223,13 @@ impl Session {
         write: impl FnOnce(&mut FrameWriter<'_>),
         out: &mut O,
     ) -> Result<Sent, Refusal> {
-        let envelope = Envelope {
-            msg_type,
-            room,
-            fields: None,
-        };
-        self.send_new(now, envelope, write, out)
+        self.send_with(now, msg_type, None, room, write, out)
     }
 
-    /// As [`Session::send`], with header fields of the application's own: routing, PossResend(97),
-    /// ApplVerID(1128) and the like. PossDupFlag(43) and OrigSendingTime(122) among them are left out
-    /// unless `resend.application_poss_dup` is set.
+    /// As [`Session::send`], with `fields` in the header beside those of the session: routing,
+    /// PossResend(97), or ApplVerID(1128) where this message has another version than the session.
+    /// PossDupFlag(43) and OrigSendingTime(122) among them are left out unless
+    /// `resend.application_poss_dup` is set.
     ///
     /// # Errors
     /// As [`Session::send`].
@@ -241,35 +237,30 @@ impl Session {
         &mut self,
         now: Now,
         msg_type: &[u8],
+        fields: Option<&HeaderFields<'_>>,
         room: usize,
-        fields: &HeaderFields<'_>,
         write: impl FnOnce(&mut FrameWriter<'_>),
         out: &mut O,
     ) -> Result<Sent, Refusal> {
-        let kept;
-        let fields = if fields.is_possible_duplicate() && !self.settings.resend.application_poss_dup {
-            kept = fields.without_possible_duplicate();
-            &kept
-        } else {
-            fields
+        let destiny = self.destiny(now.mono, room, out)?;
+        let original;
+        let fields = match fields {
+            Some(copy)
+                if copy.is_possible_duplicate() && !self.settings.resend.application_poss_dup =>
+            {
+                original = copy.without_possible_duplicate();
+                Some(&original)
+            }
+            fields => fields,
         };
-        let envelope = Envelope {
+        let outgoing = Outgoing {
             msg_type,
+            fields,
             room,
-            fields: Some(fields),
+            limit: self.peer.max_message_bytes,
+            destiny,
         };
-        self.send_new(now, envelope, write, out)
-    }
-
-    fn send_new<O: Outbox>(
-        &mut self,
-        now: Now,
-        envelope: Envelope<'_>,
-        write: impl FnOnce(&mut FrameWriter<'_>),
-        out: &mut O,
-    ) -> Result<Sent, Refusal> {
-        let destiny = self.destiny(now.mono, envelope.room, out)?;
-        let written = self.pen.application(now, envelope, write, destiny, out);
+        let written = self.pen.application(now, outgoing, write, out);
         if written == Err(Refusal::Full(Full::Unsent))
             && self.settings.sending.slow_peer == SlowPeer::Disconnect
         {
@@ -307,7 +298,9 @@ impl Session {
                 Some(Err(free_at)) => self.beyond_rate(free_at)?,
             },
             State::LogoutSent(_) | State::Closing(_) => self.while_down(Refusal::LoggingOut)?,
-            State::Down | State::LogonSent(_) => self.while_down(Refusal::NotLoggedOn)?,
+            State::Down | State::Admitting(_) | State::LogonSent(_) => {
+                self.while_down(Refusal::NotLoggedOn)?
+            }
         };
         if destiny == Destiny::Queue {
             let limit = self.settings.sending.queue;

@@ -101,7 +101,7 @@ impl Run<'_> {
                 }
             }
             Action::Verdict(answer) => self.app.answer = answer.clone(),
-            Action::Admission(text) => self.app.refuse = Some(text.clone()),
+            Action::Admission(admission) => self.app.admission = Some(*admission),
             Action::Operator {
                 operation,
                 unknown,
@@ -315,6 +315,7 @@ impl Run<'_> {
         });
         let (head, body): (Vec<(u32, &[u8])>, Vec<_>) =
             given.partition(|(tag, _)| tag::is_header(*tag));
+        let has_header = !head.is_empty();
         for (tag, value) in head {
             match tag {
                 43 => {}
@@ -323,23 +324,26 @@ impl Run<'_> {
             }
         }
         let engine = self.engine.as_mut().ok_or("there is no engine")?;
-        let sent =
-            engine
-                .outbound(self.now)
-                .send_with(self.session, kind, MESSAGE_ROOM, &header, |writer| {
-                    let mut length = None;
-                    for (tag, value) in body {
-                        match (tag, length.take()) {
-                            (95, _) => length = Some(()),
-                            (96, Some(())) => {
-                                writer.data(95, 96, value);
-                            }
-                            _ => {
-                                writer.bytes(tag, value);
-                            }
+        let sent = engine.outbound(self.now).send_with(
+            self.session,
+            kind,
+            has_header.then_some(&header),
+            MESSAGE_ROOM,
+            |writer| {
+                let mut length = None;
+                for (tag, value) in body {
+                    match (tag, length.take()) {
+                        (95, _) => length = Some(()),
+                        (96, Some(())) => {
+                            writer.data(95, 96, value);
+                        }
+                        _ => {
+                            writer.bytes(tag, value);
                         }
                     }
-                });
+                }
+            },
+        );
         let told = match sent {
             Ok(Sent::Now(_)) => return Ok(()),
             Ok(Sent::Numbered(number)) => {
