@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Sending;
 use super::policy::{
     self, BelowExpected, CheckSettings, Garbled, LivenessSettings, LogoutAboveExpected, LogoutSettings,
     OnSilence, OrigSendingTime, RecoverySettings, RequestEnd, ResendSettings, Texts, WordingSettings,
 };
 use super::rules::Rules;
 use super::terms::LogonSettings;
+use super::{Sending, Validation};
 use crate::session::SessionId;
 use crate::time::TimestampPrecision;
 use crate::wire::fix::tag::{self, Tag};
@@ -106,6 +106,8 @@ pub struct Settings {
     pub wording: WordingSettings,
     /// What becomes of application messages, and how many may pass.
     pub sending: Sending,
+    /// What is checked of messages received: nothing unless dictionaries are given.
+    pub validation: Validation,
 }
 
 impl Settings {
@@ -131,6 +133,7 @@ impl Settings {
             logout: LogoutSettings::default(),
             wording: WordingSettings::default(),
             sending: Sending::default(),
+            validation: Validation::default(),
         }
     }
 
