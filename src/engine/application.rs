@@ -105,7 +105,8 @@ pub enum Event<'a> {
         /// Which messages, and why.
         loss: Loss,
     },
-    /// A session was made for a peer that no session was configured for.
+    /// A session was added while the engine runs: by a controller, or for a peer that no session was
+    /// configured for.
     SessionAdded {
         /// Which session.
         session: SessionHandle,
@@ -121,6 +122,13 @@ pub enum Event<'a> {
         session: SessionHandle,
         /// MsgSeqNum(34) of the message.
         seq: u64,
+    },
+    /// A session has left the engine. Its handle leads to nobody from now on.
+    SessionRemoved {
+        /// Which session it was.
+        session: SessionHandle,
+        /// Its identity.
+        id: &'a SessionId,
     },
     /// A session could not be made for such a peer.
     SessionNotAdded {

@@ -49,6 +49,10 @@ pub struct App {
     pub callback: Option<Operation>,
     /// Failed connections are told with their address.
     pub tells_address: bool,
+    /// The operator waits for a session to be gone.
+    pub awaited: bool,
+    /// It is on its way out, closed by a thread of the engine.
+    pub leaving: bool,
 }
 
 impl App {
@@ -62,6 +66,8 @@ impl App {
             password: None,
             callback: None,
             tells_address: false,
+            awaited: false,
+            leaving: false,
         }
     }
 
@@ -236,6 +242,11 @@ impl Application for App {
             Event::Reset { cause, .. } => {
                 self.told
                     .push_back(Told::new(format!("event reset {cause:?}")));
+            }
+            Event::SessionRemoved { .. } => {
+                self.leaving = self.awaited;
+                self.told
+                    .push_back(Told::new("event session-removed".into()));
             }
             Event::ScheduleOpened { .. } => {
                 self.told

@@ -367,6 +367,7 @@ impl Run<'_> {
             self.session
         };
         self.restarts |= operation == Operation::ResetNumbers;
+        self.app.awaited |= operation == Operation::Remove && !unknown;
         self.coverage
             .operations
             .lock()
@@ -390,6 +391,7 @@ impl Run<'_> {
             Outcome::TimedOut => "TimedOut",
             Outcome::EngineStopped => "EngineStopped",
         };
+        self.app.leaving &= outcome != Outcome::Done;
         self.coverage.outcomes.lock().unwrap().insert(name);
         self.note(&format!("  completed: {outcome:?}"));
         self.app
