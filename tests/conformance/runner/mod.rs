@@ -164,7 +164,7 @@ impl<'a> Run<'a> {
             matches!(
                 &line.step,
                 Step::Do {
-                    action: Action::Restart | Action::LoseJournal,
+                    action: Action::Restart | Action::Damage(_) | Action::LoseJournal,
                     ..
                 }
             )
