@@ -107,9 +107,7 @@ impl Up {
             .session
             .receive(NOW, &message, Origin::Wire, &mut up.journal);
         assert_eq!(step, Step::Authenticate);
-        let step = up
-            .session
-            .admit(NOW, &message, Admission::Admit, &mut up.journal);
+        let step = up.session.admit(NOW, Admission::Admit, &mut up.journal);
         assert_eq!(step, Step::LoggedOn);
         up.sent();
         up
@@ -236,9 +234,7 @@ fn logons(c: &mut Criterion) {
                 .session
                 .receive(NOW, black_box(&logon), Origin::Wire, &mut up.journal);
             if step == Step::Authenticate {
-                step = up
-                    .session
-                    .admit(NOW, &logon, Admission::Admit, &mut up.journal);
+                step = up.session.admit(NOW, Admission::Admit, &mut up.journal);
             }
             up.sent();
             step

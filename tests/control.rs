@@ -340,7 +340,7 @@ fn a_logged_out_initiator_stays_out_and_keeps_its_numbers() {
     assert_eq!(pair.outcome(Of::Client, ticket), Outcome::Done);
     assert_eq!(pair.client_app.causes, [Cause::LogoutConfirmed]);
     let reason = Text::new("for maintenance").unwrap();
-    assert_eq!(pair.venue_app.causes, [Cause::PeerLogout(reason)]);
+    assert_eq!(pair.venue_app.causes, [Cause::PeerLogout(reason.into())]);
     let numbers = pair.numbers(Of::Client);
     assert_eq!(numbers, (3, 3), "a Logon and a Logout each way");
     let connects = pair.gate.connects.load(Ordering::Relaxed);
@@ -367,10 +367,10 @@ fn a_logged_out_acceptor_refuses_logons_and_says_why() {
     let refused = pair.client_app.failed.len();
     assert!(refused >= 3, "{refused} attempts");
     for cause in &pair.client_app.failed {
-        let Cause::LogonRefused(text) = cause else {
+        let Cause::LogonRefused(said) = cause else {
             panic!("{cause:?}");
         };
-        let text = std::str::from_utf8(text.as_bytes()).unwrap();
+        let text = std::str::from_utf8(said.text.as_bytes()).unwrap();
         assert!(text.contains("hold"), "{text:?}");
     }
     assert_eq!(pair.venue_app.logons, 1);

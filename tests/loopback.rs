@@ -149,7 +149,7 @@ fn orders_are_answered_and_the_logout_is_clean_in_every_version() {
             !pair.client_app.causes.is_empty() && !pair.venue_app.causes.is_empty()
         });
         assert_eq!(pair.client_app.causes, [Cause::LogoutConfirmed]);
-        assert_eq!(pair.venue_app.causes, [Cause::PeerLogout(reason)]);
+        assert_eq!(pair.venue_app.causes, [Cause::PeerLogout(reason.into())]);
         assert_eq!(
             pair.client.next_numbers(pair.client_session),
             Some((103, 103))

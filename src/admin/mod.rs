@@ -15,6 +15,7 @@ use crossbeam_queue::ArrayQueue;
 
 use self::queue::{Consumer, Producer};
 use crate::session::Text;
+use crate::session::fix::Decision;
 use crate::time::Utc;
 
 /// How many commands of one controller may be under way at a time.
@@ -46,11 +47,20 @@ pub enum Operation {
     /// Start both number series at 1 while there is no connection; refused while there is one. The
     /// peer's operator must do the same.
     ResetNumbers,
+    /// Decide over a Logon that the application put off with
+    /// [`Admission::Later`](crate::session::fix::Admission::Later). Done at once; refused if no such
+    /// Logon waits.
+    Decide {
+        /// The number it was put off under.
+        ticket: u64,
+        /// Whether the peer is welcome.
+        decision: Decision,
+    },
 }
 
 impl Operation {
     /// The name of every operation.
-    pub const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 8] = [
         "Logon",
         "Logout",
         "Hold",
@@ -58,6 +68,7 @@ impl Operation {
         "Disconnect",
         "ResetInSession",
         "ResetNumbers",
+        "Decide",
     ];
 
     /// The name of this operation, one of [`Operation::NAMES`].
@@ -71,6 +82,7 @@ impl Operation {
             Self::Disconnect => "Disconnect",
             Self::ResetInSession => "ResetInSession",
             Self::ResetNumbers => "ResetNumbers",
+            Self::Decide { .. } => "Decide",
         }
     }
 }

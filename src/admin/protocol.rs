@@ -16,6 +16,9 @@
 //!     disconnect  session=ID [within=MS]
 //!     reset       session=ID [within=MS]         both numbers to 1 while there is no connection
 //!     reset-in-session  session=ID [within=MS]   the same while logged on, by 141=Y
+//!     admit     session=ID ticket=N [status=N] [within=MS]   lets in a peer whose Logon the application
+//!                                                put off; with a SessionStatus(1409)
+//!     refuse    session=ID ticket=N reason=TEXT [status=N] [within=MS]   turns it away
 //!
 //!   reply      [session TAB KEY=VALUE ... LF]... END LF
 //!
@@ -30,7 +33,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{HoldOrder, Operation, Outcome};
-use crate::session::{Text, TextError};
+use crate::session::fix::Decision;
+use crate::session::{Farewell, SessionStatus, Text, TextError};
 use crate::time::{TimestampPrecision, Utc};
 
 /// The longest request, in bytes, without its LF.
@@ -111,7 +115,7 @@ impl fmt::Display for RequestError {
 
 impl std::error::Error for RequestError {}
 
-const VERBS: [&str; 9] = [
+const VERBS: [&str; 11] = [
     "list",
     "status",
     "logon",
@@ -121,6 +125,8 @@ const VERBS: [&str; 9] = [
     "disconnect",
     "reset",
     "reset-in-session",
+    "admit",
+    "refuse",
 ];
 
 impl Request {
@@ -157,6 +163,7 @@ impl Request {
                     "release" => Operation::Release,
                     "disconnect" => Operation::Disconnect,
                     "reset" => Operation::ResetNumbers,
+                    "admit" | "refuse" => fields.decision(verb)?,
                     _ => Operation::ResetInSession,
                 };
                 Self::Command {
@@ -190,8 +197,29 @@ impl fmt::Display for Request {
             Operation::Disconnect => ("disconnect", None),
             Operation::ResetNumbers => ("reset", None),
             Operation::ResetInSession => ("reset-in-session", None),
+            Operation::Decide {
+                decision: Decision::Admit(_),
+                ..
+            } => ("admit", None),
+            Operation::Decide {
+                decision: Decision::Refuse(_),
+                ..
+            } => ("refuse", None),
         };
         write!(f, "{verb}\tsession={session}")?;
+        if let Operation::Decide { ticket, decision } = &**operation {
+            write!(f, "\tticket={ticket}")?;
+            let status = match decision {
+                Decision::Admit(status) => *status,
+                Decision::Refuse(farewell) => {
+                    write!(f, "\treason={}", farewell.text)?;
+                    farewell.status
+                }
+            };
+            if let Some(SessionStatus(status)) = status {
+                write!(f, "\tstatus={status}")?;
+            }
+        }
         if let Some(HoldOrder { by, reason, until }) = order {
             write!(f, "\treason={reason}")?;
             if let Some(until) = until {
@@ -349,6 +377,36 @@ impl<'a> Fields<'a> {
         Ok(HoldOrder { by, reason, until })
     }
 
+    fn decision(&mut self, verb: &str) -> Result<Operation, RequestError> {
+        let ticket = self
+            .number("ticket")?
+            .ok_or(RequestError::Missing("ticket"))?;
+        let status = self.number("status")?.map(SessionStatus);
+        let decision = if verb == "admit" {
+            Decision::Admit(status)
+        } else {
+            let text = self
+                .text("reason")?
+                .ok_or(RequestError::Missing("reason"))?;
+            Decision::Refuse(Farewell { text, status })
+        };
+        Ok(Operation::Decide { ticket, decision })
+    }
+
+    fn number<N: std::str::FromStr>(&mut self, key: &'static str) -> Result<Option<N>, RequestError> {
+        let Some(value) = self.take(key) else {
+            return Ok(None);
+        };
+        match value.parse() {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(RequestError::Value {
+                key,
+                value,
+                right: "a number".to_owned(),
+            }),
+        }
+    }
+
     fn within(&mut self) -> Result<Duration, RequestError> {
         let Some(value) = self.take("within") else {
             return Ok(WITHIN);
@@ -399,6 +457,13 @@ mod tests {
             Operation::Disconnect,
             Operation::ResetNumbers,
             Operation::ResetInSession,
+            Operation::Decide {
+                ticket: 7,
+                decision: Decision::Refuse(Farewell {
+                    text: Text::new("account locked").unwrap(),
+                    status: Some(SessionStatus::ACCOUNT_LOCKED),
+                }),
+            },
         ];
         assert_eq!(operations.len(), Operation::NAMES.len());
         let commands = operations.map(|operation| Request::Command {

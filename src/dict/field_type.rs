@@ -104,7 +104,6 @@ field_types! {
 
 impl FieldType {
     /// Whether `value` is spelled as this type asks. An empty value is a value of no type but data.
-    #[inline]
     #[must_use]
     pub fn takes(self, value: &[u8]) -> bool {
         match self {
@@ -225,28 +224,49 @@ fn is_time(text: &[u8], is_fraction: impl Fn(&[u8]) -> bool) -> bool {
     let Some((to_second, fraction)) = text.split_first_chunk::<8>() else {
         return false;
     };
-    let [h, o, b':', m, i, b':', s, e] = *to_second else {
+    const COLONS: u64 = u64::from_le_bytes(*b"\0\0:\0\0:\0\0");
+    const COLONS_MASK: u64 = u64::from_le_bytes([0, 0, 0xff, 0, 0, 0xff, 0, 0]);
+    let word = u64::from_le_bytes(*to_second);
+    if word & COLONS_MASK != COLONS {
+        return false;
+    }
+    // Zeros in place of the colons.
+    let Some([hour, _, _, minute, _, _, second, _]) =
+        pairs(word ^ (COLONS ^ ((EACH * 0x30) & COLONS_MASK)))
+    else {
         return false;
     };
-    number(h, o) <= 23 && number(m, i) <= 59 && number(s, e) <= 60 && is_fraction(fraction)
+    hour <= 23 && minute <= 59 && second <= 60 && is_fraction(fraction)
 }
 
 /// `YYYYMMDD`, a day that exists.
 #[inline]
 fn is_date(text: &[u8]) -> bool {
-    let Ok([y, e, a, r, m, o, d, x]) = <[u8; 8]>::try_from(text) else {
+    let Ok(digits) = <[u8; 8]>::try_from(text) else {
         return false;
     };
-    let (century, year) = (number(y, e), number(a, r));
-    let (month, day) = (number(m, o), number(d, x));
-    if century > 99 || year > 99 || !(1..=12).contains(&month) || day == 0 {
+    let Some([century, _, year, _, month, _, day, _]) = pairs(u64::from_le_bytes(digits)) else {
         return false;
+    };
+    (1..=12).contains(&month) && day > 0 && (day <= 28 || day <= days_in(century, year, month))
+}
+
+const EACH: u64 = 0x0101_0101_0101_0101;
+
+/// For eight digits, the number that each makes with the one behind it.
+#[inline]
+fn pairs(word: u64) -> Option<[u8; 8]> {
+    let digits = word.wrapping_sub(EACH * 0x30);
+    // Any byte not 0 to 9 has its high bit now, or gets it from adding 0x76.
+    if (digits | digits.wrapping_add(EACH * 0x76)) & (EACH * 0x80) != 0 {
+        return None;
     }
-    day <= 28 || day <= days_in(century, year, month)
+    // At most 99: no byte overflows into the next.
+    Some((digits * 10 + (digits >> 8)).to_le_bytes())
 }
 
 /// Of the month of a year `century * 100 + year`.
-const fn days_in(century: u32, year: u32, month: u32) -> u32 {
+const fn days_in(century: u8, year: u8, month: u8) -> u8 {
     match month {
         2 => {
             // Every fourth year, but of the full centuries only every fourth again.

@@ -16,11 +16,13 @@ mod error;
 mod field_type;
 mod invalid;
 mod model;
+mod read;
 mod table;
 #[cfg(test)]
 mod tests;
 mod text;
 mod validate;
+mod write;
 mod xml;
 
 use std::path::Path;
@@ -30,8 +32,10 @@ pub use self::error::DictionaryError;
 use self::error::Problem;
 pub use self::field_type::FieldType;
 pub use self::invalid::{Invalid, InvalidKind};
+pub use self::read::{Entry, Groups, ReadGroups};
 pub use self::table::{Dictionary, FieldSpec, Layout, MemberSpec, MessageSpec};
 pub use self::validate::{Checks, Scope, Validator};
+pub use self::write::{EntryWriter, WriteGroups};
 
 impl Dictionary {
     /// Reads the XML form that most FIX engines use. `file` is for errors only.

@@ -139,6 +139,23 @@ impl Block {
         (tag.wrapping_mul(factor) >> shift) as usize
     }
 
+    /// The member `tag`, where `slots` is the hash table of this block.
+    #[inline]
+    pub(super) fn find<'s>(&self, slots: &'s [Slot], tag: Tag) -> Option<&'s Slot> {
+        let mut at = Self::hash(self.factor, self.shift, tag);
+        loop {
+            let slot = slots.get(at)?;
+            if slot.tag == tag {
+                // The tag of a free place is that of no field, and may be asked for.
+                return (tag != 0).then_some(slot);
+            }
+            if slot.tag == 0 {
+                return None;
+            }
+            at = (at + 1) & (slots.len() - 1);
+        }
+    }
+
     pub(super) const fn len(&self) -> usize {
         (self.members.end - self.members.start) as usize
     }
@@ -246,20 +263,13 @@ impl Dictionary {
     /// The member `tag` of a block.
     #[inline]
     pub(super) fn find(&self, block: &Block, tag: Tag) -> Option<&Slot> {
-        let size = 1_usize << (32 - block.shift);
-        let slots = &self.slots[block.slots as usize..][..size];
-        let mut at = Block::hash(block.factor, block.shift, tag) & (size - 1);
-        loop {
-            let slot = &slots[at];
-            if slot.tag == tag {
-                // The tag of a free place is that of no field, and may be asked for.
-                return (tag != 0).then_some(slot);
-            }
-            if slot.tag == 0 {
-                return None;
-            }
-            at = (at + 1) & (size - 1);
-        }
+        block.find(self.slots_of(block), tag)
+    }
+
+    /// The hash table of a block.
+    #[inline]
+    pub(super) fn slots_of(&self, block: &Block) -> &[Slot] {
+        &self.slots[block.slots as usize..][..1 << (32 - block.shift)]
     }
 
     #[inline]
@@ -278,19 +288,16 @@ impl Dictionary {
         &self.required[block.required as usize..][..usize::from(block.words)]
     }
 
-    /// Whether `value`, a single one, is listed for the field at this place.
+    /// Whether `byte` alone, below 128, is listed for the field at this place.
     #[inline]
-    pub(super) fn lists(&self, field: u16, value: &[u8]) -> bool {
-        let field = &self.fields[usize::from(field)];
-        match value {
-            [byte @ 0..128] => field.bytes >> byte & 1 != 0,
-            _ => self.lists_text(field, value),
-        }
+    pub(super) fn lists_byte(&self, field: u16, byte: u8) -> bool {
+        self.fields[usize::from(field)].bytes >> byte & 1 != 0
     }
 
+    /// Whether `value`, a single one, is listed for the field at this place.
     #[inline(never)]
-    fn lists_text(&self, field: &Field, value: &[u8]) -> bool {
-        self.values_of(field)
+    pub(super) fn lists(&self, field: u16, value: &[u8]) -> bool {
+        self.values_of(&self.fields[usize::from(field)])
             .binary_search_by(|other| self.text(other.value).as_bytes().cmp(value))
             .is_ok()
     }

@@ -17,12 +17,17 @@
 //! (15, 16).
 
 use super::dictionaries::Dictionaries;
+use super::field_type::FieldType;
 use super::invalid::{Invalid, InvalidKind};
 use super::table::{Block, BlockId, Dictionary, Slot};
 use crate::wire::fix::index::FIELDS_MAX;
 use crate::wire::fix::tag::{self, Tag};
 use crate::wire::fix::value;
 use crate::wire::fix::{ApplVersion, Message};
+
+/// The first three fields of every message: it would be garbled without them, so that they are not
+/// looked at again.
+const FRONT: [Tag; 3] = [tag::BEGIN_STRING, tag::BODY_LENGTH, tag::MSG_TYPE];
 
 /// The lowest tag that ValidateUserDefinedFields is about, by the documentation of that setting.
 const USER_DEFINED_MIN: Tag = 5000;
@@ -96,6 +101,8 @@ pub struct Validator {
     checks: Checks,
     /// Bits of the fields seen: header, then trailer, then body and the groups below it.
     seen: Box<[u64]>,
+    /// How the bits of the header begin: those of [`FRONT`] are set.
+    front: Box<[u64]>,
     strays: Strays,
 }
 
@@ -110,11 +117,19 @@ impl Validator {
             .flat_map(|dictionary| &dictionary.blocks)
             .map(|block| block.words_deep)
             .max();
+        let mut front = vec![0; usize::from(transport.block(transport.header).words)];
+        for slot in FRONT
+            .iter()
+            .filter_map(|&tag| transport.find(transport.block(transport.header), tag))
+        {
+            front[usize::from(slot.position / 64)] |= 1 << (slot.position % 64);
+        }
         let words = outer.into_iter().chain(body).map(usize::from).sum();
         Self {
             scope,
             checks,
             seen: vec![0; words].into(),
+            front: front.into(),
             strays: Strays::new(scope == Scope::Full && checks.lets_strays_in()),
             dictionaries,
         }
@@ -158,22 +173,11 @@ impl Validator {
             message: *message,
             at: 0,
             checks: self.checks,
-            header: Area {
-                dictionary: transport,
-                block: header,
-                words: 0,
-            },
-            trailer: Area {
-                dictionary: transport,
-                block: trailer,
-                words: trailer_words,
-            },
-            body: body.map(|block| Area {
-                dictionary,
-                block,
-                words: body_words,
-            }),
+            header: Area::new(transport, header, 0),
+            trailer: Area::new(transport, trailer, trailer_words),
+            body: body.map(|block| Area::new(dictionary, block, body_words)),
             seen: &mut self.seen,
+            front: &self.front,
             strays: &mut self.strays,
             faults: Faults::default(),
         };
@@ -187,21 +191,41 @@ impl Validator {
 struct Area<'d> {
     dictionary: &'d Dictionary,
     block: &'d Block,
+    slots: &'d [Slot],
     /// Where in `Walk::seen` its bits begin.
     words: usize,
 }
 
 impl<'d> Area<'d> {
     #[inline]
+    fn new(dictionary: &'d Dictionary, block: &'d Block, words: usize) -> Self {
+        Self {
+            dictionary,
+            block,
+            slots: dictionary.slots_of(block),
+            words,
+        }
+    }
+
+    #[inline]
     fn find(&self, tag: Tag) -> Option<&'d Slot> {
-        self.dictionary.find(self.block, tag)
+        self.block.find(self.slots, tag)
     }
 }
 
 /// The areas a group stands in, innermost first: who may claim the field behind its last entry.
 struct Around<'a, 'd> {
-    area: Area<'d>,
+    area: &'a Area<'d>,
     further: Option<&'a Around<'a, 'd>>,
+}
+
+impl<'a, 'd> Around<'a, 'd> {
+    const fn outermost(area: &'a Area<'d>) -> Self {
+        Self {
+            area,
+            further: None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -231,6 +255,7 @@ struct Walk<'v, 'm, 'd> {
     /// `None` if the body is not looked at.
     body: Option<Area<'d>>,
     seen: &'v mut [u64],
+    front: &'v [u64],
     strays: &'v mut Strays,
     faults: Faults,
 }
@@ -238,56 +263,73 @@ struct Walk<'v, 'm, 'd> {
 impl<'m, 'd> Walk<'_, 'm, 'd> {
     #[inline]
     fn message(&mut self) {
-        self.forget(self.header);
-        self.forget(self.trailer);
+        self.seen[..self.front.len()].copy_from_slice(self.front);
+        self.forget(&self.trailer.clone());
         if let Some(body) = self.body {
-            self.forget(body);
+            self.forget(&body);
         }
-        while let Some((tag, value)) = self.message.field_at(self.at) {
-            let Some(slot) = self.header.find(tag) else {
-                break;
-            };
-            self.field(Section::Header, self.header, slot, value);
+        self.at = FRONT.len();
+        let tags = self.message.tags();
+        let header = self.header;
+        while let Some(&tag) = tags.get(self.at)
+            && let Some(slot) = header.find(tag)
+        {
+            self.field(Section::Header, &header, slot);
         }
-        let mut section = Section::Body;
-        while let Some((tag, value)) = self.message.field_at(self.at) {
-            if let Some(body) = self.body
+        if let Some(body) = self.body {
+            while let Some(&tag) = tags.get(self.at)
                 && let Some(slot) = body.find(tag)
             {
-                if section == Section::Trailer {
-                    self.misplaced(tag);
-                }
-                self.field(Section::Body, body, slot, value);
-            } else if let Some(slot) = self.trailer.find(tag) {
+                self.field(Section::Body, &body, slot);
+            }
+        }
+        self.rest(tags);
+    }
+
+    /// What comes behind an orderly header and the body fields after it: the trailer, in a good message.
+    fn rest(&mut self, tags: &[Tag]) {
+        let mut section = Section::Body;
+        while let Some(&tag) = tags.get(self.at) {
+            if let Some(slot) = self.trailer.find(tag) {
                 section = Section::Trailer;
-                self.field(Section::Trailer, self.trailer, slot, value);
-            } else if let Some(slot) = self.header.find(tag) {
+                self.rare_field(Section::Trailer, &self.trailer.clone(), slot);
+                continue;
+            }
+            let in_header = self.header.find(tag);
+            if section == Section::Trailer || in_header.is_some() {
                 self.misplaced(tag);
-                self.field(Section::Header, self.header, slot, value);
-            } else {
-                if section == Section::Trailer {
-                    self.misplaced(tag);
-                }
-                self.stray(tag, value);
+            }
+            let in_body = self.body.and_then(|body| Some((body, body.find(tag)?)));
+            match (in_body, in_header) {
+                (Some((body, slot)), _) => self.rare_field(Section::Body, &body, slot),
+                (None, Some(slot)) => self.rare_field(Section::Header, &self.header.clone(), slot),
+                (None, None) if self.body.is_some() => self.stray(tag),
+                (None, None) => self.at += 1,
             }
         }
     }
 
+    /// The same for the ways that a good message does not take often.
+    #[inline(never)]
+    fn rare_field(&mut self, section: Section, area: &Area<'d>, slot: &Slot) {
+        self.field(section, area, slot);
+    }
+
     /// A field where it may be, and the group it counts, if it counts one.
-    #[inline]
-    fn field(&mut self, section: Section, area: Area<'d>, slot: &Slot, value: &'m [u8]) {
+    #[inline(always)]
+    fn field(&mut self, section: Section, area: &Area<'d>, slot: &Slot) {
+        let value = self.message.value_at(self.at);
         self.at += 1;
-        if !self.mark(area, slot) {
-            self.fault(section, slot.tag, InvalidKind::Repeated);
-        } else if let Some(kind) = self.defect(area.dictionary, slot, value) {
+        let kind = if self.mark(area, slot) {
+            self.defect(area.dictionary, slot, value)
+        } else {
+            Some(InvalidKind::Repeated)
+        };
+        if let Some(kind) = kind {
             self.fault(section, slot.tag, kind);
         }
         if slot.group != BlockId::NONE {
-            let around = Around {
-                area,
-                further: None,
-            };
-            self.group(section, slot, value, &around);
+            self.group(section, slot, value, &Around::outermost(area));
         }
     }
 
@@ -296,11 +338,8 @@ impl<'m, 'd> Walk<'_, 'm, 'd> {
     fn group(&mut self, section: Section, counter: &Slot, count: &'m [u8], around: &Around<'_, 'd>) {
         let dictionary = around.area.dictionary;
         let block = dictionary.block(counter.group);
-        let area = Area {
-            dictionary,
-            block,
-            words: around.area.words + usize::from(around.area.block.words),
-        };
+        let words = around.area.words + usize::from(around.area.block.words);
+        let area = &Area::new(dictionary, block, words);
         let inside = Around {
             area,
             further: Some(around),
@@ -311,14 +350,16 @@ impl<'m, 'd> Walk<'_, 'm, 'd> {
         }
         let mut entries = 0_u64;
         let mut last = 0;
-        while let Some((tag, value)) = self.message.field_at(self.at) {
+        let tags = self.message.tags();
+        while let Some(&tag) = tags.get(self.at) {
             let Some(slot) = area.find(tag) else {
                 if entries == 0 || self.is_claimed(tag, around) {
                     break;
                 }
-                self.stray(tag, value);
+                self.stray(tag);
                 continue;
             };
+            let value = self.message.value_at(self.at);
             self.at += 1;
             let mut kind = None;
             if tag == *delimiter.get_or_insert(tag) {
@@ -368,15 +409,19 @@ impl<'m, 'd> Walk<'_, 'm, 'd> {
 
     /// A field that may not stand where it stands.
     #[cold]
-    fn stray(&mut self, tag: Tag, value: &[u8]) {
+    fn stray(&mut self, tag: Tag) {
+        let value = self.message.value_at(self.at);
         self.at += 1;
-        let Some(body) = self.body else { return };
+        let dictionary = match self.body {
+            Some(body) => body.dictionary,
+            None => self.header.dictionary,
+        };
         let checked = if tag < USER_DEFINED_MIN {
             self.checks.unknown_fields
         } else {
             self.checks.user_defined_fields
         };
-        let kind = if tag == tag::INVALID || (checked && body.dictionary.field_at(tag).is_none()) {
+        let kind = if tag == tag::INVALID || (checked && dictionary.field_at(tag).is_none()) {
             Some(InvalidKind::UndefinedTag)
         } else if checked {
             Some(InvalidKind::NotInMessage)
@@ -393,30 +438,24 @@ impl<'m, 'd> Walk<'_, 'm, 'd> {
     }
 
     /// What is wrong with the value of a field.
-    #[inline]
+    #[inline(always)]
     fn defect(&self, dictionary: &Dictionary, slot: &Slot, value: &[u8]) -> Option<InvalidKind> {
         if value.is_empty() {
             return self.checks.empty_values.then_some(InvalidKind::Empty);
         }
-        if !slot.of_type.takes(value) {
+        // Half of all fields are text, which needs no look.
+        if slot.of_type != FieldType::String && !slot.of_type.takes(value) {
             return Some(InvalidKind::Format);
         }
-        if slot.listed && self.checks.listed_values {
-            let is_listed = if slot.of_type.is_list() {
-                value
-                    .split(|&byte| byte == b' ')
-                    .all(|part| dictionary.lists(slot.field, part))
-            } else {
-                dictionary.lists(slot.field, value)
-            };
-            return (!is_listed).then_some(InvalidKind::Value);
+        if slot.listed && self.checks.listed_values && !is_listed(dictionary, slot, value) {
+            return Some(InvalidKind::Value);
         }
         None
     }
 
     /// Notes that a member is there. Answers whether it was not before.
     #[inline]
-    fn mark(&mut self, area: Area<'d>, slot: &Slot) -> bool {
+    fn mark(&mut self, area: &Area<'d>, slot: &Slot) -> bool {
         let word = &mut self.seen[area.words + usize::from(slot.position / 64)];
         let bit = 1 << (slot.position % 64);
         let is_new = *word & bit == 0;
@@ -425,19 +464,19 @@ impl<'m, 'd> Walk<'_, 'm, 'd> {
     }
 
     #[inline]
-    fn forget(&mut self, area: Area<'d>) {
+    fn forget(&mut self, area: &Area<'d>) {
         self.seen[area.words..][..usize::from(area.block.words)].fill(0);
     }
 
     #[inline]
-    fn end_entry(&mut self, area: Area<'d>, entries: u64) {
+    fn end_entry(&mut self, area: &Area<'d>, entries: u64) {
         if entries > 0 && self.lacks_any(area) && self.faults.missing_in_entry.is_none() {
             self.faults.missing_in_entry = self.lowest_missing(area);
         }
     }
 
     #[inline]
-    fn lacks_any(&self, area: Area<'d>) -> bool {
+    fn lacks_any(&self, area: &Area<'d>) -> bool {
         let required = area.dictionary.required_of(area.block);
         required
             .iter()
@@ -447,7 +486,7 @@ impl<'m, 'd> Walk<'_, 'm, 'd> {
 
     /// The lowest tag of the required fields that are not there.
     #[cold]
-    fn lowest_missing(&self, area: Area<'d>) -> Option<Tag> {
+    fn lowest_missing(&self, area: &Area<'d>) -> Option<Tag> {
         area.dictionary
             .members_of(area.block)
             .iter()
@@ -482,10 +521,10 @@ impl<'m, 'd> Walk<'_, 'm, 'd> {
         let faults = &self.faults;
         let invalid = |kind| move |tag| Invalid { tag, kind };
         let missing = || {
-            [Some(self.header), self.body, Some(self.trailer)]
+            [Some(&self.header), self.body.as_ref(), Some(&self.trailer)]
                 .into_iter()
                 .flatten()
-                .filter(|&area| self.lacks_any(area))
+                .filter(|area| self.lacks_any(area))
                 .find_map(|area| self.lowest_missing(area))
                 .or(faults.missing_in_entry)
         };
@@ -501,6 +540,17 @@ impl<'m, 'd> Walk<'_, 'm, 'd> {
             .or(faults.trailer)
             .or(faults.body);
         first.map_or(Ok(()), Err)
+    }
+}
+
+#[inline]
+fn is_listed(dictionary: &Dictionary, slot: &Slot, value: &[u8]) -> bool {
+    match value {
+        [byte @ 0..128] => dictionary.lists_byte(slot.field, *byte),
+        _ if slot.of_type.is_list() => value
+            .split(|&byte| byte == b' ')
+            .all(|part| dictionary.lists(slot.field, part)),
+        _ => dictionary.lists(slot.field, value),
     }
 }
 

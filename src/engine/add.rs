@@ -13,7 +13,6 @@ use super::slot::{Connection, Shown, Slot, Traffic};
 use crate::admin::COMMANDS_MAX;
 use crate::counters;
 use crate::journal::{Journal, Keeper, Recovery};
-use crate::session::SessionId;
 use crate::session::fix::{Role, Session};
 use crate::time::Now;
 use crate::wire::fix::Message;
@@ -30,6 +29,16 @@ pub(super) fn session(
 ) -> Result<(usize, Recovery), ConfigError> {
     config.check()?;
     let name = config.settings.id.to_string();
+    if let Some(told) = config.settings.logon.max_message_bytes
+        && told as usize > engine.max_message_bytes
+    {
+        return Err(ConfigError::Session {
+            session: name,
+            key: "settings.logon.max_message_bytes",
+            value: told.to_string(),
+            right: "at most max_message_bytes of the engine",
+        });
+    }
     if desk
         .slots
         .iter()
@@ -142,12 +151,4 @@ pub(super) fn most_specific(slots: &[Slot], logon: &Message<'_>, port: u16) -> O
     candidates
         .max_by_key(|&(parts, number)| (parts, std::cmp::Reverse(number)))
         .map(|(_, number)| number)
-}
-
-/// The identity, from our side, of the session a Logon asks for.
-pub(super) fn identity_of(logon: &Message<'_>) -> Option<SessionId> {
-    let begin_string = std::str::from_utf8(logon.begin_string()).ok()?;
-    let ours = std::str::from_utf8(logon.get(tag::TARGET_COMP_ID)?).ok()?;
-    let theirs = std::str::from_utf8(logon.get(tag::SENDER_COMP_ID)?).ok()?;
-    Some(SessionId::new(begin_string, ours, theirs))
 }

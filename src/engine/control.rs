@@ -8,6 +8,7 @@ use super::SessionHandle;
 use crate::admin::{Busy, CommandSender, Completion, HoldOrder, Operation, Outcome, Ticket};
 use crate::counters::{ConnectionState, ReadError, SessionEntry, SessionStatus, StatusReader};
 use crate::session::Text;
+use crate::session::fix::Decision;
 
 /// How often a status that is being written is looked at again.
 const BUSY_MAX: usize = 1000;
@@ -121,6 +122,21 @@ impl Controller {
     /// Too many commands are under way.
     pub fn disconnect(&mut self, session: SessionHandle, within: Duration) -> Result<Ticket, Busy> {
         self.command(session, Operation::Disconnect, within)
+    }
+
+    /// Decides over the Logon that the application put off under `ticket`, for example when an
+    /// authentication service has answered.
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn decide(
+        &mut self,
+        session: SessionHandle,
+        ticket: u64,
+        decision: Decision,
+        within: Duration,
+    ) -> Result<Ticket, Busy> {
+        self.command(session, Operation::Decide { ticket, decision }, within)
     }
 
     /// Starts both number series at 1 without ending the connection: makes the line quiet, then

@@ -444,6 +444,7 @@ impl Engine {
                     Garbled::TooLong { declared } if declared <= BELIEVABLE_BYTES => {
                         let fault = Fault::TooLong {
                             received: declared as u64,
+                            limit: self.config.max_message_bytes as u64,
                         };
                         entry.session.beyond_limit(now, fault, &mut entry.journal)
                     }
@@ -510,8 +511,8 @@ impl Engine {
                     source: peer.ip(),
                     port: door.port,
                 };
-                let welcomed = welcome(&mut self.desk, &message, knock, |desk, id| {
-                    let offered = |template: &Template| template.session_for(&message, id.clone());
+                let welcomed = welcome(&mut self.desk, &message, knock, |desk| {
+                    let offered = |template: &Template| template.session_for(&message);
                     let config = door.templates.iter().find_map(offered).ok_or(None)?;
                     if !porch::lets_in(&config.accept, peer.ip()) {
                         return Err(None);
@@ -717,7 +718,7 @@ fn welcome(
     desk: &mut Desk,
     message: &Message<'_>,
     knock: Knock,
-    add: impl FnOnce(&mut Desk, crate::session::SessionId) -> Result<usize, Option<super::ConfigError>>,
+    add: impl FnOnce(&mut Desk) -> Result<usize, Option<super::ConfigError>>,
 ) -> Result<Welcome, Unwelcome> {
     if message.msg_type() != msg_type::LOGON {
         return Err(Unwelcome::Fault(Fault::FirstMessageNotLogon));
@@ -726,14 +727,11 @@ fn welcome(
     let found = add::most_specific(&desk.slots, message, knock.port);
     let (slot, added) = match found {
         Some(slot) => (slot, false),
-        None => {
-            let id = add::identity_of(message).ok_or_else(unknown)?;
-            match add(desk, id) {
-                Ok(slot) => (slot, true),
-                Err(None) => return Err(unknown()),
-                Err(Some(error)) => return Err(Unwelcome::NotAdded(error)),
-            }
-        }
+        None => match add(desk) {
+            Ok(slot) => (slot, true),
+            Err(None) => return Err(unknown()),
+            Err(Some(error)) => return Err(Unwelcome::NotAdded(error)),
+        },
     };
     let entry = &mut desk.slots[slot];
     if !porch::lets_in(&entry.accept, knock.source) {

@@ -145,13 +145,13 @@ impl Desk {
         let session = handle(slot);
         loop {
             step = match (step, message) {
-                (Step::Retry(_), _) => return Handled::Later,
+                (Step::Retry(_) | Step::Undecided, _) => return Handled::Later,
                 (Step::Authenticate, Some(logon)) => {
                     let admission = app.on_logon_request(session, logon);
                     let Slot {
                         session, journal, ..
                     } = &mut self.slots[slot];
-                    session.admit(now, logon, admission, journal)
+                    session.admit(now, admission, journal)
                 }
                 (Step::LoggedOn, _) => {
                     let entry = &mut self.slots[slot];
@@ -582,6 +582,19 @@ impl Desk {
                     Err(Outcome::Done)
                 }
             },
+            Operation::Decide { ticket, decision } => {
+                let entry = &mut self.slots[slot];
+                match entry
+                    .session
+                    .decide(now, ticket, decision, &mut entry.journal)
+                {
+                    Ok(step) => {
+                        self.follow(now, slot, step, None, app);
+                        Err(Outcome::Done)
+                    }
+                    Err(refusal) => Err(refused(refusal)),
+                }
+            }
             Operation::ResetInSession => {
                 let entry = &mut self.slots[slot];
                 match entry.session.reset_in_session(now, &mut entry.journal) {
@@ -635,7 +648,7 @@ impl Desk {
                 entry.connect_at_once = true;
                 Ok(Goal::LoggedOn)
             }
-            (Phase::Down | Phase::LogonSent, _) => Ok(Goal::LoggedOn),
+            (Phase::Down | Phase::Admitting | Phase::LogonSent, _) => Ok(Goal::LoggedOn),
         }
     }
 
@@ -686,6 +699,7 @@ fn refused(refusal: Refusal) -> Outcome {
     Outcome::Refused(match refusal {
         Refusal::NotLoggedOn => "the session is not logged on",
         Refusal::LoggingOut => "the session is logging out",
+        Refusal::NothingToDecide => "no Logon waits for this decision",
         Refusal::Resetting => "a reset in session is under way",
         Refusal::NoResetSeqNumFlag => "the version has no ResetSeqNumFlag(141)",
         Refusal::Connected => "the session has a connection: log it out, or reset in session",

@@ -226,7 +226,7 @@ impl Desk {
             (_, Connection::Connecting { .. }) | (Phase::LogonSent, _) => {
                 Step::Close(Cause::OutOfSchedule)
             }
-            (Phase::Down, Connection::Open { .. }) => match hours.refusal {
+            (Phase::Down | Phase::Admitting, Connection::Open { .. }) => match hours.refusal {
                 Refuse::Silently => session.shut_out(Fault::OutOfSchedule),
                 Refuse::WithLogout => session.turn_away(now, Fault::OutOfSchedule, journal),
             },

@@ -30,9 +30,9 @@ pub use self::admin_socket::{AdminSocket, AdminSocketConfig, AdminSocketError};
 pub use self::application::{Application, Event, Inbound};
 pub use self::clock::{Clock, Ticker};
 pub use self::config::{
-    Accept, ConfigError, Connect, Destination, EngineConfig, Failover, IdentityPattern, Listen, Need,
-    NotADestination, NotASubnet, Opened, Plan, Planned, Problem, Problems, SessionConfig, Start,
-    Strangers, Subnet, Template, nearest, quickfix,
+    Accept, ConfigError, Connect, Destination, EngineConfig, Failover, IdentityParts, IdentityPattern,
+    Listen, Need, NotADestination, NotASubnet, Opened, Plan, Planned, Problem, Problems, SessionConfig,
+    Start, Strangers, Subnet, Template, nearest, quickfix,
 };
 use self::control::Directory;
 pub use self::control::{Controller, StatusError};

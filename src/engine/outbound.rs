@@ -5,10 +5,10 @@ use super::desk::{Desk, Flushed, WISHES_MAX};
 use super::slot::Slot;
 use crate::admin::{HoldOrder, Operation};
 use crate::counters::Stage;
-use crate::session::fix::{Phase, Sent};
+use crate::session::fix::{Decision, Peer, Phase, Sent};
 use crate::session::{Outbox as _, Queued, Refusal, SessionId, Text};
 use crate::time::Now;
-use crate::wire::fix::FrameWriter;
+use crate::wire::fix::{FrameWriter, HeaderFields};
 
 /// How long a message may be unless [`Outbound::send_sized`] says otherwise, in bytes.
 pub const MESSAGE_ROOM: usize = 4096;
@@ -60,6 +60,23 @@ impl<'a> Outbound<'a> {
         room: usize,
         write: impl FnOnce(&mut FrameWriter<'_>),
     ) -> Result<Sent, Refusal> {
+        self.send_with(session, msg_type, None, room, write)
+    }
+
+    /// As [`Outbound::send_sized`], with `fields` in the header beside those of the session: where the
+    /// message is routed to, or ApplVerID(1128) if it has another application version than the
+    /// session.
+    ///
+    /// # Errors
+    /// As [`Outbound::send`].
+    pub fn send_with(
+        &mut self,
+        session: SessionHandle,
+        msg_type: &[u8],
+        fields: Option<&HeaderFields<'_>>,
+        room: usize,
+        write: impl FnOnce(&mut FrameWriter<'_>),
+    ) -> Result<Sent, Refusal> {
         let asked_at = self.desk.ticker.now();
         let at = session.0 as usize;
         let Some(Slot {
@@ -68,7 +85,7 @@ impl<'a> Outbound<'a> {
         else {
             return Err(Refusal::UnknownSession);
         };
-        let sent = session.send(self.now, msg_type, room, write, journal);
+        let sent = session.send_with(self.now, msg_type, fields, room, write, journal);
         if !matches!(sent, Ok(Sent::Now(_))) {
             // It goes to no socket now. What else follows is settled at the end of the cycle.
             if matches!(sent, Ok(_) | Err(Refusal::Full(_))) {
@@ -99,6 +116,13 @@ impl<'a> Outbound<'a> {
         self.desk
             .slot(session)
             .is_some_and(|slot| slot.session.phase() == Phase::Up)
+    }
+
+    /// What the peer of a session said of itself when it last logged on: its message types, the
+    /// longest message it takes, its application version.
+    #[must_use]
+    pub fn peer(&self, session: SessionHandle) -> Option<&Peer> {
+        self.desk.slot(session).map(|slot| slot.session.peer())
     }
 
     /// Who a session is.
@@ -136,6 +160,19 @@ impl<'a> Outbound<'a> {
     /// There is no such session, or too much was asked for in one cycle already.
     pub fn disconnect(&mut self, session: SessionHandle) -> Result<(), Refusal> {
         self.wish(session, Operation::Disconnect)
+    }
+
+    /// Decides, at the end of the cycle, over the Logon that was put off under `ticket`.
+    ///
+    /// # Errors
+    /// There is no such session, or too much was asked for in one cycle already.
+    pub fn decide(
+        &mut self,
+        session: SessionHandle,
+        ticket: u64,
+        decision: Decision,
+    ) -> Result<(), Refusal> {
+        self.wish(session, Operation::Decide { ticket, decision })
     }
 
     /// Starts both number series of a session at 1 without ending the connection, at the end of the

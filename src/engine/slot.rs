@@ -194,7 +194,9 @@ impl Slot {
         let journal = self.journal.stat();
         let state = match (self.session.phase(), self.connection) {
             (_, Connection::Connecting { .. }) => ConnectionState::Connecting,
-            (Phase::Down, Connection::Open { .. }) => ConnectionState::AwaitLogon,
+            (Phase::Down, Connection::Open { .. }) | (Phase::Admitting, _) => {
+                ConnectionState::AwaitLogon
+            }
             (Phase::Down, _) => ConnectionState::Down,
             (Phase::LogonSent, _) => ConnectionState::LogonSent,
             (Phase::Up | Phase::Resetting, _) => ConnectionState::Up,

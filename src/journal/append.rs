@@ -38,6 +38,10 @@ impl Outbox for Journal {
         self.numbers.began
     }
 
+    fn is_all_sent(&self) -> bool {
+        self.unsent_len() == 0
+    }
+
     fn claim(&mut self, class: Class, len: usize) -> Result<&mut [u8], Full> {
         self.claimed = None;
         self.may_send(class, len)?;

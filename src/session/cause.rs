@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Fault, Full, Text};
+use super::{Farewell, Fault, Full};
 
 /// The code of the first fault; the others follow in the order of [`Fault::NAMES`].
 const FIRST_FAULT_CODE: u32 = 100;
@@ -12,12 +12,12 @@ const FIRST_FAULT_CODE: u32 = 100;
 pub enum Cause {
     /// The peer answered the Logout we sent.
     LogoutConfirmed,
-    /// The peer logged out, with its Text(58).
-    PeerLogout(Text),
-    /// The peer answered our Logon with a Logout, with its Text(58).
-    LogonRefused(Text),
-    /// Our application refused the peer's Logon, with the Text(58) it was given.
-    LogonDenied(Text),
+    /// The peer logged out, and said this.
+    PeerLogout(Farewell),
+    /// The peer answered our Logon with a Logout that said this.
+    LogonRefused(Farewell),
+    /// Our application refused the peer's Logon, and this is what the peer was told.
+    LogonDenied(Farewell),
     /// A mistake of the peer.
     Fault(Fault),
     /// The peer closed the connection, or it broke, without a Logout. Abnormal.
@@ -81,9 +81,9 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LogoutConfirmed => f.write_str("logged out as asked"),
-            Self::PeerLogout(text) => write!(f, "the peer logged out: {text}"),
-            Self::LogonRefused(text) => write!(f, "the peer refused our Logon: {text}"),
-            Self::LogonDenied(text) => write!(f, "we refused the peer's Logon: {text}"),
+            Self::PeerLogout(said) => write!(f, "the peer logged out: {said}"),
+            Self::LogonRefused(said) => write!(f, "the peer refused our Logon: {said}"),
+            Self::LogonDenied(said) => write!(f, "we refused the peer's Logon: {said}"),
             Self::Fault(fault) => write!(f, "{fault}"),
             Self::ConnectionLost => f.write_str("the connection was lost without a Logout"),
             Self::ConnectFailed(kind) => write!(f, "could not connect: {kind}"),
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_code_means_what_its_cause_says() {
-        let text = Text::lossy(b"x");
+        let text = Farewell::from(crate::session::Text::lossy(b"x"));
         for cause in [
             Cause::LogoutConfirmed,
             Cause::PeerLogout(text),

@@ -4,7 +4,8 @@
 
 use std::fmt::{self, Write as _};
 
-use super::Text;
+use super::{Farewell, SessionStatus, Text};
+use crate::wire::fix::ApplVersion;
 use crate::wire::fix::tag::{self, Tag};
 
 /// What is done about a fault.
@@ -105,6 +106,14 @@ catalogue! {
     OutOfSchedule => Close,
     /// A field of the Logon is missing or cannot be accepted.
     BadLogonField { tag: Tag, defect: Defect } => LogoutAndClose,
+    /// HeartBtInt(108) is negative, or outside of what is taken.
+    HeartBtInt { min_s: u32, max_s: u32 } => LogoutAndClose,
+    /// TestMessageIndicator(464) is not that of this environment.
+    TestMessageIndicator => LogoutAndClose,
+    /// DefaultApplVerID(1137) names a version that is not taken.
+    DefaultApplVerId { ours: ApplVersion } => LogoutAndClose,
+    /// NextExpectedMsgSeqNum(789) above the number we would send next.
+    NextExpectedTooHigh { expected: u64, received: u64 } => LogoutAndClose,
     /// EncryptMethod(98) is not 0.
     EncryptMethod => RejectAndLogout(7),
     /// ResetSeqNumFlag(141)=Y with a MsgSeqNum(34) other than 1.
@@ -125,7 +134,7 @@ catalogue! {
     /// Bytes that are no sound frame, after logon. Shows up as a gap with the next good message.
     Garbled => Ignore,
     /// A frame longer than the largest message we take.
-    TooLong { received: u64 } => LogoutAndClose,
+    TooLong { received: u64, limit: u64 } => LogoutAndClose,
     /// More fields than the index holds.
     TooManyFields => LogoutAndClose,
     /// MsgSeqNum(34) is missing or unreadable. Points at a defect that no retry cures.
@@ -149,6 +158,8 @@ catalogue! {
     Value { tag: Tag } => Reject(5),
     /// A value that cannot be read as its type.
     Format { tag: Tag } => Reject(6),
+    /// ApplVerID(1128) names a version that has no dictionary here.
+    ApplVerId => Reject(18),
     /// A Reject(3) that is itself invalid. Never answered with a Reject.
     InvalidReject => Ignore,
 
@@ -198,6 +209,26 @@ impl Fault {
         text
     }
 
+    /// What the Logout over it says.
+    #[must_use]
+    pub fn farewell(&self) -> Farewell {
+        Farewell {
+            text: self.text(),
+            status: self.session_status(),
+        }
+    }
+
+    /// SessionStatus(1409) of the Logout over it, where there is a value for that.
+    #[must_use]
+    pub fn session_status(&self) -> Option<SessionStatus> {
+        match self {
+            Self::OnHold | Self::OutOfSchedule => Some(SessionStatus::LOGON_NOT_ALLOWED_NOW),
+            Self::SeqTooLow { .. } => Some(SessionStatus::MSG_SEQ_NUM_TOO_LOW),
+            Self::NextExpectedTooHigh { .. } => Some(SessionStatus::NEXT_EXPECTED_TOO_HIGH),
+            _ => None,
+        }
+    }
+
     /// RefTagID(371): the field the fault is about.
     #[must_use]
     pub fn ref_tag(&self) -> Option<Tag> {
@@ -210,6 +241,7 @@ impl Fault {
             | Self::Format { tag }
             | Self::ResendRange { tag } => Some(tag),
             Self::EncryptMethod => Some(tag::ENCRYPT_METHOD),
+            Self::ApplVerId => Some(tag::APPL_VER_ID),
             Self::SendingTime => Some(tag::SENDING_TIME),
             Self::NoOrigSendingTime | Self::OrigSendingTime | Self::OrigSendingTimeStale => {
                 Some(tag::ORIG_SENDING_TIME)
@@ -271,6 +303,31 @@ impl fmt::Display for Fault {
             } => {
                 write!(f, "Value of tag {tag} in Logon is not acceptable")
             }
+            Self::HeartBtInt { min_s, max_s } if min_s == max_s => {
+                write!(f, "HeartBtInt must be {min_s}")
+            }
+            Self::HeartBtInt { min_s, max_s } => {
+                write!(
+                    f,
+                    "HeartBtInt must not be negative, and between {min_s} and {max_s}"
+                )
+            }
+            Self::TestMessageIndicator => {
+                f.write_str("TestMessageIndicator is not that of this environment")
+            }
+            Self::DefaultApplVerId { ours } => {
+                let ours = ours.appl_ver_id();
+                write!(
+                    f,
+                    "DefaultApplVerID(1137) is not supported, expected {ours}"
+                )
+            }
+            Self::NextExpectedTooHigh { expected, received } => {
+                write!(
+                    f,
+                    "NextExpectedMsgSeqNum too high, expecting {expected} but received {received}"
+                )
+            }
             Self::EncryptMethod => f.write_str("EncryptMethod(98) must be 0"),
             Self::ResetNotAtOne { received } => {
                 write!(
@@ -289,10 +346,10 @@ impl fmt::Display for Fault {
             Self::NotALogonAnswer => f.write_str("Logon was not answered with Logon or Logout"),
             Self::LogonWhileLoggedOn => f.write_str("Logon without ResetSeqNumFlag while logged on"),
             Self::Garbled => f.write_str("Garbled message"),
-            Self::TooLong { received } => {
+            Self::TooLong { received, limit } => {
                 write!(
                     f,
-                    "Message of {received} bytes is longer than MaxMessageSize"
+                    "Message of {received} bytes is longer than MaxMessageSize {limit}"
                 )
             }
             Self::TooManyFields => f.write_str("Message has too many fields"),
@@ -305,6 +362,7 @@ impl fmt::Display for Fault {
             Self::Empty { .. } => f.write_str("Tag specified without a value"),
             Self::Value { .. } => f.write_str("Value is incorrect (out of range) for this tag"),
             Self::Format { .. } => f.write_str("Incorrect data format for value"),
+            Self::ApplVerId => f.write_str("Invalid or unsupported application version"),
             Self::RateExceeded => f.write_str("Throttle limit exceeded"),
             Self::Flood => f.write_str("Throttle limit exceeded, session ends"),
             Self::InvalidReject => f.write_str("Invalid Reject"),

@@ -4,6 +4,7 @@
 //! (DESIGN decision 1). What it sends it writes into an [`Outbox`], which it knows only as a trait.
 
 mod cause;
+mod farewell;
 mod fault;
 pub mod fix;
 mod hold;
@@ -14,6 +15,7 @@ pub mod schedule;
 mod text;
 
 pub use cause::Cause;
+pub use farewell::{Farewell, SessionStatus};
 pub use fault::{Defect, Disposition, Fault, FaultCounts};
 pub use hold::Hold;
 pub use identity::SessionId;

@@ -89,6 +89,9 @@ pub trait Outbox {
     /// When this pair of number series began.
     fn series_began(&self) -> Utc;
 
+    /// Whether everything committed on this connection is on the wire.
+    fn is_all_sent(&self) -> bool;
+
     /// Claims exactly `len` contiguous bytes. A claim that is not committed never happened; a second
     /// claim replaces the first.
     ///
@@ -267,6 +270,10 @@ pub(super) mod shelf {
 
         fn series_began(&self) -> Utc {
             Utc::default()
+        }
+
+        fn is_all_sent(&self) -> bool {
+            true
         }
 
         fn claim(&mut self, _: Class, len: usize) -> Result<&mut [u8], Full> {

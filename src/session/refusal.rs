@@ -22,6 +22,12 @@ pub enum Refusal {
     NoResetSeqNumFlag,
     /// There is a connection, and what was asked for is for a session without one.
     Connected,
+    /// A message with credentials is sent at once or not at all, and never kept for later.
+    HoldsCredentials,
+    /// No Logon waits for the decision that was given.
+    NothingToDecide,
+    /// The message is longer than the peer takes: MaxMessageSize(383) of its Logon, in bytes.
+    LongerThanPeerTakes(u64),
     /// Back-pressure: there is no room for an application message now. Session-level messages still
     /// go out.
     Full(Full),
@@ -47,6 +53,11 @@ impl fmt::Display for Refusal {
             Self::Resetting => f.write_str("a reset in session is under way"),
             Self::NoResetSeqNumFlag => f.write_str("the version has no ResetSeqNumFlag(141)"),
             Self::Connected => f.write_str("the session has a connection"),
+            Self::HoldsCredentials => f.write_str("a message with credentials is not kept for later"),
+            Self::NothingToDecide => f.write_str("no Logon waits for this decision"),
+            Self::LongerThanPeerTakes(bytes) => {
+                write!(f, "the peer takes messages of up to {bytes} bytes")
+            }
             Self::Full(Full::Unsent) => {
                 f.write_str("the peer does not read: unsent bytes are at the limit")
             }

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use pinfix::admin::Operation;
 use pinfix::engine::{Application, Event, Inbound, Outbound, SessionHandle};
-use pinfix::session::fix::{Admission, Loss, Verdict};
-use pinfix::session::{Cause, Text};
+use pinfix::session::fix::{Admission, Loss, MsgDirection, Verdict};
+use pinfix::session::{Cause, Farewell, SessionStatus, Text};
 use pinfix::wire::fix::{Message, msg_type, tag};
 
 use super::script::Answer;
@@ -41,7 +41,8 @@ pub struct App {
     /// Faults seen in causes and events.
     pub faults: Vec<&'static str>,
     pub answer: Answer,
-    pub refuse: Option<String>,
+    /// What is said to every Logon; if nothing, the password decides.
+    pub admission: Option<Admission>,
     pub password: Option<String>,
     pub callback: Option<Operation>,
     /// Failed connections are told with their address.
@@ -54,7 +55,7 @@ impl App {
             told: VecDeque::new(),
             faults: Vec::new(),
             answer: Answer::Accept,
-            refuse: None,
+            admission: None,
             password: None,
             callback: None,
             tells_address: false,
@@ -62,21 +63,27 @@ impl App {
     }
 
     fn cause(&mut self, what: &str, cause: &Cause) {
-        let (name, text) = match cause {
+        let (name, said) = match cause {
             Cause::Fault(fault) => {
                 self.faults.push(fault.name());
                 (fault.name().to_owned(), None)
             }
-            Cause::PeerLogout(text) => ("PeerLogout".to_owned(), Some(*text)),
-            Cause::LogonRefused(text) => ("LogonRefused".to_owned(), Some(*text)),
-            Cause::LogonDenied(text) => ("LogonDenied".to_owned(), Some(*text)),
+            Cause::PeerLogout(said) => ("PeerLogout".to_owned(), Some(*said)),
+            Cause::LogonRefused(said) => ("LogonRefused".to_owned(), Some(*said)),
+            Cause::LogonDenied(said) => ("LogonDenied".to_owned(), Some(*said)),
             Cause::NoRoom(full) => (format!("NoRoom {full:?}"), None),
             Cause::ConnectFailed(kind) => (format!("ConnectFailed {kind:?}"), None),
             plain => (format!("{plain:?}"), None),
         };
         let mut told = Told::new(format!("{what} {name}"));
-        if let Some(text) = text.filter(|text| !text.is_empty()) {
-            told.fields.push((tag::TEXT, text.as_bytes().to_vec()));
+        if let Some(said) = said {
+            if !said.text.is_empty() {
+                told.fields.push((tag::TEXT, said.text.as_bytes().to_vec()));
+            }
+            if let Some(SessionStatus(status)) = said.status {
+                told.fields
+                    .push((tag::SESSION_STATUS, status.to_string().into_bytes()));
+            }
         }
         self.told.push_back(told);
     }
@@ -88,15 +95,52 @@ impl Application for App {
             .password
             .as_ref()
             .is_some_and(|password| logon.get(tag::PASSWORD) != Some(password.as_bytes()));
-        match &self.refuse {
-            Some(text) => Admission::Refuse(Text::new(text).unwrap()),
-            None if wrong => Admission::Refuse(Text::new("Invalid username or password").unwrap()),
+        match self.admission {
+            Some(admission) => admission,
+            None if wrong => Admission::Refuse(Farewell {
+                text: Text::new("Invalid username or password").unwrap(),
+                status: Some(SessionStatus::INVALID_CREDENTIALS),
+            }),
             None => Admission::Admit,
         }
     }
 
-    fn on_logon(&mut self, _: SessionHandle, _: &mut Outbound<'_>) {
-        self.told.push_back(Told::new("app logon".into()));
+    fn on_logon(&mut self, session: SessionHandle, out: &mut Outbound<'_>) {
+        let mut told = Told::new("app logon".into());
+        let peer = out.peer(session).unwrap();
+        let mut say = |tag, value: String| told.fields.push((tag, value.into_bytes()));
+        say(tag::HEART_BT_INT, peer.heartbeat_s.to_string());
+        say(
+            tag::DEFAULT_APPL_VER_ID,
+            peer.appl_version.appl_ver_id().to_owned(),
+        );
+        if let Some(bytes) = peer.max_message_bytes {
+            say(tag::MAX_MESSAGE_SIZE, bytes.to_string());
+        }
+        if peer.is_test {
+            say(tag::TEST_MESSAGE_INDICATOR, "Y".to_owned());
+        }
+        if !peer.msg_types.is_empty() {
+            say(tag::NO_MSG_TYPES, peer.msg_types.len().to_string());
+            let types: Vec<_> = peer
+                .msg_types
+                .iter()
+                .map(|entry| {
+                    let way = match entry.direction {
+                        Some(MsgDirection::Send) => ">",
+                        Some(MsgDirection::Receive) => "<",
+                        None => "?",
+                    };
+                    let version = entry
+                        .appl_version
+                        .map_or("", |version| version.appl_ver_id());
+                    let default = if entry.is_default { "!" } else { "" };
+                    format!("{}{way}{version}{default}", entry.msg_type)
+                })
+                .collect();
+            say(tag::REF_MSG_TYPE, types.join(","));
+        }
+        self.told.push_back(told);
     }
 
     fn on_message(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict {
@@ -109,7 +153,13 @@ impl Application for App {
             words.push_str(" poss-resend");
         }
         assert_eq!(message.uint(tag::MSG_SEQ_NUM), Ok(inbound.delivery.seq));
-        self.told.push_back(Told::with(words, message));
+        let mut told = Told::with(words, message);
+        // As if the version were a field of every message.
+        let version = inbound.delivery.appl_version.appl_ver_id();
+        told.fields.retain(|(tag, _)| *tag != tag::APPL_VER_ID);
+        told.fields
+            .push((tag::APPL_VER_ID, version.as_bytes().to_vec()));
+        self.told.push_back(told);
         if let Some(operation) = self.callback.take() {
             out.command(inbound.session, operation).unwrap();
         }

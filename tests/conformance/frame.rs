@@ -13,9 +13,9 @@ pub const PEER: &str = "PEER";
 const SOH: u8 = 1;
 
 /// Header fields that go in front of the body wherever they stand in a scenario line.
-const HEADER: [&str; 15] = [
-    "1128", "43", "97", "122", "50", "57", "115", "116", "128", "129", "142", "143", "144", "145",
-    "369",
+const HEADER: [&str; 17] = [
+    "1128", "1129", "1156", "43", "97", "122", "50", "57", "115", "116", "128", "129", "142", "143",
+    "144", "145", "369",
 ];
 
 /// What a composed frame is filled in with.

@@ -43,9 +43,10 @@
 //! skip 24h                     time passes, and the engine is not called meanwhile
 //! send TYPE FIELDS             the application sends          send-many N BYTES
 //! verdict accept | report | reject REASON TAG TEXT | business REASON TEXT    to messages from now on
-//! admission refuse TEXT        to Logons from now on
+//! admission admit | admit-with STATUS | refuse TEXT | refuse-with STATUS TEXT | later TICKET
+//!                              to Logons from now on; STATUS is a SessionStatus(1409)
 //! operator logon | logout TEXT | hold TEXT | release | disconnect | reset-in-session | reset-numbers
-//!   [within 5s]
+//!   | decide TICKET ADMISSION [within 5s]
 //! operator-of-unknown ...      the same for a session the engine does not have
 //! callback ...                 the same, asked for inside the next delivery
 //! restart                      the process is killed and started again on the same journal
@@ -59,6 +60,8 @@
 //! dialled [ADDRESS]            the engine has asked for a connection that is not answered yet
 //! open / closed / ended / gone the connection; ended: half-closed by the engine; closed: and the
 //!                              peer closes too; gone: the engine has let go of it
+//! app logon: with 108, 1137, 383, 464, 384 and 372 (D>6!,8< : type, direction, version, default) of
+//!                              the peer; with 1128 on each message
 //! app logon | logout CAUSE | TYPE [poss-dup] [poss-resend] FIELDS | reject FIELDS | refused WHY
 //! event turned-away FAULT | logon-failed CAUSE | connect-failed KIND | reset CAUSE
 //! events N WORDS               the same N times

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pinfix::admin::{HoldOrder, Operation};
-use pinfix::session::Text;
-use pinfix::session::fix::Role;
 use pinfix::session::fix::rules::{ALL, Rules};
+use pinfix::session::fix::{Admission, Decision, Role};
+use pinfix::session::{Farewell, SessionStatus, Text};
 
 /// One scenario as written, before it is expanded to versions and roles.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ pub enum Action {
     Send(Vec<u8>, Vec<Field>),
     SendMany(u64, usize),
     Verdict(Answer),
-    Admission(String),
+    Admission(Admission),
     Operator {
         operation: Box<Operation>,
         unknown: bool,
@@ -329,11 +329,7 @@ fn action(word: &str, rest: &str) -> Result<Option<Action>, String> {
             Action::SendMany(number(times)?, number(bytes)? as usize)
         }
         "verdict" => Action::Verdict(answer(rest)?),
-        "admission" => Action::Admission(
-            rest.strip_prefix("refuse ")
-                .ok_or("expected refuse TEXT")?
-                .into(),
-        ),
+        "admission" => Action::Admission(admission(rest)?),
         "operator" | "operator-of-unknown" => {
             let (rest, within) = match rest.split_once(" within ") {
                 Some((rest, within)) => (rest, span(within)?),
@@ -428,6 +424,33 @@ fn given(rest: &str) -> Result<Action, String> {
     })
 }
 
+/// `admit`, `admit-with STATUS`, `refuse TEXT`, `refuse-with STATUS TEXT`, `later TICKET`.
+fn admission(rest: &str) -> Result<Admission, String> {
+    let (word, rest) = split_word(rest);
+    let text = |text: &str| Text::new(text).map_err(|error| error.to_string());
+    let status = |text: &str| number(text).map(|number| SessionStatus(number as u32));
+    Ok(match word {
+        "admit" => Admission::Admit,
+        "admit-with" => Admission::AdmitWith(status(rest)?),
+        "refuse" => Admission::Refuse(text(rest)?.into()),
+        "refuse-with" => {
+            let (code, rest) = split_word(rest);
+            Admission::Refuse(Farewell {
+                text: text(rest)?,
+                status: Some(status(code)?),
+            })
+        }
+        "later" => Admission::Later(number(rest)?),
+        _ => {
+            return Err(
+                "expected admit, admit-with STATUS, refuse TEXT, refuse-with STATUS TEXT or \
+                        later TICKET"
+                    .into(),
+            );
+        }
+    })
+}
+
 fn operation(rest: &str) -> Result<Operation, String> {
     let (word, rest) = split_word(rest);
     let held = || -> Result<HoldOrder, String> {
@@ -444,6 +467,19 @@ fn operation(rest: &str) -> Result<Operation, String> {
         "disconnect" => Ok(Operation::Disconnect),
         "reset-in-session" => Ok(Operation::ResetInSession),
         "reset-numbers" => Ok(Operation::ResetNumbers),
+        "decide" => {
+            let (ticket, rest) = split_word(rest);
+            let decision = match admission(rest)? {
+                Admission::Admit => Decision::Admit(None),
+                Admission::AdmitWith(status) => Decision::Admit(Some(status)),
+                Admission::Refuse(farewell) => Decision::Refuse(farewell),
+                Admission::Later(_) => return Err("a decision is made once".into()),
+            };
+            Ok(Operation::Decide {
+                ticket: number(ticket)?,
+                decision,
+            })
+        }
         _ => Err(
             "expected logon, logout TEXT, hold TEXT, release, disconnect, reset-in-session or \
                   reset-numbers"

@@ -266,7 +266,7 @@ pub fn peer_restarts(plan: Plan) -> Result<(), Failure> {
         }
         let ends = rig.ours.seen().ends.clone();
         rig.expect(
-            ends == [Cause::PeerLogout(Text::EMPTY), Cause::ConnectionLost],
+            ends == [Cause::PeerLogout(Text::EMPTY.into()), Cause::ConnectionLost],
             &format!("connections ended by {ends:?}"),
         )?;
         rig.peer.stop(STEP_WAIT)
@@ -319,7 +319,7 @@ pub fn peer_logs_out(plan: Plan) -> Result<(), Failure> {
         rig.peer.wait("logout-sent bye for now", STEP_WAIT)?;
         rig.peer.wait("down", STEP_WAIT)?;
         rig.ours.until("the peer's Logout", STEP_WAIT, |seen| {
-            seen.ends == [Cause::PeerLogout(Text::lossy(b"bye for now"))]
+            seen.ends == [Cause::PeerLogout(Text::lossy(b"bye for now").into())]
         })?;
         thread::sleep(RECONNECT_SPAN);
         let logons = rig.ours.seen().logons;

@@ -9,7 +9,10 @@ mod exchange;
 mod interrupt;
 mod journal;
 mod latency;
+mod metrics;
 mod report;
+mod status;
+mod top;
 mod version;
 
 use std::process::ExitCode;
@@ -51,6 +54,8 @@ enum Command {
     Latency(latency::Arguments),
     #[command(subcommand)]
     Journal(journal::Command),
+    Metrics(metrics::Arguments),
+    Top(top::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +65,8 @@ fn main() -> ExitCode {
         Command::Admin(arguments) => admin::run(arguments),
         Command::Latency(arguments) => latency::run(arguments),
         Command::Journal(command) => journal::run(command),
+        Command::Metrics(arguments) => metrics::run(arguments),
+        Command::Top(arguments) => top::run(arguments),
     };
     done.unwrap_or_else(|error| {
         eprintln!("pinfix: {error:#}");

@@ -19,7 +19,7 @@ pub use self::plan::{Need, Opened, Plan, Planned, Start};
 pub use self::porch::{Listen, Strangers};
 pub use self::problem::{Problem, Problems};
 pub use self::subnet::{NotASubnet, Subnet};
-pub use self::template::{IdentityPattern, Template};
+pub use self::template::{IdentityParts, IdentityPattern, Template};
 use super::net::SocketOptions;
 use crate::journal::{JournalConfig, Location};
 use crate::session::SessionId;

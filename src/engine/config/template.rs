@@ -13,6 +13,8 @@ use crate::wire::fix::{Message, tag};
 pub struct Template {
     /// The versions that are served.
     pub rules: Vec<&'static Rules>,
+    /// What of a Logon makes up the identity of its session.
+    pub identity: IdentityParts,
     /// The identities that are served; empty serves every one.
     pub allow: Vec<IdentityPattern>,
     /// The identities that are not, whatever is allowed.
@@ -30,6 +32,7 @@ impl Template {
     pub fn new(rules: Vec<&'static Rules>, config: SessionConfig) -> Self {
         Self {
             rules,
+            identity: IdentityParts::default(),
             allow: Vec::new(),
             deny: Vec::new(),
             config,
@@ -37,13 +40,10 @@ impl Template {
         }
     }
 
-    /// The session `id` that a Logon asks for, if its version and its identity are served.
-    pub(in crate::engine) fn session_for(
-        &self,
-        logon: &Message<'_>,
-        id: SessionId,
-    ) -> Option<SessionConfig> {
+    /// The session that a Logon asks for, if its version and its identity are served.
+    pub(in crate::engine) fn session_for(&self, logon: &Message<'_>) -> Option<SessionConfig> {
         let rules = self.rules_for(logon)?;
+        let id = self.identity.of(logon)?;
         if !self.serves(&id) {
             return None;
         }
@@ -76,6 +76,40 @@ impl Template {
         // The identity of a template is a placeholder.
         config.settings.id = SessionId::new(config.settings.rules.begin_string, "any", "any");
         config.check()
+    }
+}
+
+/// What of a Logon makes up the identity of a session made for it, beside BeginString(8) and the
+/// CompIDs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IdentityParts {
+    /// Nothing: one session per pair of firms.
+    #[default]
+    CompIds,
+    /// SenderSubID(50) and TargetSubID(57), where the Logon has them: one session per user or desk.
+    SubIds,
+    /// Those, and SenderLocationID(142) and TargetLocationID(143).
+    SubAndLocationIds,
+}
+
+impl IdentityParts {
+    /// The identity, from our side, of the session a Logon asks for.
+    fn of(self, logon: &Message<'_>) -> Option<SessionId> {
+        let text = |tag| std::str::from_utf8(logon.get(tag)?).ok();
+        let begin_string = std::str::from_utf8(logon.begin_string()).ok()?;
+        let ours = text(tag::TARGET_COMP_ID)?;
+        let theirs = text(tag::SENDER_COMP_ID)?;
+        let mut id = SessionId::new(begin_string, ours, theirs);
+        let part = |tag| text(tag).filter(|part| !part.is_empty()).map(str::to_owned);
+        if self != Self::CompIds {
+            id.sender_sub_id = part(tag::TARGET_SUB_ID);
+            id.target_sub_id = part(tag::SENDER_SUB_ID);
+        }
+        if self == Self::SubAndLocationIds {
+            id.sender_location_id = part(tag::TARGET_LOCATION_ID);
+            id.target_location_id = part(tag::SENDER_LOCATION_ID);
+        }
+        Some(id)
     }
 }
 

@@ -4,10 +4,11 @@ use std::fmt::{self, Write as _};
 use std::ops::Range;
 
 use super::Kind;
+use super::peer::MsgDirection;
 use super::resend::Copied;
 use super::rules::Rules;
 use super::settings::{LogonField, Settings, SettingsError};
-use crate::session::{Class, Full, InboundAt, Outbox, Refusal, Replay, Text};
+use crate::session::{Class, Farewell, Full, InboundAt, Outbox, Refusal, Replay, SessionStatus, Text};
 use crate::time::{Now, TimestampPrecision, TimestampWriter, Utc};
 use crate::wire::fix::tag::{self, Tag};
 use crate::wire::fix::{
@@ -63,6 +64,36 @@ pub(super) struct LogonTerms {
     pub(super) heartbeat_s: u32,
     /// ResetSeqNumFlag(141)=Y.
     pub(super) reset: bool,
+    /// TestMessageIndicator(464)=Y.
+    pub(super) is_test: bool,
+    /// NextExpectedMsgSeqNum(789).
+    pub(super) next_expected: Option<u64>,
+    /// SessionStatus(1409).
+    pub(super) status: Option<SessionStatus>,
+}
+
+/// An application message, but for its body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outgoing<'a> {
+    pub(super) msg_type: &'a [u8],
+    /// In the header, beside those of the session.
+    pub(super) fields: Option<&'a HeaderFields<'a>>,
+    /// The longest the whole frame may be, in bytes.
+    pub(super) room: usize,
+    /// The longest frame that the peer takes, in bytes.
+    pub(super) limit: Option<u64>,
+    pub(super) destiny: Destiny,
+}
+
+/// LastMsgSeqNumProcessed(369).
+#[derive(Clone, Copy, Debug)]
+enum LastProcessed {
+    Off,
+    /// On every message. The message of this number is being answered, or was answered last, and may
+    /// not be counted yet.
+    On {
+        answering: u64,
+    },
 }
 
 /// Writes the messages of one session.
@@ -71,7 +102,10 @@ pub(super) struct Pen {
     stamp: TimestampWriter,
     precision: TimestampPrecision,
     rules: &'static Rules,
-    /// The last Logon as it goes on the wire; the outbox keeps it masked.
+    last_processed: LastProcessed,
+    /// Whether a Logon holds secrets.
+    has_secrets: bool,
+    /// The last message with credentials as it goes on the wire; the outbox keeps it masked.
     logon: Box<[u8]>,
     logon_len: usize,
     /// Finds the secrets in it.
@@ -117,9 +151,20 @@ impl Pen {
                 TimestampPrecision::Seconds
             },
             rules: settings.rules,
+            last_processed: if settings.logon.last_processed
+                && settings.rules.last_msg_seq_num_processed
+            {
+                LastProcessed::On { answering: 0 }
+            } else {
+                LastProcessed::Off
+            },
+            has_secrets: settings
+                .logon_fields
+                .iter()
+                .any(|field| tag::is_secret(field.tag)),
             logon: vec![0; logon_room(settings)].into_boxed_slice(),
             logon_len: 0,
-            index: FieldIndex::with_capacity(LOGON_FIELDS_MAX),
+            index: FieldIndex::with_capacity(LOGON_FIELDS_MAX + 6 * settings.logon.msg_types.len()),
         };
         pen.try_logon(settings)?;
         Ok(pen)
@@ -135,15 +180,37 @@ impl Pen {
         let terms = LogonTerms {
             heartbeat_s: u32::MAX,
             reset: true,
+            is_test: true,
+            next_expected: Some(u64::MAX),
+            status: Some(SessionStatus(u32::MAX)),
         };
         let time = self.stamp.write(Utc(u64::MAX), self.precision);
         let kind = msg_type::LOGON;
-        let mut writer = FrameWriter::begin(&mut self.logon, &self.header, kind, u64::MAX, time);
+        let mut fields = HeaderFields::new();
+        fields.uint(tag::LAST_MSG_SEQ_NUM_PROCESSED, u64::MAX);
+        let room = &mut self.logon;
+        let mut writer = FrameWriter::begin_with(room, &self.header, &fields, kind, u64::MAX, time);
         write_logon(&mut writer, terms, settings);
         let frame = writer.finish().map_err(|error| wrong(&error))?;
         match self.index.read(&self.logon[frame]) {
             Ok(_) => Ok(()),
             Err(malformed) => Err(wrong(&malformed)),
+        }
+    }
+
+    /// Notes the message that is being dealt with: what is sent meanwhile says so. 0 for a new
+    /// series.
+    pub(super) fn answering(&mut self, seq: u64) {
+        if let LastProcessed::On { answering } = &mut self.last_processed {
+            *answering = seq;
+        }
+    }
+
+    /// LastMsgSeqNumProcessed(369) of what is sent now.
+    fn processed<O: Outbox>(&self, out: &O) -> Option<u64> {
+        match self.last_processed {
+            LastProcessed::Off => None,
+            LastProcessed::On { answering } => Some(answering.max(out.next_in().saturating_sub(1))),
         }
     }
 
@@ -155,28 +222,74 @@ impl Pen {
     pub(super) fn application<O: Outbox>(
         &mut self,
         now: Now,
-        msg_type: &[u8],
-        room: usize,
+        outgoing: Outgoing<'_>,
         write: impl FnOnce(&mut FrameWriter<'_>),
-        destiny: Destiny,
         out: &mut O,
     ) -> Result<u64, Refusal> {
+        let Outgoing {
+            msg_type,
+            fields,
+            room,
+            limit,
+            destiny,
+        } = outgoing;
+        let secret = may_hold_credentials(msg_type);
+        if secret {
+            if destiny != Destiny::Now {
+                return Err(Refusal::HoldsCredentials);
+            }
+            if !out.is_all_sent() {
+                // What goes out in place of its masked record is kept for one frame at a time.
+                return Err(Refusal::Full(Full::Unsent));
+            }
+        }
         let seq = out.next_out();
+        let processed = self.processed(out);
         let time = self.stamp.write(now.utc, self.precision);
         let class = match destiny {
             Destiny::Now => Class::Application,
             Destiny::Unsent | Destiny::Queue => Class::Queued,
         };
         let claimed = out.claim(class, room).map_err(Refusal::Full)?;
-        let mut writer = FrameWriter::begin(claimed, &self.header, msg_type, seq, time);
+        let header = &self.header;
+        let mut writer = begin(header, processed, fields, claimed, msg_type, seq, time);
         write(&mut writer);
         let frame = writer.finish().map_err(Refusal::Message)?;
+        if let Some(limit) = limit.filter(|limit| frame.len() as u64 > *limit) {
+            return Err(Refusal::LongerThanPeerTakes(limit));
+        }
         match destiny {
-            Destiny::Now => out.commit(frame, false, false, now.utc),
+            Destiny::Now => {
+                // One with credentials is masked, and never sent again.
+                let masked = secret && self.mask(&mut claimed[frame.clone()]);
+                out.commit(frame, masked, masked, now.utc);
+            }
             Destiny::Unsent => out.commit_unsent(frame, now.utc),
             Destiny::Queue => out.commit_queued(frame, now.utc),
         }
         Ok(seq)
+    }
+
+    /// Masks the secrets of a frame and keeps what goes on the wire. Answers whether there were any.
+    fn mask(&mut self, frame: &mut [u8]) -> bool {
+        let Ok(message) = self.index.read(frame) else {
+            return false;
+        };
+        let mut spans = [const { 0..0 }; SECRETS_MAX];
+        let spans = secrets(&message, &mut spans);
+        if spans.is_empty() {
+            return false;
+        }
+        if self.logon.len() < frame.len() {
+            // A long one with credentials that is no Logon: rare, and not on the hot path.
+            self.logon = vec![0; frame.len()].into_boxed_slice();
+        }
+        self.logon_len = frame.len();
+        self.logon[..frame.len()].copy_from_slice(frame);
+        for span in spans {
+            frame[span.clone()].fill(b'*');
+        }
+        true
     }
 
     /// Sends the message that has waited longest, under the next number. `None` if none waits.
@@ -213,38 +326,34 @@ impl Pen {
     ) -> Result<(), Full> {
         let seq = out.next_out();
         let room = self.logon.len();
+        let processed = self.processed(out);
         let time = self.stamp.write(now.utc, self.precision);
         let claimed = out.claim(Class::Control, room)?;
-        let mut writer = FrameWriter::begin(claimed, &self.header, msg_type::LOGON, seq, time);
+        let kind = msg_type::LOGON;
+        let mut writer = begin(&self.header, processed, None, claimed, kind, seq, time);
         write_logon(&mut writer, terms, settings);
         let frame = writer
             .finish()
             .expect("a Logon of these settings was written on trial");
-        let secret = settings
-            .logon_fields
-            .iter()
-            .any(|field| tag::is_secret(field.tag));
-        if secret {
-            self.logon_len = frame.len();
-            let original = &mut self.logon[..frame.len()];
-            original.copy_from_slice(&claimed[frame.clone()]);
-            let message = self
-                .index
-                .read(original)
-                .expect("what was just written can be read");
-            for span in message.secrets() {
-                claimed[frame.start + span.start..frame.start + span.end].fill(b'*');
-            }
-        }
-        out.commit(frame, true, secret, now.utc);
+        let masked = self.has_secrets && self.mask(&mut claimed[frame.clone()]);
+        out.commit(frame, true, masked, now.utc);
         Ok(())
     }
 
     /// Logout(5).
-    pub(super) fn logout<O: Outbox>(&mut self, now: Now, text: &Text, out: &mut O) -> Result<(), Full> {
+    pub(super) fn logout<O: Outbox>(
+        &mut self,
+        now: Now,
+        farewell: &Farewell,
+        out: &mut O,
+    ) -> Result<(), Full> {
+        let status = farewell.status.filter(|_| self.rules.session_status);
         self.admin(now, msg_type::LOGOUT, ADMIN_ROOM, out, |writer| {
-            if !text.is_empty() {
-                writer.bytes(tag::TEXT, text.as_bytes());
+            if !farewell.text.is_empty() {
+                writer.bytes(tag::TEXT, farewell.text.as_bytes());
+            }
+            if let Some(SessionStatus(status)) = status {
+                writer.uint(tag::SESSION_STATUS, status.into());
             }
         })
     }
@@ -394,10 +503,14 @@ impl Pen {
         to: u64,
         out: &mut O,
     ) -> Result<(), Full> {
+        let processed = self.processed(out);
         let time = self.stamp.write(now.utc, self.precision);
         let claimed = out.claim(Class::Replay, ADMIN_ROOM)?;
         let mut fields = HeaderFields::new();
         fields.possible_duplicate(time);
+        if let Some(processed) = processed {
+            fields.uint(tag::LAST_MSG_SEQ_NUM_PROCESSED, processed);
+        }
         let kind = msg_type::SEQUENCE_RESET;
         let mut writer = FrameWriter::begin_with(claimed, &self.header, &fields, kind, from, time);
         writer
@@ -438,9 +551,10 @@ impl Pen {
         write: impl FnOnce(&mut FrameWriter<'_>),
     ) -> Result<(), Full> {
         let seq = out.next_out();
+        let processed = self.processed(out);
         let time = self.stamp.write(now.utc, self.precision);
         let claimed = out.claim(Class::Control, room)?;
-        let mut writer = FrameWriter::begin(claimed, &self.header, msg_type, seq, time);
+        let mut writer = begin(&self.header, processed, None, claimed, msg_type, seq, time);
         write(&mut writer);
         let frame = writer
             .finish()
@@ -477,9 +591,19 @@ impl Pen {
             }
         }
         let seq = out.next_out();
+        let processed = self.processed(out);
         let time = self.stamp.write(now.utc, self.precision);
         let claimed = out.claim(Class::Control, room)?;
-        let mut writer = FrameWriter::begin_with(claimed, &self.header, &fields, msg_type, seq, time);
+        let header = &self.header;
+        let mut writer = begin(
+            header,
+            processed,
+            Some(&fields),
+            claimed,
+            msg_type,
+            seq,
+            time,
+        );
         write(&mut writer);
         let frame = writer
             .finish()
@@ -489,13 +613,50 @@ impl Pen {
     }
 }
 
+/// Begins a frame; nothing is added to the header template for a session that does not ask for it.
+#[inline]
+fn begin<'a>(
+    header: &HeaderTemplate,
+    processed: Option<u64>,
+    fields: Option<&HeaderFields<'_>>,
+    room: &'a mut [u8],
+    msg_type: &[u8],
+    seq: u64,
+    time: &[u8],
+) -> FrameWriter<'a> {
+    match (processed, fields) {
+        (None, None) => FrameWriter::begin(room, header, msg_type, seq, time),
+        (None, Some(fields)) => FrameWriter::begin_with(room, header, fields, msg_type, seq, time),
+        (Some(processed), fields) => {
+            let mut fields = fields.cloned().unwrap_or_default();
+            fields.uint(tag::LAST_MSG_SEQ_NUM_PROCESSED, processed);
+            FrameWriter::begin_with(room, header, &fields, msg_type, seq, time)
+        }
+    }
+}
+
+/// Message types beside Logon(A) that carry credentials: UserRequest(BE).
+fn may_hold_credentials(msg_type: &[u8]) -> bool {
+    msg_type == msg_type::USER_REQUEST
+}
+
 /// The body of a Logon.
 fn write_logon(writer: &mut FrameWriter<'_>, terms: LogonTerms, settings: &Settings) {
+    let rules = settings.rules;
     writer
         .uint(tag::ENCRYPT_METHOD, 0)
         .uint(tag::HEART_BT_INT, terms.heartbeat_s.into());
     if terms.reset {
         writer.boolean(tag::RESET_SEQ_NUM_FLAG, true);
+    }
+    if rules.logon_capabilities {
+        if let Some(bytes) = settings.logon.max_message_bytes {
+            writer.uint(tag::MAX_MESSAGE_SIZE, bytes.into());
+        }
+        write_msg_types(writer, settings);
+    }
+    if terms.is_test && rules.test_message_indicator {
+        writer.boolean(tag::TEST_MESSAGE_INDICATOR, true);
     }
     for LogonField { tag, value } in &settings.logon_fields {
         match tag::length_of_data(*tag) {
@@ -503,13 +664,55 @@ fn write_logon(writer: &mut FrameWriter<'_>, terms: LogonTerms, settings: &Setti
             None => writer.str(*tag, value),
         };
     }
-    if let Some(version) = settings.rules.default_appl_ver_id {
+    if let Some(next) = terms.next_expected {
+        writer.uint(tag::NEXT_EXPECTED_MSG_SEQ_NUM, next);
+    }
+    if let Some(version) = rules.default_appl_ver_id {
         writer.str(tag::DEFAULT_APPL_VER_ID, version);
+    }
+    if let Some(SessionStatus(status)) = terms.status.filter(|_| rules.session_status) {
+        writer.uint(tag::SESSION_STATUS, status.into());
+    }
+}
+
+/// NoMsgTypes(384).
+fn write_msg_types(writer: &mut FrameWriter<'_>, settings: &Settings) {
+    let msg_types = &settings.logon.msg_types;
+    if msg_types.is_empty() {
+        return;
+    }
+    let versions = settings.rules.default_appl_ver_id.is_some();
+    writer.uint(tag::NO_MSG_TYPES, msg_types.len() as u64);
+    for entry in msg_types {
+        writer.bytes(tag::REF_MSG_TYPE, entry.msg_type.as_bytes());
+        match entry.direction {
+            Some(MsgDirection::Send) => _ = writer.str(tag::MSG_DIRECTION, "S"),
+            Some(MsgDirection::Receive) => _ = writer.str(tag::MSG_DIRECTION, "R"),
+            None => {}
+        }
+        if !versions {
+            continue;
+        }
+        if let Some(version) = entry.appl_version {
+            writer.str(tag::REF_APPL_VER_ID, version.appl_ver_id());
+        }
+        if let Some(number) = entry.appl_ext_id {
+            writer.uint(tag::REF_APPL_EXT_ID, number.into());
+        }
+        if let Some(custom) = &entry.cstm_appl_ver_id {
+            writer.bytes(tag::REF_CSTM_APPL_VER_ID, custom.as_bytes());
+        }
+        if entry.is_default {
+            writer.boolean(tag::DEFAULT_VER_INDICATOR, true);
+        }
     }
 }
 
 /// The longest routing value that is sent back, in bytes.
 const ROUTING_MAX: usize = 64;
+
+/// Room for one entry of NoMsgTypes(384), in bytes.
+const MSG_TYPE_ROOM: usize = 96;
 
 /// Room for the Logon of a session.
 fn logon_room(settings: &Settings) -> usize {
@@ -518,10 +721,10 @@ fn logon_room(settings: &Settings) -> usize {
         .iter()
         .map(|field| field.value.len() + 32)
         .sum::<usize>();
-    ADMIN_ROOM + 512 + fields
+    ADMIN_ROOM + 512 + fields + MSG_TYPE_ROOM * settings.logon.msg_types.len()
 }
 
-/// Records an inbound frame, without the secrets of a Logon.
+/// Records an inbound frame, without its credentials.
 pub(super) fn keep_inbound<O: Outbox>(
     message: &Message<'_>,
     kind: Kind,
@@ -533,12 +736,13 @@ pub(super) fn keep_inbound<O: Outbox>(
     let mut spans = [const { 0..0 }; SECRETS_MAX];
     let secrets = match kind {
         Kind::Logon => secrets(message, &mut spans),
+        Kind::Application if may_hold_credentials(message.msg_type()) => secrets(message, &mut spans),
         _ => &[],
     };
     out.keep_inbound(seq, message.frame(), secrets, needed, now.utc)
 }
 
-/// The parts of a Logon that are not to be recorded.
+/// The parts of a message that are not to be recorded.
 fn secrets<'a>(
     message: &Message<'_>,
     spans: &'a mut [Range<usize>; SECRETS_MAX],

@@ -19,6 +19,8 @@ pub(super) struct Head<'a> {
     pub(super) sent: Field<Utc>,
     /// OrigSendingTime(122).
     pub(super) original: Field<Utc>,
+    /// ApplVerID(1128).
+    pub(super) appl_ver_id: Option<&'a [u8]>,
     poss_dup: Field<bool>,
     poss_resend: Field<bool>,
     sender: [Option<&'a [u8]>; 3],
@@ -53,6 +55,7 @@ impl<'a> Head<'a> {
             seq: Err(Missing),
             sent: Err(Missing),
             original: Err(Missing),
+            appl_ver_id: None,
             poss_dup: Err(Missing),
             poss_resend: Err(Missing),
             sender: [None; 3],
@@ -81,6 +84,7 @@ impl<'a> Head<'a> {
                 tag::MSG_SEQ_NUM => set(&mut self.seq, text, value::parse_uint),
                 tag::SENDING_TIME => set(&mut self.sent, text, |text| times.read(text)),
                 tag::ORIG_SENDING_TIME => set(&mut self.original, text, Utc::parse_fix),
+                tag::APPL_VER_ID => _ = self.appl_ver_id.get_or_insert(text),
                 tag::POSS_DUP_FLAG => set(&mut self.poss_dup, text, value::parse_boolean),
                 tag::POSS_RESEND => set(&mut self.poss_resend, text, value::parse_boolean),
                 tag::SENDER_COMP_ID => _ = self.sender[0].get_or_insert(text),

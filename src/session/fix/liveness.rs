@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::admission::Admitting;
 use super::reset::Resetting;
 use super::{LogonSent, LogoutSent, Session, State, Step};
 use crate::session::{Cause, Fault, Full, Outbox};
@@ -177,6 +178,7 @@ impl Session {
                     .flatten()
                     .min()
             }
+            State::Admitting(admitting) => admitting.awaited.map(|awaited| awaited.give_up),
             State::Down | State::Closing(_) => None,
         }
     }
@@ -197,6 +199,10 @@ impl Session {
                 }
                 Ok(self.close(Cause::Fault(fault)))
             }
+            State::Admitting(Admitting {
+                awaited: Some(awaited),
+                ..
+            }) if now.mono >= awaited.give_up => self.undecided(now, out),
             State::Resetting(resetting) if now.mono >= resetting.give_up => {
                 self.reset_unanswered(now, out)
             }

@@ -1,20 +1,19 @@
-//! Logon(A) from either side: the checks in their order, and what they do to the numbers.
+//! Logon(A) from either side: who answers what, and what it does to the numbers.
 //!
-//! Nothing in the store changes before the peer is known to be welcome.
+//! Nothing in the store changes before the peer is known to be welcome. What happens to which number
+//! when is drawn up in [`Settings`](super::Settings).
 
 use super::compose::LogonTerms;
+use super::greeting::Greeting;
 use super::head::Head;
 use super::liveness::Pulse;
 use super::parked::Waiting;
-use super::resend::Repeats;
-use super::{Admission, AtLogon, LogonSent, Session, State, Step, Up};
-use crate::session::{Cause, Defect, Fault, Full, Outbox, ResetCause, Text};
+use super::resend::{Repeats, Serving};
+use super::terms::Environment;
+use super::{AtLogon, LogonSent, Session, State, Step, Up};
+use crate::session::{Cause, Farewell, Fault, Full, Outbox, ResetCause, SessionStatus};
 use crate::time::Now;
-use crate::wire::fix::tag::{self, Tag};
-use crate::wire::fix::{FieldErrorKind, Message};
-
-/// The largest HeartBtInt(108) that is taken for one: a day.
-const HEARTBEAT_MAX_S: u64 = 86_400;
+use crate::wire::fix::Message;
 
 impl Session {
     /// The connection of an initiator stands: sends the Logon.
@@ -35,6 +34,9 @@ impl Session {
         let terms = LogonTerms {
             heartbeat_s: self.settings.heartbeat_s,
             reset: at_logon == AtLogon::AskReset,
+            is_test: self.settings.logon.environment == Environment::Test,
+            next_expected: self.uses_next_expected().then_some(out.next_in()),
+            status: None,
         };
         self.pen.logon(now, terms, &self.settings, out)?;
         self.state = State::LogonSent(LogonSent {
@@ -54,98 +56,71 @@ impl Session {
         }
     }
 
-    /// The Logon that opens a connection to an acceptor, up to the question whether the peer is
-    /// welcome.
-    pub(super) fn vet_logon<O: Outbox>(
+    /// Answers the Logon of a peer that is welcome.
+    pub(super) fn answer_logon<O: Outbox>(
         &mut self,
         now: Now,
-        message: &Message<'_>,
-        head: &Head<'_>,
+        greeting: &Greeting,
+        status: Option<SessionStatus>,
         out: &mut O,
     ) -> Result<Step, Full> {
-        match self.check_logon(now, message, head) {
-            Ok(_) => Ok(Step::Authenticate),
-            Err(fault) => self.fault(now, fault, message, out),
-        }
-    }
-
-    /// Answers the Logon that led to [`Step::Authenticate`], as the application decided.
-    pub fn admit<O: Outbox>(
-        &mut self,
-        now: Now,
-        message: &Message<'_>,
-        admission: Admission,
-        out: &mut O,
-    ) -> Step {
-        let done = match admission {
-            Admission::Admit => self.answer_logon(now, message, out),
-            Admission::Refuse(text) => self
-                .pen
-                .logout(now, &text, out)
-                .map(|()| self.close_after_flush(Cause::LogonDenied(text))),
-        };
-        done.unwrap_or_else(|full| self.no_room(full))
-    }
-
-    /// Turns a peer away that may not log on now, with the text of `fault`.
-    pub fn turn_away<O: Outbox>(&mut self, now: Now, fault: Fault, out: &mut O) -> Step {
-        self.tally.note(fault);
-        self.end_with(now, fault, out)
-            .unwrap_or_else(|full| self.no_room(full))
-    }
-
-    /// Turns a peer away that may not log on now, without a byte.
-    pub fn shut_out(&mut self, fault: Fault) -> Step {
-        self.tally.note(fault);
-        self.close(Cause::Fault(fault))
-    }
-
-    fn answer_logon<O: Outbox>(
-        &mut self,
-        now: Now,
-        message: &Message<'_>,
-        out: &mut O,
-    ) -> Result<Step, Full> {
-        // The checks passed a moment ago, on this message.
+        let received = greeting.seq;
         self.restart_if_owed(now, out)?;
-        let head = Head::of(message, &mut self.times);
-        let Ok(logon) = self.check_logon(now, message, &head) else {
-            return self.fault(now, Fault::FirstMessageNotLogon, message, out);
-        };
-        if logon.reset {
-            if logon.seq != 1 {
-                return self.fault(
-                    now,
-                    Fault::ResetNotAtOne {
-                        received: logon.seq,
-                    },
-                    message,
-                    out,
-                );
+        if greeting.reset {
+            if received != 1 {
+                return self.refuse_logon(now, Fault::ResetNotAtOne { received }, out);
             }
             self.restart_numbers(now, ResetCause::ResetSeqNumFlag, out)?;
         } else if self.settings.at_logon == AtLogon::Restart {
             self.restart_numbers(now, ResetCause::ResetOnLogon, out)?;
         }
         let expected = out.next_in();
-        if logon.seq < expected {
+        if received < expected {
             // PossDupFlag does not excuse a Logon.
-            return self.fault(
-                now,
-                Fault::SeqTooLow {
-                    expected,
-                    received: logon.seq,
-                },
-                message,
-                out,
-            );
+            return self.refuse_logon(now, Fault::SeqTooLow { expected, received }, out);
         }
-        let terms = LogonTerms {
-            heartbeat_s: logon.heartbeat_s,
-            reset: logon.reset,
-        };
+        let answer = out.next_out();
+        if let Some(fault) = never_sent(greeting, answer) {
+            // The peer was welcome, so its number counts.
+            if received == expected {
+                self.count(out);
+            }
+            return self.refuse_logon(now, fault, out);
+        }
+        if received == expected {
+            self.pen.answering(received);
+        }
+        let terms = self.answering_terms(greeting, status, out.next_in());
         self.pen.logon(now, terms, &self.settings, out)?;
-        self.up(now, logon, out)
+        self.up(now, greeting, answer, out)
+    }
+
+    /// What our answer to a Logon says.
+    fn answering_terms(
+        &self,
+        greeting: &Greeting,
+        status: Option<SessionStatus>,
+        expected: u64,
+    ) -> LogonTerms {
+        LogonTerms {
+            heartbeat_s: greeting.heartbeat_s,
+            reset: greeting.reset,
+            is_test: greeting.is_test == Some(true),
+            // The Logon itself is counted once it is answered; behind a gap it is not what we need.
+            next_expected: self
+                .uses_next_expected()
+                .then_some(if greeting.seq == expected {
+                    expected + 1
+                } else {
+                    expected
+                }),
+            status,
+        }
+    }
+
+    fn refuse_logon<O: Outbox>(&mut self, now: Now, fault: Fault, out: &mut O) -> Result<Step, Full> {
+        self.tally.note(fault);
+        self.end_with(now, fault, out)
     }
 
     /// The peer answers our Logon with its own.
@@ -163,41 +138,34 @@ impl Session {
             return self.fault(now, Fault::BeginString, message, out);
         }
         let checked = self
-            .check_logon(now, message, head)
-            .and_then(|logon| self.check_sender(now, head).map(|()| logon));
-        let logon = match checked {
-            Ok(logon) => logon,
+            .read_greeting(now, message, head)
+            .and_then(|greeting| self.check_sender(now, head).map(|()| greeting));
+        let greeting = match checked {
+            Ok(greeting) => greeting,
             Err(fault) => return self.fault(now, fault, message, out),
         };
         let asked = self.at_logon() == AtLogon::AskReset;
-        let expected = out.next_in();
-        let fault = if asked && logon.seq != 1 {
-            Some(Fault::ResetNotConfirmed {
-                received: logon.seq,
-            })
-        } else if logon.reset && !asked && (ours, expected, logon.seq) != (1, 1, 1) {
+        let (expected, received) = (out.next_in(), greeting.seq);
+        let fault = if asked && received != 1 {
+            Some(Fault::ResetNotConfirmed { received })
+        } else if greeting.reset && !asked && (ours, expected, received) != (1, 1, 1) {
             // Harmless only where both series are new anyway.
             Some(Fault::ResetNotAsked)
-        } else if logon.seq < expected {
-            Some(Fault::SeqTooLow {
-                expected,
-                received: logon.seq,
-            })
+        } else if received < expected {
+            Some(Fault::SeqTooLow { expected, received })
         } else {
-            None
+            never_sent(&greeting, out.next_out())
         };
         match fault {
             Some(fault) => self.fault(now, fault, message, out),
-            None => self.up(now, logon, out),
+            None => self.up(now, &greeting, ours, out),
         }
     }
 
     /// The peer answers our Logon with a Logout.
     pub(super) fn logon_refused<O: Outbox>(&mut self, message: &Message<'_>, out: &mut O) -> Step {
         self.count_if_expected(message, out);
-        self.close(Cause::LogonRefused(Text::lossy(
-            message.get(tag::TEXT).unwrap_or_default(),
-        )))
+        self.close(Cause::LogonRefused(Farewell::of(message)))
     }
 
     /// A Logon while logged on is the peer's wish to start both series anew, or a mistake.
@@ -208,95 +176,70 @@ impl Session {
         head: &Head<'_>,
         out: &mut O,
     ) -> Result<Step, Full> {
-        let logon = match self.check_logon(now, message, head) {
-            Ok(logon) if logon.reset => logon,
+        let greeting = match self.read_greeting(now, message, head) {
+            Ok(greeting) if greeting.reset => greeting,
             _ => return self.fault(now, Fault::LogonWhileLoggedOn, message, out),
         };
-        if logon.seq != 1 {
-            return self.fault(
-                now,
-                Fault::ResetNotAtOne {
-                    received: logon.seq,
-                },
-                message,
-                out,
-            );
+        let received = greeting.seq;
+        if received != 1 {
+            return self.fault(now, Fault::ResetNotAtOne { received }, message, out);
         }
         if !matches!(self.state, State::Up(_)) {
             // We are logging out: there is nobody to start anew with.
             return Ok(Step::Done);
         }
         self.restart_numbers(now, ResetCause::InSession, out)?;
-        let terms = LogonTerms {
-            heartbeat_s: logon.heartbeat_s,
-            reset: true,
-        };
+        self.pen.answering(1);
+        let terms = self.answering_terms(&greeting, None, out.next_in());
         self.pen.logon(now, terms, &self.settings, out)?;
         self.count(out);
-        self.state = State::Up(Up::new(logon.heartbeat_s, now));
+        self.reset_done(now, &greeting)
+    }
+
+    /// Both series are new and both sides have said so.
+    pub(super) fn reset_done(&mut self, now: Now, greeting: &Greeting) -> Result<Step, Full> {
+        self.remember(greeting);
+        self.state = State::Up(Up::new(greeting.heartbeat_s, now));
         Ok(Step::Reset(ResetCause::InSession))
     }
 
-    /// Logged on: counts the Logon, or asks for what is missing below it.
-    fn up<O: Outbox>(&mut self, now: Now, logon: Logon, out: &mut O) -> Result<Step, Full> {
+    /// Logged on: counts the Logon, or waits for what is missing below it; and sends what the peer
+    /// says it is missing. `ours` is the number of our own Logon.
+    fn up<O: Outbox>(
+        &mut self,
+        now: Now,
+        greeting: &Greeting,
+        ours: u64,
+        out: &mut O,
+    ) -> Result<Step, Full> {
         self.reset_owed = false;
-        self.state = State::Up(Up::new(logon.heartbeat_s, now));
-        if logon.seq == out.next_in() {
+        self.remember(greeting);
+        let mut up = Up::new(greeting.heartbeat_s, now);
+        up.serving = greeting
+            .next_expected
+            .filter(|&wanted| wanted < ours)
+            // Our Logon as well: behind a gap the peer may not have counted it.
+            .map(|wanted| Serving::of(wanted, ours));
+        self.state = State::Up(up);
+        if greeting.seq == out.next_in() {
             self.count(out);
+        } else if greeting.next_expected.is_some() {
+            // The peer has been told what we need.
+            self.await_replay(now, greeting.seq, out);
         } else {
-            let _: Step = self.gap(now, logon.seq, Waiting::Handled, out)?;
+            let _: Step = self.gap(now, greeting.seq, Waiting::Handled, out)?;
         }
         Ok(Step::LoggedOn)
     }
+}
 
-    /// What a Logon must have whoever sends it.
-    pub(super) fn check_logon(
-        &self,
-        now: Now,
-        message: &Message<'_>,
-        head: &Head<'_>,
-    ) -> Result<Logon, Fault> {
-        let seq = head.seq.map_err(|kind| bad(tag::MSG_SEQ_NUM, kind))?;
-        head.sent.map_err(|kind| bad(tag::SENDING_TIME, kind))?;
-        if number(message, tag::ENCRYPT_METHOD)? != 0 {
-            return Err(Fault::EncryptMethod);
-        }
-        let heartbeat_s = number(message, tag::HEART_BT_INT)?;
-        if heartbeat_s > HEARTBEAT_MAX_S {
-            return Err(bad(tag::HEART_BT_INT, FieldErrorKind::Format));
-        }
-        if self.settings.rules.default_appl_ver_id.is_some() {
-            // Which version the peer's application messages have is the peer's statement; we take
-            // the one we speak.
-            let theirs = message.get(tag::DEFAULT_APPL_VER_ID);
-            if theirs != self.settings.rules.default_appl_ver_id.map(str::as_bytes) {
-                let kind = if theirs.is_none() {
-                    FieldErrorKind::Missing
-                } else {
-                    FieldErrorKind::Format
-                };
-                return Err(bad(tag::DEFAULT_APPL_VER_ID, kind));
-            }
-        }
-        let reset = match message.boolean(tag::RESET_SEQ_NUM_FLAG) {
-            Ok(_) if !self.settings.rules.reset_seq_num_flag => {
-                return Err(bad(tag::RESET_SEQ_NUM_FLAG, FieldErrorKind::Format));
-            }
-            Ok(flag) => flag,
-            Err(error) if error.kind == FieldErrorKind::Missing => false,
-            Err(error) => return Err(bad(tag::RESET_SEQ_NUM_FLAG, error.kind)),
-        };
-        self.check_time(now, head.sent)?;
-        head.check().map_err(|fault| Fault::BadLogonField {
-            tag: fault.ref_tag().unwrap_or_default(),
-            defect: Defect::Invalid,
-        })?;
-        Ok(Logon {
-            seq,
-            heartbeat_s: u32::try_from(heartbeat_s).unwrap_or_default(),
-            reset,
-        })
-    }
+/// The peer expects a number above `next`, which nothing was ever sent under.
+fn never_sent(greeting: &Greeting, next: u64) -> Option<Fault> {
+    let received = greeting.next_expected.filter(|wanted| *wanted > next)?;
+    Some(Fault::NextExpectedTooHigh {
+        expected: next,
+        received,
+    })
 }
 
 impl Up {
@@ -309,25 +252,4 @@ impl Up {
             quieting: None,
         }
     }
-}
-
-/// What a Logon says.
-#[derive(Clone, Copy)]
-pub(super) struct Logon {
-    pub(super) seq: u64,
-    pub(super) heartbeat_s: u32,
-    reset: bool,
-}
-
-fn number(message: &Message<'_>, tag: Tag) -> Result<u64, Fault> {
-    message.uint(tag).map_err(|error| bad(tag, error.kind))
-}
-
-fn bad(tag: Tag, kind: FieldErrorKind) -> Fault {
-    let defect = if kind == FieldErrorKind::Missing {
-        Defect::Missing
-    } else {
-        Defect::Invalid
-    };
-    Fault::BadLogonField { tag, defect }
 }

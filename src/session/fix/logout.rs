@@ -2,9 +2,9 @@
 
 use super::content::Place;
 use super::{LogoutSent, Session, State, Step};
-use crate::session::{Cause, Fault, Full, Outbox, Text};
+use crate::session::{Cause, Farewell, Fault, Full, Outbox, SessionStatus, Text};
 use crate::time::Now;
-use crate::wire::fix::{Message, tag};
+use crate::wire::fix::Message;
 
 impl Session {
     /// Logs out with `reason` in Text(58): the answer is awaited up to the logout timeout, then the
@@ -15,11 +15,15 @@ impl Session {
     /// nothing.
     pub fn logout<O: Outbox>(&mut self, now: Now, reason: &Text, out: &mut O) -> Step {
         match &self.state {
-            State::Up(_) | State::Resetting(_) => match self.send_logout(now, reason, None, out) {
-                Ok(()) => Step::Done,
-                Err(full) => self.no_room(full),
-            },
+            State::Up(_) | State::Resetting(_) => {
+                match self.send_logout(now, &(*reason).into(), None, out) {
+                    Ok(()) => Step::Done,
+                    Err(full) => self.no_room(full),
+                }
+            }
             State::LogonSent(_) => self.close(Cause::Disconnected),
+            // Nobody has logged on yet.
+            State::Admitting(_) => self.close(Cause::Disconnected),
             State::Down | State::LogoutSent(_) | State::Closing(_) => Step::Done,
         }
     }
@@ -39,9 +43,12 @@ impl Session {
         if let State::LogoutSent(_) = self.state {
             return Ok(self.close(Cause::LogoutConfirmed));
         }
-        self.pen.logout(now, &Text::EMPTY, out)?;
-        let text = Text::lossy(message.get(tag::TEXT).unwrap_or_default());
-        Ok(self.close_after_flush(Cause::PeerLogout(text)))
+        let answer = Farewell {
+            text: Text::EMPTY,
+            status: Some(SessionStatus::LOGOUT_COMPLETE),
+        };
+        self.pen.logout(now, &answer, out)?;
+        Ok(self.close_after_flush(Cause::PeerLogout(Farewell::of(message))))
     }
 
     /// Logs out over a fault and waits for the peer's Logout.
@@ -53,7 +60,7 @@ impl Session {
     ) -> Result<Step, Full> {
         match &mut self.state {
             State::Up(_) | State::Resetting(_) => {
-                self.send_logout(now, &fault.text(), Some(fault), out)?;
+                self.send_logout(now, &fault.farewell(), Some(fault), out)?;
             }
             State::LogoutSent(logout) => logout.expelled_for = Some(fault),
             _ => return self.end_with(now, fault, out),
@@ -69,7 +76,7 @@ impl Session {
         out: &mut O,
     ) -> Result<Step, Full> {
         if !matches!(self.state, State::LogoutSent(_)) {
-            self.pen.logout(now, &fault.text(), out)?;
+            self.pen.logout(now, &fault.farewell(), out)?;
         }
         Ok(self.close_after_flush(Cause::Fault(fault)))
     }
@@ -77,11 +84,11 @@ impl Session {
     fn send_logout<O: Outbox>(
         &mut self,
         now: Now,
-        text: &Text,
+        farewell: &Farewell,
         expelled_for: Option<Fault>,
         out: &mut O,
     ) -> Result<(), Full> {
-        self.pen.logout(now, text, out)?;
+        self.pen.logout(now, farewell, out)?;
         let give_up = now.mono + self.settings.logout_timeout;
         let (serving, repeats) = match &mut self.state {
             State::Up(up) => (up.serving.take(), up.repeats),

@@ -9,13 +9,16 @@
 //! Section numbers in comments are those of the FIX session protocol's own topics: logon, message
 //! recovery, gap fill, test request, logout.
 
+mod admission;
 mod compose;
 mod content;
+mod greeting;
 mod head;
 mod liveness;
 mod logon;
 mod logout;
 mod parked;
+mod peer;
 mod resend;
 mod reset;
 pub mod rules;
@@ -23,17 +26,21 @@ mod sending;
 mod sequence;
 mod settings;
 mod tally;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod throttle;
 
 use std::time::Duration;
 
+use self::admission::Admitting;
+pub use self::admission::{Admission, Decision};
 use self::compose::Pen;
 use self::content::{Kind, Place};
 use self::head::Head;
 use self::liveness::Pulse;
 use self::parked::{Parked, Waiting};
+pub use self::peer::{Code, MsgDirection, MsgTypeSupport, Peer};
 pub use self::resend::Replayed;
 use self::resend::{Repeats, Serving};
 use self::reset::{Ending, Quieting, Resetting};
@@ -43,11 +50,12 @@ pub use self::sending::{
 use self::sequence::Recovery;
 pub use self::settings::{AtEnd, AtLogon, LogonField, Role, Settings, SettingsError};
 pub use self::tally::Tally;
+pub use self::terms::{Environment, HeartbeatChoice, HeartbeatTerms, LogonSettings, OnHold};
 use self::throttle::Bucket;
 pub use self::throttle::Rate;
 use crate::session::{Cause, Fault, Full, InboundAt, Outbox, ResetCause, Text};
 use crate::time::{Mono, Now, TimestampReader};
-use crate::wire::fix::{Message, tag};
+use crate::wire::fix::{ApplVersion, Message, tag};
 
 /// What the caller must do after it handed something to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +65,9 @@ pub enum Step {
     Done,
     /// There was no room to keep the message. Nothing has changed: offer the same bytes again later.
     Retry(Full),
+    /// A Logon of this connection waits for the application's decision. Nothing has changed: offer the
+    /// same bytes again after it.
+    Undecided,
     /// Ask the application whether this Logon is welcome, then call [`Session::admit`].
     Authenticate,
     /// The session is logged on now: tell the application.
@@ -82,6 +93,9 @@ pub struct Delivery {
     pub poss_dup: bool,
     /// PossResend(97)=Y: its content may have been sent before under another number.
     pub poss_resend: bool,
+    /// The application version the message has: that of the session, unless the message or the peer's
+    /// Logon says otherwise. CstmApplVerID(1129) and ApplExtID(1156) are on the message.
+    pub appl_version: ApplVersion,
 }
 
 /// What the application says to a message it was given.
@@ -105,15 +119,6 @@ pub enum Verdict {
         /// Text(58).
         text: Text,
     },
-}
-
-/// What the application says to a peer that wants to log on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// Welcome.
-    Admit,
-    /// Refused, with a Logout carrying this Text(58). The number of the Logon is not counted.
-    Refuse(Text),
 }
 
 /// Where a message comes from.
@@ -146,6 +151,7 @@ pub struct Session {
     state: State,
     /// Empty unless a gap is open.
     parked: Parked,
+    peer: Peer,
     /// A reset we asked for in session was not confirmed: our next Logon asks again.
     reset_owed: bool,
     /// A restart of the numbers that there was no room for when it was due.
@@ -168,6 +174,8 @@ pub struct Session {
 pub enum Phase {
     /// No connection, or one that has not sent its Logon.
     Down,
+    /// The peer's Logon is there, and the application has not decided whether it is welcome.
+    Admitting,
     /// Our Logon is out, the answer is awaited.
     LogonSent,
     /// Logged on.
@@ -183,6 +191,7 @@ pub enum Phase {
 #[derive(Debug)]
 enum State {
     Down,
+    Admitting(Admitting),
     LogonSent(LogonSent),
     Up(Up),
     Resetting(Resetting),
@@ -233,6 +242,7 @@ impl Session {
             pen: Pen::new(&settings)?,
             times: TimestampReader::new(),
             parked: Parked::with_capacity(settings.parked_max),
+            peer: Peer::new(settings.rules),
             outbound: settings
                 .sending
                 .outbound
@@ -259,11 +269,18 @@ impl Session {
         &self.settings
     }
 
+    /// What the peer said of itself when it last logged on.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
     /// Where its connection stands.
     #[must_use]
     pub fn phase(&self) -> Phase {
         match self.state {
             State::Down => Phase::Down,
+            State::Admitting(_) => Phase::Admitting,
             State::LogonSent(_) => Phase::LogonSent,
             State::Up(_) => Phase::Up,
             State::Resetting(_) => Phase::Resetting,
@@ -318,9 +335,15 @@ impl Session {
         origin: Origin,
         out: &mut O,
     ) -> Step {
+        if let State::Admitting(_) = self.state {
+            return Step::Undecided;
+        }
         let kind = Kind::of(message);
         let head = Head::of(message, &mut self.times);
         let seq = head.seq.unwrap_or_default();
+        if let Some(fault) = self.too_long(message) {
+            return self.beyond_limit(now, fault, out);
+        }
         let kept = match self.keep(now, message, origin, kind, seq, out) {
             Ok(kept) => kept,
             Err(full) => return Step::Retry(full),
@@ -336,7 +359,7 @@ impl Session {
             (Phase::Resetting, Kind::Logon) => self.reset_answered(now, message, &head, out),
             (Phase::Resetting, _) => self.old_series(now, message, kind == Kind::Logout, out),
             (Phase::Up | Phase::LogoutSent, _) => self.in_session(now, message, &head, kind, kept, out),
-            (Phase::Closing, _) => Ok(Step::Done),
+            (Phase::Admitting | Phase::Closing, _) => Ok(Step::Done),
         };
         done.unwrap_or_else(|full| self.no_room(full))
     }
@@ -432,6 +455,7 @@ impl Session {
                 )
             }
             (_, Place::Expected) => {
+                self.pen.answering(seq);
                 // A gap fill is the peer's own message, with no original: refusing one for the lack
                 // of OrigSendingTime(122) would leave a gap that the peer cannot close.
                 let copy = dup && kind != Kind::SequenceReset;
@@ -459,6 +483,10 @@ impl Session {
         match kind {
             Kind::Application => {
                 let (poss_dup, poss_resend) = (head.is_poss_dup(), head.is_poss_resend());
+                let appl_version = match self.version_of(message, head) {
+                    Ok(version) => version,
+                    Err(fault) => return self.fault(now, fault, message, out),
+                };
                 // What comes again was asked for.
                 if !poss_dup && let Err(fault) = self.within_rate(now.mono) {
                     return self.fault(now, fault, message, out);
@@ -469,6 +497,7 @@ impl Session {
                     seq,
                     poss_dup,
                     poss_resend,
+                    appl_version,
                 }));
             }
             Kind::SequenceReset => return self.gap_filled(now, message, out),
@@ -494,6 +523,15 @@ impl Session {
         }
         self.count(out);
         Ok(Step::Done)
+    }
+
+    /// The application version a message has.
+    fn version_of(&self, message: &Message<'_>, head: &Head<'_>) -> Result<ApplVersion, Fault> {
+        let rules = self.settings.rules;
+        match rules.default_appl_ver_id {
+            None => Ok(rules.appl_version),
+            Some(_) => self.peer.version_of(head.appl_ver_id, message.msg_type()),
+        }
     }
 
     /// Ends the delivery of an application message with what the application said to it.
@@ -540,7 +578,7 @@ impl Session {
     /// Notes bytes that were no sound frame. They move no number and are no sign of life.
     pub fn garbled(&mut self) -> Step {
         match self.phase() {
-            Phase::Down | Phase::LogonSent => {
+            Phase::Down | Phase::Admitting | Phase::LogonSent => {
                 self.tally.note(Fault::GarbledLogon);
                 self.close(Cause::Fault(Fault::GarbledLogon))
             }
@@ -549,6 +587,14 @@ impl Session {
                 Step::Done
             }
         }
+    }
+
+    /// Whether a message is longer than our Logon allowed.
+    fn too_long(&self, message: &Message<'_>) -> Option<Fault> {
+        let limit = u64::from(self.settings.logon.max_message_bytes?);
+        let received = message.frame().len() as u64;
+        (received > limit && self.settings.rules.logon_capabilities)
+            .then_some(Fault::TooLong { received, limit })
     }
 
     /// Ends the session over a frame that was sound but beyond a limit.
@@ -581,7 +627,7 @@ impl Session {
         match self.state {
             State::Up(_) | State::Resetting(_) | State::LogoutSent(_) => true,
             State::Closing(ending) => ending != Ending::NeverUp,
-            State::Down | State::LogonSent(_) => false,
+            State::Down | State::Admitting(_) | State::LogonSent(_) => false,
         }
     }
 

@@ -78,6 +78,15 @@ impl Repeats {
 }
 
 impl Serving {
+    /// Everything from `begin` to `end` is to be sent again.
+    pub(super) fn of(begin: u64, end: u64) -> Self {
+        Self {
+            next: begin,
+            end,
+            gap_from: None,
+        }
+    }
+
     /// One more request while this one is served: what is left of this one and all of that one.
     fn merge(&mut self, other: Self) {
         let next = self.gap_from.unwrap_or(self.next);
@@ -179,11 +188,7 @@ impl Session {
         if repeats.too_many(begin, end, next_out) {
             return Err(Fault::ResendRepeated);
         }
-        let request = Serving {
-            next: begin,
-            end,
-            gap_from: None,
-        };
+        let request = Serving::of(begin, end);
         match serving {
             Some(running) => running.merge(request),
             None => *serving = Some(request),

@@ -12,6 +12,7 @@ use super::compose::LogonTerms;
 use super::content::Place;
 use super::head::Head;
 use super::resend::Repeats;
+use super::terms::Environment;
 use super::{AtEnd, Session, State, Step, Up};
 use crate::session::{Cause, Fault, Full, Outbox, Refusal, ResetCause};
 use crate::time::{Mono, Now};
@@ -72,7 +73,9 @@ impl Session {
             State::Up(up) => up,
             State::Resetting(_) => return Err(Refusal::Resetting),
             State::LogoutSent(_) | State::Closing(_) => return Err(Refusal::LoggingOut),
-            State::Down | State::LogonSent(_) => return Err(Refusal::NotLoggedOn),
+            State::Down | State::LogonSent(_) | State::Admitting(_) => {
+                return Err(Refusal::NotLoggedOn);
+            }
         };
         let probe = up.pulse.probe(now.mono);
         up.quieting = Some(Quieting {
@@ -180,6 +183,9 @@ impl Session {
         let terms = LogonTerms {
             heartbeat_s,
             reset: true,
+            is_test: self.settings.logon.environment == Environment::Test,
+            next_expected: self.uses_next_expected().then_some(1),
+            status: None,
         };
         self.pen.logon(now, terms, &self.settings, out)?;
         self.state = State::Resetting(Resetting {
@@ -206,20 +212,19 @@ impl Session {
             return self.fault(now, Fault::BeginString, message, out);
         }
         let checked = self
-            .check_logon(now, message, head)
-            .and_then(|logon| self.check_sender(now, head).map(|()| logon));
-        let logon = match checked {
-            Ok(logon) => logon,
+            .read_greeting(now, message, head)
+            .and_then(|greeting| self.check_sender(now, head).map(|()| greeting));
+        let greeting = match checked {
+            Ok(greeting) => greeting,
             Err(fault) => return self.fault(now, fault, message, out),
         };
-        if logon.seq != 1 {
-            let received = logon.seq;
+        if greeting.seq != 1 {
+            let received = greeting.seq;
             return self.fault(now, Fault::ResetNotConfirmed { received }, message, out);
         }
         self.reset_owed = false;
         self.count(out);
-        self.state = State::Up(Up::new(logon.heartbeat_s, now));
-        Ok(Step::Reset(ResetCause::InSession))
+        self.reset_done(now, &greeting)
     }
 
     /// Anything but a Logon while our reset is unanswered: of the old series, so its number means

@@ -6,12 +6,12 @@
 
 use std::fmt;
 
-use super::compose::Destiny;
+use super::compose::{Destiny, Outgoing};
 use super::throttle::Rate;
 use super::{AtLogon, Replayed, Session, SettingsError, State, Step, Up};
 use crate::session::{Cause, Fault, Full, Outbox, Refusal, Stored};
 use crate::time::{Mono, Now};
-use crate::wire::fix::{FieldIndex, FrameWriter};
+use crate::wire::fix::{FieldIndex, FrameWriter, HeaderFields};
 
 /// What becomes of application messages, and how many may pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -223,10 +223,32 @@ impl Session {
         write: impl FnOnce(&mut FrameWriter<'_>),
         out: &mut O,
     ) -> Result<Sent, Refusal> {
+        self.send_with(now, msg_type, None, room, write, out)
+    }
+
+    /// As [`Session::send`], with `fields` in the header beside those of the session: routing, or
+    /// ApplVerID(1128) where this message has another version than the session.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub fn send_with<O: Outbox>(
+        &mut self,
+        now: Now,
+        msg_type: &[u8],
+        fields: Option<&HeaderFields<'_>>,
+        room: usize,
+        write: impl FnOnce(&mut FrameWriter<'_>),
+        out: &mut O,
+    ) -> Result<Sent, Refusal> {
         let destiny = self.destiny(now.mono, room, out)?;
-        let written = self
-            .pen
-            .application(now, msg_type, room, write, destiny, out);
+        let outgoing = Outgoing {
+            msg_type,
+            fields,
+            room,
+            limit: self.peer.max_message_bytes,
+            destiny,
+        };
+        let written = self.pen.application(now, outgoing, write, out);
         if written == Err(Refusal::Full(Full::Unsent))
             && self.settings.sending.slow_peer == SlowPeer::Disconnect
         {
@@ -264,7 +286,9 @@ impl Session {
                 Some(Err(free_at)) => self.beyond_rate(free_at)?,
             },
             State::LogoutSent(_) | State::Closing(_) => self.while_down(Refusal::LoggingOut)?,
-            State::Down | State::LogonSent(_) => self.while_down(Refusal::NotLoggedOn)?,
+            State::Down | State::Admitting(_) | State::LogonSent(_) => {
+                self.while_down(Refusal::NotLoggedOn)?
+            }
         };
         if destiny == Destiny::Queue {
             let limit = self.settings.sending.queue;

@@ -63,6 +63,21 @@ impl Session {
         self.gap_unparked(now, seq, out)
     }
 
+    /// The peer's Logon came under `seq`, and the peer knows what we need: it is asked only if nothing
+    /// comes.
+    pub(super) fn await_replay<O: Outbox>(&mut self, now: Now, seq: u64, out: &O) {
+        let State::Up(up) = &mut self.state else {
+            return;
+        };
+        up.recovery = Some(Recovery {
+            end: seq - 1,
+            reached: out.next_in(),
+            repeat_at: now.mono + patience(up.pulse.heartbeat()),
+            repeats: 0,
+        });
+        self.parked.park(seq, Waiting::Handled);
+    }
+
     /// Asks for what is missing below `seq`, unless that is on its way already.
     ///
     /// While logging out nothing is asked for: the next Logon shows the gap again.
@@ -256,6 +271,7 @@ impl Session {
     ) -> Result<(), Full> {
         self.note_loss(out);
         out.reset(1, 1, why, now.utc)?;
+        self.pen.answering(0);
         self.forget_gap();
         Ok(())
     }

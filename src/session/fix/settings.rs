@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Sending;
 use super::rules::Rules;
+use super::terms::LogonSettings;
 use crate::session::SessionId;
 use crate::time::TimestampPrecision;
 use crate::wire::fix::tag::{self, Tag};
@@ -85,7 +86,9 @@ pub struct Settings {
     pub at_logon: AtLogon,
     /// What happens to the numbers when a connection ends.
     pub at_end: AtEnd,
-    /// Fractional digits of the times we send.
+    /// The terms on which it logs on.
+    pub logon: LogonSettings,
+    /// Fractional digits of the times we send; versions before FIX.4.2 have whole seconds.
     pub precision: TimestampPrecision,
     /// Fields added to our Logon, in this order: Username(553), Password(554) and the like.
     pub logon_fields: Vec<LogonField>,
@@ -110,6 +113,7 @@ impl Settings {
             sending_time_window: Some(Duration::from_secs(120)),
             at_logon: AtLogon::default(),
             at_end: AtEnd::default(),
+            logon: LogonSettings::default(),
             precision: TimestampPrecision::Millis,
             logon_fields: Vec::new(),
             parked_max: 1024,
@@ -181,12 +185,18 @@ impl Settings {
         if self.parked_max == 0 || self.parked_max > 65_536 {
             return wrong("parked_max", &self.parked_max, "1 to 65536 messages");
         }
+        self.logon.check(self.role)?;
         for LogonField { tag, value } in &self.logon_fields {
-            const OURS: [Tag; 4] = [
+            const OURS: [Tag; 9] = [
                 tag::ENCRYPT_METHOD,
                 tag::HEART_BT_INT,
                 tag::RESET_SEQ_NUM_FLAG,
+                tag::MAX_MESSAGE_SIZE,
+                tag::NO_MSG_TYPES,
+                tag::TEST_MESSAGE_INDICATOR,
+                tag::NEXT_EXPECTED_MSG_SEQ_NUM,
                 tag::DEFAULT_APPL_VER_ID,
+                tag::SESSION_STATUS,
             ];
             if OURS.contains(tag) || tag::is_header(*tag) || tag::is_trailer(*tag) {
                 return wrong(

@@ -42,7 +42,7 @@ impl Bench {
     fn up() -> Self {
         let mut bench = Self::acceptor(Shelf::with_numbers(1, 1));
         assert_eq!(bench.get("35=A|34=1|98=0|108=30"), Step::Authenticate);
-        assert_eq!(bench.admit("35=A|34=1|98=0|108=30"), Step::LoggedOn);
+        assert_eq!(bench.admit(), Step::LoggedOn);
         bench.sent();
         bench
     }
@@ -69,11 +69,9 @@ impl Bench {
             .receive(self.now, &message, Origin::Wire, &mut self.out)
     }
 
-    fn admit(&mut self, body: &str) -> Step {
-        let frame = self.frame(body);
-        let message = self.index.read(&frame).unwrap();
+    fn admit(&mut self) -> Step {
         self.session
-            .admit(self.now, &message, Admission::Admit, &mut self.out)
+            .admit(self.now, Admission::Admit, &mut self.out)
     }
 
     fn deliver(&mut self, body: &str) {
@@ -356,13 +354,11 @@ fn a_peer_that_is_refused_moves_no_number_of_ours() {
     let mut bench = Bench::acceptor(Shelf::with_numbers(5, 8));
     let logon = "35=A|34=8|98=0|108=30";
     assert_eq!(bench.get(logon), Step::Authenticate);
-    let frame = bench.frame(logon);
-    let message = bench.index.read(&frame).unwrap();
     let text = Text::new("unknown password").unwrap();
     let step = bench
         .session
-        .admit(bench.now, &message, Admission::Refuse(text), &mut bench.out);
-    assert_eq!(step, Step::CloseAfterFlush(Cause::LogonDenied(text)));
+        .admit(bench.now, Admission::Refuse(text.into()), &mut bench.out);
+    assert_eq!(step, Step::CloseAfterFlush(Cause::LogonDenied(text.into())));
     assert_eq!(bench.out.next_in, 8);
     assert!(!bench.disconnected(), "it never was logged on");
 }
@@ -389,7 +385,7 @@ fn a_reset_on_logon_is_recorded_with_its_cause() {
     let mut bench = Bench::acceptor(Shelf::with_numbers(70, 50));
     let logon = "35=A|34=1|98=0|108=30|141=Y";
     assert_eq!(bench.get(logon), Step::Authenticate);
-    assert_eq!(bench.admit(logon), Step::LoggedOn);
+    assert_eq!(bench.admit(), Step::LoggedOn);
     assert_eq!(bench.sent(), ["35=A|34=1|141=Y"]);
     assert_eq!((bench.out.next_out, bench.out.next_in), (2, 2));
     assert_eq!(bench.out.resets, [ResetCause::ResetSeqNumFlag]);
@@ -447,7 +443,7 @@ fn the_longest_identity_leaves_room_for_every_message_of_ours() {
     let mut bench = Bench::up();
     let frame = bench.frame(&format!("{body}|34={}", u64::MAX));
     let message = bench.index.read(&frame).unwrap();
-    pen.logout(START, &text, &mut out).unwrap();
+    pen.logout(START, &text.into(), &mut out).unwrap();
     pen.heartbeat(START, Some(&[b'x'; 2000]), &mut out).unwrap();
     pen.test_request(START, u64::MAX, &mut out).unwrap();
     pen.resend_request(START, u64::MAX, u64::MAX, &mut out)

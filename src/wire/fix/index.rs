@@ -128,7 +128,9 @@ impl FieldIndex {
         let Some(data_tag) = tag::data_of_length(length_tag) else {
             return Ok(None);
         };
-        if at > 1 && self.tags[at - 2] == data_tag {
+        // Data that had its own length before it is another pair, of the entry of a group before.
+        let is_other_pair = at > 2 && self.tags[at - 3] == length_tag;
+        if at > 1 && self.tags[at - 2] == data_tag && !is_other_pair {
             return Ok(None);
         }
         let wrong = Malformed::DataLength { tag: length_tag };

@@ -72,8 +72,8 @@ impl<T> Optional for Result<T, FieldError> {
 
 /// A frame and where its fields are. Cheap to copy; valid until the index reads the next frame.
 ///
-/// Getters find the first occurrence of a tag. Members of repeating groups are found by walking
-/// [`Message::fields`]. `Debug` masks secrets.
+/// Getters find the first occurrence of a tag. Repeating groups are read by a dictionary
+/// (`pinfix::dict::ReadGroups`) or by walking [`Message::fields`]. `Debug` masks secrets.
 #[derive(Clone, Copy)]
 pub struct Message<'a> {
     frame: &'a [u8],
@@ -278,28 +278,40 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// The tags of all fields, in order.
     #[inline]
-    fn tags(&self) -> &'a [Tag] {
+    pub(crate) fn tags(&self) -> &'a [Tag] {
         &self.index.tags[..self.index.len]
     }
 
+    /// The value of the field at place `at`, of which there must be one.
     #[inline]
-    fn value_at(&self, at: usize) -> &'a [u8] {
+    pub(crate) fn value_at(&self, at: usize) -> &'a [u8] {
         &self.frame[self.index.spans[at].range()]
     }
 
     #[inline]
     fn typed<T>(&self, tag: Tag, parse: impl FnOnce(&'a [u8]) -> Option<T>) -> Result<T, FieldError> {
-        let kind = match self.get(tag) {
-            None => FieldErrorKind::Missing,
-            Some([]) => FieldErrorKind::Empty,
-            Some(text) => match parse(text) {
-                Some(value) => return Ok(value),
-                None => FieldErrorKind::Format,
-            },
-        };
-        Err(FieldError { tag, kind })
+        typed(tag, self.get(tag), parse)
     }
+}
+
+/// The value of a field as `parse` reads it.
+#[inline]
+pub(crate) fn typed<'a, T>(
+    tag: Tag,
+    value: Option<&'a [u8]>,
+    parse: impl FnOnce(&'a [u8]) -> Option<T>,
+) -> Result<T, FieldError> {
+    let kind = match value {
+        None => FieldErrorKind::Missing,
+        Some([]) => FieldErrorKind::Empty,
+        Some(text) => match parse(text) {
+            Some(value) => return Ok(value),
+            None => FieldErrorKind::Format,
+        },
+    };
+    Err(FieldError { tag, kind })
 }
 
 impl fmt::Debug for Message<'_> {
@@ -526,6 +538,10 @@ mod tests {
             [(91, "licence"), (90, "7"), (98, "0")].map(|(tag, value)| (tag, value.to_string()))
         );
         assert_eq!(read("96=abc|58=x|").unwrap()[0], (96, "abc".into()));
+        // Entries of a group that begin with a length and end with its data.
+        let entries = read("354=3|355=a|b|354=3|355=c|d|58=x|").unwrap();
+        assert_eq!(entries[3], (355, "c\u{1}d".into()));
+        assert_eq!(entries.len(), 5);
     }
 
     #[test]
@@ -559,6 +575,15 @@ mod tests {
         }
     }
 
+    /// The tag before the last, unless the one before that is the last once more: then it is of a pair.
+    fn data_alone_before(fields: &[(Tag, Vec<u8>)]) -> Option<Tag> {
+        match *fields {
+            [.., (first, _), _, (last, _)] if first == last => None,
+            [.., (before, _), _] => Some(before),
+            _ => None,
+        }
+    }
+
     /// The rules once more, one byte after another.
     fn plainly(frame: &[u8]) -> Option<Vec<(Tag, Vec<u8>)>> {
         let mut fields: Vec<(Tag, Vec<u8>)> = Vec::new();
@@ -575,7 +600,7 @@ mod tests {
                 _ => tag::INVALID,
             };
             let value = &rest[equals + 1..];
-            let before = fields.len().checked_sub(2).map(|at| fields[at].0);
+            let before = data_alone_before(&fields);
             let len = match fields.last() {
                 Some((length, text))
                     if tag::is_length(*length) && tag::data_of_length(*length) != before =>
@@ -594,7 +619,7 @@ mod tests {
             rest = &value[len + 1..];
         }
         let last = fields.last()?.0;
-        let before = fields.len().checked_sub(2).map(|at| fields[at].0);
+        let before = data_alone_before(&fields);
         let hanging = tag::is_length(last) && tag::data_of_length(last) != before;
         (!hanging && fields.iter().take(3).map(|f| f.0).eq([8, 9, 35])).then_some(fields)
     }

@@ -36,6 +36,8 @@ pub const MARKET_DATA_REQUEST: &[u8] = b"V";
 pub const MARKET_DATA_SNAPSHOT_FULL_REFRESH: &[u8] = b"W";
 /// MarketDataIncrementalRefresh.
 pub const MARKET_DATA_INCREMENTAL_REFRESH: &[u8] = b"X";
+/// UserRequest: logs a user on or off, or changes a password.
+pub const USER_REQUEST: &[u8] = b"BE";
 /// MarketDataRequestReject.
 pub const MARKET_DATA_REQUEST_REJECT: &[u8] = b"Y";
 

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pinfix::admin::{Operation, Outcome};
-use pinfix::engine::{Engine, EngineConfig, SessionConfig, SessionHandle};
+use pinfix::engine::{Engine, EngineConfig, MESSAGE_ROOM, SessionConfig, SessionHandle};
 use pinfix::journal::Keeper;
 use pinfix::session::Refusal;
 use pinfix::session::fix::rules::FIX44;
 use pinfix::session::fix::{Role, Sent};
 use pinfix::time::{Now, Utc};
+use pinfix::wire::fix::{HeaderFields, tag};
 
 use super::{DIAL_PATIENCE, Peer, Run, STEP, start};
 use crate::app::Told;
@@ -99,7 +100,7 @@ impl Run<'_> {
                 }
             }
             Action::Verdict(answer) => self.app.answer = answer.clone(),
-            Action::Admission(text) => self.app.refuse = Some(text.clone()),
+            Action::Admission(admission) => self.app.admission = Some(*admission),
             Action::Operator {
                 operation,
                 unknown,
@@ -272,15 +273,30 @@ impl Run<'_> {
 
     fn app_sends(&mut self, kind: &[u8], fields: &[Field]) -> Result<(), String> {
         let engine = self.engine.as_mut().ok_or("there is no engine")?;
-        let sent = engine
-            .outbound(self.now)
-            .send(self.session, kind, |writer| {
+        let mut header = HeaderFields::new();
+        let mut has_header = false;
+        for field in fields {
+            let tag: u32 = field.tag.parse().unwrap_or_default();
+            if let (true, What::Is(value)) = (tag::is_header(tag), &field.what) {
+                header.bytes(tag, value);
+                has_header = true;
+            }
+        }
+        let sent = engine.outbound(self.now).send_with(
+            self.session,
+            kind,
+            has_header.then_some(&header),
+            MESSAGE_ROOM,
+            |writer| {
                 let mut length = None;
                 for field in fields {
                     let tag: u32 = field.tag.parse().unwrap_or_default();
                     let What::Is(value) = &field.what else {
                         continue;
                     };
+                    if tag::is_header(tag) {
+                        continue;
+                    }
                     match (tag, length.take()) {
                         (95, _) => length = Some(()),
                         (96, Some(())) => {
@@ -291,7 +307,8 @@ impl Run<'_> {
                         }
                     }
                 }
-            });
+            },
+        );
         let told = match sent {
             Ok(Sent::Now(_)) => return Ok(()),
             Ok(Sent::Numbered(number)) => {

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use pinfix::engine::{EngineConfig, Failover, SessionConfig};
 use pinfix::session::fix::{
-    AtEnd, AtLogon, BeyondRate, Flood, InboundRate, LogonField, OutboundRate, Rate, SlowPeer, WhileDown,
+    AtEnd, AtLogon, BeyondRate, Environment, Flood, HeartbeatChoice, InboundRate, LogonField,
+    MsgDirection, MsgTypeSupport, OnHold, OutboundRate, Rate, SlowPeer, WhileDown,
 };
 use pinfix::time::TimestampPrecision;
+use pinfix::wire::fix::ApplVersion;
 
 use crate::app::App;
 
@@ -42,6 +44,51 @@ pub(super) fn set(
                 _ => return Err(wrong()),
             }
         }
+        "heartbeat_bounds" => {
+            let (min, max) = value.split_once('-').ok_or_else(wrong)?;
+            settings.logon.heartbeat.min_s = min.parse().map_err(|_| wrong())?;
+            settings.logon.heartbeat.max_s = max.parse().map_err(|_| wrong())?;
+        }
+        "heartbeat_choice" => {
+            settings.logon.heartbeat.choice = match value {
+                "theirs" => HeartbeatChoice::Theirs,
+                "same" => HeartbeatChoice::Same,
+                "ours" => HeartbeatChoice::Ours,
+                _ => return Err(wrong()),
+            }
+        }
+        "next_expected" if value == "on" => settings.logon.next_expected = true,
+        "last_processed" if value == "on" => settings.logon.last_processed = true,
+        "appl_version" => settings
+            .logon
+            .appl_versions
+            .push(ApplVersion::from_appl_ver_id(value.as_bytes()).ok_or_else(wrong)?),
+        "environment" => {
+            settings.logon.environment = match value {
+                "production" => Environment::Production,
+                "test" => Environment::Test,
+                "any" => Environment::Any,
+                _ => return Err(wrong()),
+            }
+        }
+        "announce_max" => settings.logon.max_message_bytes = Some(number()? as u32),
+        "msg_type" => {
+            let mut words = value.split_whitespace();
+            let name = words.next().ok_or_else(wrong)?;
+            let direction = match words.next() {
+                Some("S") => MsgDirection::Send,
+                Some("R") => MsgDirection::Receive,
+                _ => return Err(wrong()),
+            };
+            let mut entry = MsgTypeSupport::new(name, direction).ok_or_else(wrong)?;
+            entry.appl_version = words
+                .next()
+                .and_then(|version| ApplVersion::from_appl_ver_id(version.as_bytes()));
+            entry.is_default = words.next() == Some("default");
+            settings.logon.msg_types.push(entry);
+        }
+        "on_hold" if value == "silence" => settings.logon.on_hold = OnHold::Silence,
+        "admission_timeout" => settings.logon.admission_timeout = span(value)?,
         "at_end" => {
             settings.at_end = match value {
                 "continue" => AtEnd::Continue,

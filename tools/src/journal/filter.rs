@@ -1,4 +1,4 @@
-//! Which records are printed.
+//! Which records are shown.
 
 use std::str::FromStr;
 
@@ -7,7 +7,11 @@ use clap::ValueEnum;
 use pinfix::journal::{Entry, Kind};
 use pinfix::wire::fix::FieldIndex;
 
+use super::term::Term;
 use super::when::When;
+
+/// More fields than this no message has.
+pub const FIELDS_MAX: usize = 65_536;
 
 /// What was chosen on the command line; a record must fit all of it.
 #[derive(clap::Args)]
@@ -31,6 +35,16 @@ pub struct Choice {
     /// Only these directions
     #[arg(long, value_enum, value_name = "DIRECTION", value_delimiter = ',')]
     direction: Vec<Direction>,
+}
+
+impl Choice {
+    /// The same, but not before `since`.
+    pub fn since(self, since: Option<When>) -> Self {
+        Self {
+            from: since.or(self.from),
+            ..self
+        }
+    }
 }
 
 /// Which way a record went.
@@ -101,6 +115,7 @@ impl FromStr for Numbers {
 /// The choice, ready to be put to records.
 pub struct Filter {
     choice: Choice,
+    terms: Vec<Term>,
     index: FieldIndex,
 }
 
@@ -113,8 +128,14 @@ impl Filter {
         }
         Ok(Self {
             choice,
-            index: FieldIndex::default(),
+            terms: Vec::new(),
+            index: FieldIndex::with_capacity(FIELDS_MAX),
         })
+    }
+
+    /// Only messages that have all of these fields as well.
+    pub fn with(self, terms: Vec<Term>) -> Self {
+        Self { terms, ..self }
     }
 
     pub fn takes(&mut self, entry: &Entry<'_>) -> bool {
@@ -130,19 +151,21 @@ impl Filter {
             && seq.is_none_or(|seq| (seq.first..=seq.last).contains(&entry.seq))
             && from.is_none_or(|from| from.allows_from(entry.at))
             && to.is_none_or(|to| to.allows_to(entry.at))
-            && (types.is_empty() || is_of_type(&mut self.index, entry, types))
+            && (types.is_empty() && self.terms.is_empty() || self.reads(entry))
     }
-}
 
-fn is_of_type(index: &mut FieldIndex, entry: &Entry<'_>, types: &[String]) -> bool {
-    if entry.kind == Kind::Reset {
-        return false;
+    /// Whether type and fields fit. A frame that cannot be taken apart has neither.
+    fn reads(&mut self, entry: &Entry<'_>) -> bool {
+        if entry.kind == Kind::Reset {
+            return false;
+        }
+        let types = &self.choice.types;
+        self.index.read(entry.frame).is_ok_and(|message| {
+            let is_of_type = |name: &String| name.as_bytes() == message.msg_type();
+            (types.is_empty() || types.iter().any(is_of_type))
+                && self.terms.iter().all(|term| term.fits(&message))
+        })
     }
-    index.read(entry.frame).is_ok_and(|message| {
-        types
-            .iter()
-            .any(|name| name.as_bytes() == message.msg_type())
-    })
 }
 
 #[cfg(test)]

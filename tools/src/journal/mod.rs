@@ -2,10 +2,14 @@
 //!
 //! Nothing is locked and nothing is written, so an engine may go on writing meanwhile.
 
+mod export;
 mod filter;
+mod follow;
+mod grep;
 mod places;
 mod print;
 mod stat;
+mod term;
 mod verify;
 mod when;
 
@@ -15,7 +19,11 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use self::export::{Delimiter, Format};
 use self::filter::Choice;
+use self::follow::Start;
+use self::term::Term;
+use self::when::When;
 
 /// Read the journals of sessions, also while an engine writes to them
 ///
@@ -31,6 +39,57 @@ pub enum Command {
         /// A session's journal, or a directory of several
         #[arg(value_name = "DIR")]
         directory: PathBuf,
+        #[command(flatten)]
+        choice: Choice,
+    },
+    /// Print messages that have all of these fields; exit code 1 if there are none
+    ///
+    /// TAG=VALUE is the whole value, TAG~PART a part of it. Of a field that repeats any one will do. Lines
+    /// are those of `print`.
+    #[command(after_help = grep::EXAMPLES)]
+    Grep {
+        /// A session's journal, or a directory of several
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// Fields to look for, such as 11=ORDER7 or 58~limit
+        #[arg(value_name = "TAG=VALUE|TAG~PART", required = true)]
+        terms: Vec<Term>,
+        #[command(flatten)]
+        choice: Choice,
+    },
+    /// Print messages as an engine writes them, until interrupted
+    ///
+    /// Follows into new segments and finds sessions that are new. Lines are those of `print`.
+    #[command(after_help = follow::EXAMPLES)]
+    Follow {
+        /// A session's journal, or a directory of several
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// Only messages with all of these fields, as in `grep`
+        #[arg(value_name = "TAG=VALUE|TAG~PART")]
+        terms: Vec<Term>,
+        /// Begin with so many of the messages that are there, of each session
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        last: usize,
+        /// Begin with the first message not before this time, UTC
+        #[arg(long, value_name = "TIME", conflicts_with_all = ["last", "from"])]
+        since: Option<When>,
+        #[command(flatten)]
+        choice: Choice,
+    },
+    /// Write messages for other programs: FIX text or JSON lines, secrets masked
+    ///
+    /// Exit code 1 if anything could not be read; what could is written.
+    #[command(after_help = export::EXAMPLES)]
+    Export {
+        /// A session's journal, or a directory of several
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        #[arg(long, value_enum)]
+        format: Format,
+        /// What stands between the fields of --format fix
+        #[arg(long, value_enum, default_value = "soh")]
+        delimiter: Delimiter,
         #[command(flatten)]
         choice: Choice,
     },
@@ -53,6 +112,30 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     let mut out = BufWriter::new(io::stdout().lock());
     let done = match command {
         Command::Print { directory, choice } => print::run(&directory, choice, &mut out),
+        Command::Grep {
+            directory,
+            terms,
+            choice,
+        } => grep::run(&directory, terms, choice, &mut out),
+        Command::Follow {
+            directory,
+            terms,
+            last,
+            since,
+            choice,
+        } => {
+            let start = match since {
+                Some(_) => Start::First,
+                None => Start::Last(last),
+            };
+            follow::run(&directory, terms, choice.since(since), start, &mut out)
+        }
+        Command::Export {
+            directory,
+            format,
+            delimiter,
+            choice,
+        } => export::run(&directory, choice, format, delimiter, &mut out),
         Command::Verify { directory } => verify::run(&directory, &mut out),
         Command::Stat { directory } => stat::run(&directory, &mut out),
     };

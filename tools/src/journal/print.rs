@@ -31,25 +31,30 @@ pub fn run(directory: &Path, choice: Choice, out: &mut impl Write) -> anyhow::Re
         let mut reader = Reader::open(&place.directory).with_context(cannot_read)?;
         while let Some(item) = reader.read().with_context(cannot_read)? {
             match item {
-                Item::Record(entry) if filter.takes(&entry) => print(&entry, out)?,
+                Item::Record(entry) if filter.takes(&entry) => record(&entry, out)?,
                 Item::Record(_) => {}
-                Item::Damage(damage) => writeln!(out, "# unreadable: {damage}")?,
-                Item::Missing(numbers) => writeln!(
-                    out,
-                    "# missing: segments {} to {}",
-                    numbers.start(),
-                    numbers.end()
-                )?,
-                Item::Unusable { file, why } => {
-                    writeln!(out, "# unreadable: {}: {why}", file.display())?;
-                }
+                trouble => writeln!(out, "# {}", self::trouble(&trouble))?,
             }
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(entry: &Entry<'_>, out: &mut impl Write) -> anyhow::Result<()> {
+/// What is said about an item that is no record.
+pub fn trouble(item: &Item<'_>) -> String {
+    match item {
+        Item::Record(_) => String::new(),
+        Item::Damage(damage) => format!("unreadable: {damage}"),
+        Item::Missing(numbers) => {
+            let (first, last) = (numbers.start(), numbers.end());
+            format!("missing: segments {first} to {last}")
+        }
+        Item::Unusable { file, why } => format!("unreadable: {}: {why}", file.display()),
+    }
+}
+
+/// One line for a record.
+pub fn record(entry: &Entry<'_>, out: &mut impl Write) -> anyhow::Result<()> {
     let time = entry.at.to_fix(TimestampPrecision::Nanos);
     out.write_all(&time)?;
     let direction = Direction::of(entry.kind).name();

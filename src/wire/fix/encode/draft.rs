@@ -46,11 +46,11 @@ impl Front {
 /// The mechanics of a frame: room, cursor, first error. Knows no rules about which field goes where.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
-    room: &'a mut [u8],
+    pub(super) room: &'a mut [u8],
     front: Front,
     body: usize,
     /// Where the next byte goes.
-    at: usize,
+    pub(super) at: usize,
     /// End of the room for the body: the trailer is kept free. Zero once there is an error, so that the
     /// check for room is the only one on the way.
     limit: usize,

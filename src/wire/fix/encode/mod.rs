@@ -89,6 +89,35 @@ pub enum EncodeError {
         /// The field.
         tag: Tag,
     },
+    /// A counter of no group of the message, or of the entry, it was given for.
+    NotAGroup {
+        /// Given as counter.
+        tag: Tag,
+    },
+    /// A field that is not part of the group.
+    NotInGroup {
+        /// Counter of the group.
+        counter: Tag,
+        /// The field.
+        tag: Tag,
+    },
+    /// A field given twice in one entry of a group.
+    Repeated {
+        /// The field.
+        tag: Tag,
+    },
+    /// An entry of a group without the field that each must begin with.
+    NoDelimiter {
+        /// Counter of the group.
+        counter: Tag,
+        /// The field.
+        delimiter: Tag,
+    },
+    /// There were more or fewer entries than were announced.
+    EntriesMiscounted {
+        /// Counter of the group.
+        counter: Tag,
+    },
     /// The frame to be sent again cannot be read.
     Original(Malformed),
     /// The frame to be sent again lacks a field it must have.
@@ -135,6 +164,23 @@ impl fmt::Display for EncodeError {
                 )
             }
             Self::AfterTrailer { tag } => write!(f, "body field {tag} after the signature"),
+            Self::NotAGroup { tag } => write!(f, "field {tag} does not count a group here"),
+            Self::NotInGroup { counter, tag } => {
+                write!(f, "field {tag} is not part of the group of field {counter}")
+            }
+            Self::Repeated { tag } => write!(f, "field {tag} was given twice in one entry of a group"),
+            Self::NoDelimiter { counter, delimiter } => {
+                write!(
+                    f,
+                    "an entry of the group of field {counter} lacks field {delimiter}, which each begins with"
+                )
+            }
+            Self::EntriesMiscounted { counter } => {
+                write!(
+                    f,
+                    "the group of field {counter} has another number of entries than announced"
+                )
+            }
             Self::Original(malformed) => {
                 write!(f, "the frame to send again cannot be read: {malformed}")
             }
@@ -289,6 +335,30 @@ impl<'a> FrameWriter<'a> {
             self.draft.data_fields(length_tag, data_tag, value);
         }
         self
+    }
+
+    /// How far the frame is written.
+    #[inline]
+    pub(crate) fn written(&self) -> usize {
+        self.draft.at
+    }
+
+    /// What was written since [`FrameWriter::written`] answered `mark`.
+    #[inline]
+    pub(crate) fn since(&self, mark: usize) -> &[u8] {
+        &self.draft.room[mark.min(self.draft.at)..self.draft.at]
+    }
+
+    /// Moves what was written since `from` to `to`, which is before it, and what is between behind it.
+    pub(crate) fn turn(&mut self, to: usize, from: usize) {
+        let len = self.draft.at - from;
+        self.draft.room[to..self.draft.at].rotate_right(len);
+    }
+
+    /// Notes an error, unless there is one already.
+    #[cold]
+    pub(crate) fn fail(&mut self, error: EncodeError) {
+        self.draft.fail(error);
     }
 
     /// Writes BeginString(8), BodyLength(9) and CheckSum(10). The range of the room that holds the

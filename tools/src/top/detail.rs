@@ -1,0 +1,202 @@
+//! One session, everything the page says about it, in two columns; in three where there is room.
+
+use pinfix::counters::Role;
+use pinfix::session::Cause;
+use pinfix::time::Utc;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
+
+use super::board::{Board, Row, fault_name};
+use super::style::Style;
+use super::words;
+
+/// Where a label ends and its number begins.
+const LABEL_WIDTH: usize = 18;
+
+/// From here on there is room for faults beside the numbers.
+const WIDE: u16 = 120;
+
+pub fn draw(board: &Board, slot: usize, style: Style, frame: &mut Frame<'_>, area: Rect) {
+    let (Some(sample), Some(row)) = (&board.sample, board.row_in(slot)) else {
+        let text = " the session is not there any more; Esc goes back";
+        frame.render_widget(Line::styled(text, style.odd()), area);
+        return;
+    };
+    let now = sample.at;
+    let [head, note, body] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Min(0),
+    ])
+    .areas(area);
+    frame.render_widget(title(row, style), head);
+    let text = format!(" {}", row.note);
+    frame.render_widget(
+        Paragraph::new(Line::styled(text, style.concern(row.concern))).wrap(Wrap { trim: false }),
+        note,
+    );
+    let left = connection(row, now, style);
+    let mut right = traffic(row, style);
+    let faults = faults(row, now, style);
+    if area.width >= WIDE {
+        let [a, b, c] = Layout::horizontal([Constraint::Fill(1); 3]).areas(body);
+        frame.render_widget(Paragraph::new(left), a);
+        frame.render_widget(Paragraph::new(right), b);
+        frame.render_widget(Paragraph::new(faults), c);
+    } else {
+        right.push(Line::default());
+        right.extend(faults);
+        let [a, b] = Layout::horizontal([Constraint::Fill(1); 2]).areas(body);
+        frame.render_widget(Paragraph::new(left), a);
+        frame.render_widget(Paragraph::new(right), b);
+    }
+}
+
+fn title(row: &Row, style: Style) -> Line<'static> {
+    let role = match row.entry.role {
+        Role::Initiator => "initiator",
+        Role::Acceptor => "acceptor",
+    };
+    Line::from(vec![
+        Span::styled(format!(" {}", row.entry.id), style.title()),
+        Span::styled(format!("   {role}   "), style.label()),
+        Span::styled(
+            format!("{} {}", row.concern.mark(), row.word),
+            style.concern(row.concern),
+        ),
+    ])
+}
+
+fn connection(row: &Row, now: Utc, style: Style) -> Vec<Line<'static>> {
+    let status = row.status();
+    let line = |label: &str, text: String| entry(label, text, style, false);
+    let count = |label: &str, value: u64| entry(label, words::grouped(value), style, value > 0);
+    let when = |at: Utc| {
+        if at == Utc(0) {
+            "never".to_owned()
+        } else {
+            format!("{}, {} ago", words::clock(at), words::age(now, at))
+        }
+    };
+    let code = u32::try_from(status.disconnect_cause).unwrap_or(u32::MAX);
+    let ping = match status.test_request_round_trip_ns {
+        0 => "none answered yet".to_owned(),
+        ns => words::latency(ns),
+    };
+    let heartbeat = match status.heartbeat_s {
+        0 => "none".to_owned(),
+        seconds => format!("{seconds} s"),
+    };
+    let mut lines = vec![
+        section("connection", style),
+        line("logged on", when(status.logged_on_utc)),
+        line("ended last", when(status.disconnected_utc)),
+    ];
+    if let Some(cause) = Cause::meaning_of(code) {
+        lines.push(line("because", cause.to_owned()));
+    }
+    lines.extend([
+        count("reconnects", status.reconnects),
+        line("heard", when(status.last_in_utc)),
+        line("sent", when(status.last_out_utc)),
+        line("heartbeat", heartbeat),
+        line("test request", ping),
+        Line::default(),
+        section("numbers and gaps", style),
+        line("next out", words::grouped(status.next_out)),
+        line("next in", words::grouped(status.next_in)),
+        count("parked", status.parked),
+        count("parked, dropped", status.parked_dropped),
+        count("resent", status.resent),
+    ]);
+    lines
+}
+
+fn traffic(row: &Row, style: Style) -> Vec<Line<'static>> {
+    let status = row.status();
+    let pair = |label: &str, out: String, into: String| {
+        entry(label, format!("{out:>9} {into:>9}"), style, false)
+    };
+    let counts = |label: &str, out: u64, into: u64| {
+        pair(label, words::count(out as f64), words::count(into as f64))
+    };
+    let mut lines = vec![
+        Line::styled(
+            format!(" {:<LABEL_WIDTH$}{:>9} {:>9}", "traffic", "out", "in"),
+            style.label(),
+        ),
+        counts("messages", status.messages_out, status.messages_in),
+    ];
+    if let Some(rates) = row.rates {
+        lines.push(pair(
+            "  per second",
+            words::count(rates.messages_out),
+            words::count(rates.messages_in),
+        ));
+    }
+    lines.extend([
+        counts("application", status.application_out, status.application_in),
+        pair(
+            "bytes",
+            words::bytes(status.bytes_out as f64),
+            words::bytes(status.bytes_in as f64),
+        ),
+        counts("rejects", status.rejects_out, status.rejects_in),
+        counts(
+            "resend requests",
+            status.resend_requests_out,
+            status.resend_requests_in,
+        ),
+        counts("gap fills", status.gap_fills_out, status.gap_fills_in),
+        entry(
+            "unsent",
+            format!("{:>9}", words::bytes(status.unsent_bytes as f64)),
+            style,
+            status.unsent_bytes > 0,
+        ),
+        entry(
+            "journal",
+            format!(
+                "{:>9}, {} files",
+                words::bytes(status.journal_used_bytes as f64),
+                status.journal_segments
+            ),
+            style,
+            false,
+        ),
+    ]);
+    lines
+}
+
+fn faults(row: &Row, now: Utc, style: Style) -> Vec<Line<'static>> {
+    let status = row.status();
+    let mut lines = vec![section("mistakes of the peer", style)];
+    if row.faults.is_empty() {
+        lines.push(entry("none", String::new(), style, false));
+        return lines;
+    }
+    if let Some(name) = fault_name(status) {
+        let ago = words::age(now, status.last_fault_utc);
+        lines.push(entry("last", format!("{name}, {ago} ago"), style, true));
+    }
+    let mut faults = row.faults.clone();
+    faults.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    for (kind, count) in faults {
+        lines.push(entry(kind, words::grouped(count), style, false));
+    }
+    lines
+}
+
+fn section(name: &str, style: Style) -> Line<'static> {
+    Line::styled(format!(" {name}"), style.label())
+}
+
+fn entry(label: &str, text: String, style: Style, is_odd: bool) -> Line<'static> {
+    let cell = if is_odd { style.odd() } else { style.number() };
+    Line::from(vec![
+        Span::styled(format!(" {label:<LABEL_WIDTH$}"), style.label()),
+        Span::styled(text, cell),
+    ])
+}
