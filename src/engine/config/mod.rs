@@ -62,7 +62,10 @@ impl Default for EngineConfig {
 
 impl EngineConfig {
     /// Checks what the types cannot.
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    ///
+    /// # Errors
+    /// The first setting that cannot be accepted.
+    pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |key, value: usize, right| {
             Err(ConfigError::Engine {
                 key,
@@ -165,7 +168,11 @@ impl SessionConfig {
         Calendar::new(schedule).map_err(|error| wrong(error.what, error.value, error.right))
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// The first setting that cannot be accepted.
+    pub fn check(&self) -> Result<(), ConfigError> {
         self.settings.check().map_err(ConfigError::Settings)?;
         let session = || self.settings.id.to_string();
         let wrong = |key, value: String, right| {

@@ -2,27 +2,44 @@
 
 use super::super::value::flag;
 use super::{Draft, Family, Given, Key, honoured, not_yet, refused};
-use crate::session::fix::{LogonField, Role};
+use crate::session::fix::{AtLogon, LogonField, Role};
 use crate::wire::fix::tag;
 
 pub(super) const KEYS: &[Key] = &[
-    not_yet(
+    honoured(
         "ResetOnLogon",
         "N",
         "N",
         "both numbers restart at 1 with every Logon",
+        |draft, given| {
+            let settings = &mut draft.config.settings;
+            settings.at_logon = match (flag(given.value)?, settings.role) {
+                (false, _) => AtLogon::Continue,
+                (true, Role::Initiator) if settings.rules.reset_seq_num_flag => AtLogon::AskReset,
+                (true, _) => AtLogon::Restart,
+            };
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "ResetOnLogout",
         "N",
         "N",
         "both numbers restart at 1 after an orderly Logout",
+        |draft, given| {
+            draft.reset_on_logout = flag(given.value)?;
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "ResetOnDisconnect",
         "N",
         "N",
-        "both numbers restart at 1 when a connection is lost",
+        "both numbers restart at 1 when a connection ends",
+        |draft, given| {
+            draft.reset_on_disconnect = flag(given.value)?;
+            Ok(())
+        },
     ),
     not_yet(
         "ResetOnError",
@@ -120,11 +137,15 @@ pub(super) const KEYS: &[Key] = &[
         "the acceptor sets HeartBtInt(108), not the peer",
     )
     .only(Role::Acceptor),
-    not_yet(
+    honoured(
         "ResetSeqTime",
         "-",
         "-",
-        "HH:MM:SS at which numbers restart while the session stays up",
+        "HH:MM:SS [ZONE] at which a Logon with 141=Y restarts the numbers while the session stays up",
+        |draft, given| {
+            draft.hours.reset_time = Some(given.value.to_owned()).filter(|value| !value.is_empty());
+            Ok(())
+        },
     ),
     refused(
         "SendResetSeqNumFlag",

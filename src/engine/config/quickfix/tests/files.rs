@@ -217,6 +217,45 @@ fn an_initiator_connects_from_one_place_and_lets_nobody_in() {
 }
 
 #[test]
+fn keys_of_a_schedule_that_do_not_go_together_are_named() {
+    let hours = "StartTime=08:00:00\nEndTime=17:00:00\n";
+    for (lines, told) in [
+        ("StartTime=08:00:00", "EndTime: is missing"),
+        ("Weekdays=mon", "StartTime: is missing"),
+        (
+            "NonStopSession=Y\nStartTime=08:00:00",
+            "StartTime: is given although NonStopSession=Y",
+        ),
+        (&format!("{hours}StartDay=mon"), "EndDay: is missing"),
+        (
+            &format!("{hours}StartDay=mon\nEndDay=fri\nWeekdays=mon"),
+            "Weekdays: is given although",
+        ),
+        (
+            &format!("{hours}LogonDay=mon"),
+            "LogonDay: is given although the session is daily",
+        ),
+        ("StartTime=8 o'clock\nEndTime=17:00:00", "StartTime: "),
+        (
+            &format!("{hours}TimeZone=Europe/Nowhere"),
+            "TimeZone = Europe/Nowhere: expected an IANA name",
+        ),
+        (
+            &format!("{hours}Weekdays=mon,T"),
+            "Weekdays = mon,T: expected a day of the week",
+        ),
+    ] {
+        let problems = wrong(&format!("{INITIATOR}{lines}\n"));
+        assert!(problems[0].contains(told), "{lines}: {problems:?}");
+    }
+    // An empty value takes back what [DEFAULT] says.
+    let session = only(&format!(
+        "[DEFAULT]\n{hours}{INITIATOR}StartTime=\nEndTime=\n"
+    ));
+    assert!(session.config.schedule.is_non_stop());
+}
+
+#[test]
 fn a_file_that_is_not_there_or_not_text_is_named() {
     let directory = std::env::temp_dir().join(format!("pinfix-settings-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();

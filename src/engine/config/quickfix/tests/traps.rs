@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{ACCEPTOR, INITIATOR, only, read, warnings, wrong};
 use crate::journal::Durability;
+use crate::session::fix::AtLogon;
 use crate::time::TimestampPrecision;
 
 fn told(lines: &str, text: &str) -> bool {
@@ -111,6 +112,24 @@ fn keys_no_document_names_are_known() {
         );
     }
     assert!(read(&format!("{INITIATOR}ScreenIncludeMilliseconds=N\n")).is_ok());
+}
+
+#[test]
+fn an_initiator_that_resets_asks_for_it_with_every_logon_and_an_acceptor_just_does() {
+    let at_logon = |text: &str| {
+        only(&format!("{text}ResetOnLogon=Y\n"))
+            .config
+            .settings
+            .at_logon
+    };
+    // Also with those after a connection was lost: the setting is of the session, not of one Logon.
+    assert_eq!(at_logon(INITIATOR), AtLogon::AskReset);
+    assert_eq!(at_logon(ACCEPTOR), AtLogon::Restart);
+    // FIX.4.0 has no flag to ask with.
+    assert_eq!(
+        at_logon(&INITIATOR.replace("FIX.4.4", "FIX.4.0")),
+        AtLogon::Restart
+    );
 }
 
 #[test]
