@@ -432,8 +432,11 @@ impl<'m, 't> Compiler<'m, 't> {
                     // Called an int in FIX.4.2 and before.
                     FieldType::NumInGroup
                 },
-                // What MsgType(35) may be is the list of messages.
-                listed: !defined.open && !defined.values.is_empty() && member.tag != tag::MSG_TYPE,
+                // What these two may be is not for a list to say: there is a list of messages, and
+                // the session knows its dictionaries.
+                listed: !defined.open
+                    && !defined.values.is_empty()
+                    && !matches!(member.tag, tag::MSG_TYPE | tag::APPL_VER_ID),
             };
         }
         (start as u32, shift, factor)

@@ -97,15 +97,15 @@ impl Dictionaries {
     /// The dictionary of header, trailer and session-level messages.
     #[inline]
     #[must_use]
-    pub fn transport(&self) -> &Dictionary {
+    pub fn transport(&self) -> &SharedDictionary {
         &self.transport
     }
 
     /// The dictionary of application messages of this version.
     #[inline]
     #[must_use]
-    pub fn application(&self, version: ApplVersion) -> Option<&Dictionary> {
-        self.applications[version as usize].as_deref()
+    pub fn application(&self, version: ApplVersion) -> Option<&SharedDictionary> {
+        self.applications[version as usize].as_ref()
     }
 
     /// The dictionary that defines the body of messages of this type.
@@ -113,7 +113,7 @@ impl Dictionaries {
     /// XMLnonFIX(n) is an application message that only the transport dictionary knows.
     #[inline]
     #[must_use]
-    pub fn of_message(&self, msg_type: &[u8], version: ApplVersion) -> Option<&Dictionary> {
+    pub fn of_message(&self, msg_type: &[u8], version: ApplVersion) -> Option<&SharedDictionary> {
         if msg_type::is_admin(msg_type) || msg_type == msg_type::XML_NON_FIX {
             Some(self.transport())
         } else {
@@ -122,6 +122,8 @@ impl Dictionaries {
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Dictionary> {
-        std::iter::once(self.transport()).chain(self.applications.iter().flatten().map(|d| &**d))
+        std::iter::once(&self.transport)
+            .chain(self.applications.iter().flatten())
+            .map(|shared| &**shared)
     }
 }

@@ -5,11 +5,12 @@
 use std::net::SocketAddr;
 
 use super::{Destination, Outbound, SessionHandle};
+use crate::dict::{Dictionary, Entry, ReadGroups as _};
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{Admission, Delivery, Loss, Verdict};
 use crate::session::{Cause, Fault, ResetCause, SessionId};
 use crate::time::Utc;
-use crate::wire::fix::Message;
+use crate::wire::fix::{Message, Tag};
 
 /// A message that the session layer let through.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,19 @@ pub struct Inbound<'a> {
     pub message: Message<'a>,
     /// How it came.
     pub delivery: Delivery,
+    /// What defines it, if the session has a dictionary for it.
+    pub dictionary: Option<&'a Dictionary>,
+}
+
+impl<'a> Inbound<'a> {
+    /// The entries of the repeating group with this counter. None if the message has none, or the
+    /// session no dictionary for it.
+    pub fn groups(&self, counter: Tag) -> impl Iterator<Item = Entry<'a, 'a>> + use<'a> {
+        let message = self.message;
+        self.dictionary
+            .into_iter()
+            .flat_map(move |dictionary| message.groups(dictionary, counter))
+    }
 }
 
 /// Something an operator would want to know, that is no message.

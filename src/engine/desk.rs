@@ -162,10 +162,15 @@ impl Desk {
                     Step::Done
                 }
                 (Step::Deliver(delivery), Some(message)) => {
+                    let dictionary = self.slots[slot]
+                        .session
+                        .dictionary_of(message, delivery.appl_version)
+                        .cloned();
                     let inbound = Inbound {
                         session,
                         message: *message,
                         delivery,
+                        dictionary: dictionary.as_deref(),
                     };
                     let waited = self.ticker.now().saturating_sub(self.read_at);
                     let verdict = app.on_message(&inbound, &mut Outbound::new(now, self));

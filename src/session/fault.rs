@@ -158,6 +158,20 @@ catalogue! {
     Value { tag: Tag } => Reject(5),
     /// A value that cannot be read as its type.
     Format { tag: Tag } => Reject(6),
+    /// A tag that the dictionary does not have.
+    UndefinedTag { tag: Tag } => Reject(0),
+    /// A field that is not part of the message, or not there.
+    NotInMessage { tag: Tag } => Reject(2),
+    /// A MsgType(35) that the dictionary does not have.
+    MsgType => Reject(11),
+    /// A field that is there twice.
+    Repeated { tag: Tag } => Reject(13),
+    /// A header field after the body began, or a body field after the trailer began.
+    Misplaced { tag: Tag } => Reject(14),
+    /// A field of a group out of order, or an entry that does not begin with the first.
+    GroupOrder { tag: Tag } => Reject(15),
+    /// A counter that does not count the entries of its group.
+    GroupCount { tag: Tag } => Reject(16),
     /// ApplVerID(1128) names a version that has no dictionary here.
     ApplVerId => Reject(18),
     /// A Reject(3) that is itself invalid. Never answered with a Reject.
@@ -239,6 +253,12 @@ impl Fault {
             | Self::Empty { tag }
             | Self::Value { tag }
             | Self::Format { tag }
+            | Self::UndefinedTag { tag }
+            | Self::NotInMessage { tag }
+            | Self::Repeated { tag }
+            | Self::Misplaced { tag }
+            | Self::GroupOrder { tag }
+            | Self::GroupCount { tag }
             | Self::ResendRange { tag } => Some(tag),
             Self::EncryptMethod => Some(tag::ENCRYPT_METHOD),
             Self::ApplVerId => Some(tag::APPL_VER_ID),
@@ -357,7 +377,13 @@ impl fmt::Display for Fault {
             Self::BeginString => f.write_str("Incorrect BeginString"),
             Self::SendingTime => f.write_str("SendingTime accuracy problem"),
             Self::CompId { .. } => f.write_str("CompID problem"),
-            Self::InvalidTag => f.write_str("Invalid tag number"),
+            Self::InvalidTag | Self::UndefinedTag { .. } => f.write_str("Invalid tag number"),
+            Self::NotInMessage { .. } => f.write_str("Tag not defined for this message type"),
+            Self::MsgType => f.write_str("Invalid MsgType"),
+            Self::Repeated { .. } => f.write_str("Tag appears more than once"),
+            Self::Misplaced { .. } => f.write_str("Tag specified out of required order"),
+            Self::GroupOrder { .. } => f.write_str("Repeating group fields out of order"),
+            Self::GroupCount { .. } => f.write_str("Incorrect NumInGroup count for repeating group"),
             Self::Missing { .. } | Self::NoOrigSendingTime => f.write_str("Required tag missing"),
             Self::Empty { .. } => f.write_str("Tag specified without a value"),
             Self::Value { .. } => f.write_str("Value is incorrect (out of range) for this tag"),

@@ -35,6 +35,12 @@ pub fn compose(fields: &[Field], filling: &Filling) -> (Vec<u8>, Option<u64>) {
             fields.insert(at + 1, set("122", "now-1s"));
         }
     }
+    if let Some(at) = fields.iter().position(|field| field.tag == "+order") {
+        let order = order(filling.rules)
+            .filter(|field| !fields.iter().any(|given| given.tag == field.tag))
+            .collect::<Vec<_>>();
+        fields.splice(at..=at, order);
+    }
     let named = |tag: &str| fields.iter().find(|field| field.tag == tag);
     let value = |tag: &str, default: &str| match named(tag).map(|field| &field.what) {
         Some(What::Is(value)) => Some(value.clone()),
@@ -108,6 +114,24 @@ pub fn compose(fields: &[Field], filling: &Filling) -> (Vec<u8>, Option<u64>) {
     (frame, number)
 }
 
+/// What a NewOrderSingle needs in every version beside its ClOrdID(11).
+fn order(rules: &Rules) -> impl Iterator<Item = Field> {
+    // TransactTime(60) is part of it since FIX.4.2.
+    let later = rules
+        .fractional_seconds
+        .then_some(("60", "20260105-09:00:00"));
+    [
+        ("21", "1"),
+        ("55", "X"),
+        ("54", "1"),
+        ("38", "5"),
+        ("40", "1"),
+    ]
+    .into_iter()
+    .chain(later)
+    .map(|(tag, value)| set(tag, value))
+}
+
 /// What a line expects, in the words of the version.
 pub fn in_the_words_of(rules: &Rules, expected: &[Field]) -> Vec<Field> {
     let is = |tag: &str, value: &str| expected.contains(&set(tag, value));
@@ -127,6 +151,10 @@ pub fn in_the_words_of(rules: &Rules, expected: &[Field]) -> Vec<Field> {
             }
             ("58", What::Is(text)) if codeless => words.push(contains(text.clone())),
             ("371" | "372" | "373" | "379" | "380", _) if codeless => {}
+            ("373", What::Is(reason)) if !knows(rules, reason) => words.push(Field {
+                tag: "373".into(),
+                what: What::Absent,
+            }),
             ("16", _) if open_end => words.push(set("16", &rules.open_end_seq_no.to_string())),
             ("52" | "122", What::Is(time)) if !rules.fractional_seconds => {
                 let seconds = &time[..time.len().min("YYYYMMDD-HH:MM:SS".len())];
@@ -142,6 +170,17 @@ pub fn in_the_words_of(rules: &Rules, expected: &[Field]) -> Vec<Field> {
         }));
     }
     words
+}
+
+/// Whether the version has this SessionRejectReason(373).
+fn knows(rules: &Rules, reason: &[u8]) -> bool {
+    let reason = std::str::from_utf8(reason)
+        .ok()
+        .and_then(|text| text.parse().ok());
+    match (&rules.reject_codes, reason) {
+        (Some(codes), Some(reason)) => codes.has(reason),
+        _ => true,
+    }
 }
 
 /// Fills `{8}`, `{9}`, `{10}` and `{52}` in a raw text.

@@ -26,7 +26,7 @@
 //! given down [in=N] [out=N]    not connected
 //! > FIELDS                     the peer sends a frame; 8 9 34 49 52 56 10 are filled in unless
 //!                              given, and 98 108 1137 on a Logon. -TAG leaves one out, +pd adds 43=Y
-//!                              and 122. 52 and 122 take now, now-5s; 9 and 10 take +N and -N.
+//!                              and 122, +order what a NewOrderSingle needs beside 11. 52 and 122 take now, now-5s; 9 and 10 take +N and -N.
 //!                              34 counts by itself. | in a value is SOH, "58=two words"
 //! & LINE                       LINE in the same segment as the line before
 //! raw TEXT                     bytes; | is SOH; {8} {9} {10} {52} are filled in
@@ -72,7 +72,8 @@
 //!
 //! What a line expects is put into the words of the version. Before 4.2: times 52 and 122 are cut to
 //! whole seconds, an EndSeqNo(16) of 0 is 999999, a Reject(3) has no 371, 372 and 373 but the tag of 371
-//! in parentheses in its Text(58), and a BusinessMessageReject(j) is such a Reject.
+//! in parentheses in its Text(58), and a BusinessMessageReject(j) is such a Reject. In every version a
+//! SessionRejectReason(373) that it does not have is to be absent.
 //!
 //! Expectations are strict: a frame or an event that no line expects fails the scenario at the next
 //! thing done, or at its end. Every frame of the engine is also checked for 8, 9, 10, 49, 56, 52, the

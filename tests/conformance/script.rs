@@ -593,8 +593,8 @@ fn field(token: &str) -> Result<Field, String> {
             what,
         })
     };
-    if token == "+pd" {
-        return made("+pd", What::Present);
+    if matches!(token, "+pd" | "+order") {
+        return made(token, What::Present);
     }
     if let Some(tag) = token.strip_prefix('!').or_else(|| token.strip_prefix('-'))
         && !tag.contains('=')
@@ -611,7 +611,7 @@ fn field(token: &str) -> Result<Field, String> {
         }
         Some(at) => made(&token[..at], What::Contains(soh(&token[at + 1..]))),
         None => Err(format!(
-            "{token:?} is no field, expected tag=value, tag~part, !tag or +pd"
+            "{token:?} is no field, expected tag=value, tag~part, !tag, +pd or +order"
         )),
     }
 }

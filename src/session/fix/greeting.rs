@@ -54,10 +54,11 @@ impl Session {
         }
         let heartbeat_s = self.agreed_heartbeat(heartbeat)?;
         self.check_time(now, head.sent)?;
-        head.check().map_err(|fault| Fault::BadLogonField {
-            tag: fault.ref_tag().unwrap_or_default(),
-            defect: Defect::Invalid,
-        })?;
+        head.check(&self.settings.validation.checks)
+            .map_err(|fault| Fault::BadLogonField {
+                tag: fault.ref_tag().unwrap_or_default(),
+                defect: Defect::Invalid,
+            })?;
         let is_test = self.checked_environment(message)?;
         let max_message_bytes = self.checked_size(message)?;
         let appl_version = self.agreed_version(message)?;

@@ -2,6 +2,7 @@
 //!
 //! What is wrong with a field is kept beside it: whether that matters is decided later, and by others.
 
+use crate::dict::Checks;
 use crate::session::Fault;
 use crate::time::{TimestampReader, Utc};
 use crate::wire::fix::tag::{self, Tag};
@@ -99,7 +100,7 @@ impl<'a> Head<'a> {
     }
 
     /// Whether the fields every message needs are there, with a value, and can be read.
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(super) fn check(&self, checks: &Checks) -> Result<(), Fault> {
         if self.bad_tag {
             return Err(Fault::InvalidTag);
         }
@@ -115,8 +116,8 @@ impl<'a> Head<'a> {
         optional(tag::POSS_RESEND, self.poss_resend)?;
         optional(tag::ORIG_SENDING_TIME, self.original)?;
         match self.first_empty {
-            Some(tag) => Err(Fault::Empty { tag }),
-            None => Ok(()),
+            Some(tag) if checks.empty_values => Err(Fault::Empty { tag }),
+            _ => Ok(()),
         }
     }
 

@@ -17,6 +17,7 @@ mod head;
 mod liveness;
 mod logon;
 mod logout;
+pub mod numbers;
 mod parked;
 mod peer;
 mod resend;
@@ -30,6 +31,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod validation;
 
 use std::time::Duration;
 
@@ -53,6 +55,8 @@ pub use self::tally::Tally;
 pub use self::terms::{Environment, HeartbeatChoice, HeartbeatTerms, LogonSettings, OnHold};
 use self::throttle::Bucket;
 pub use self::throttle::Rate;
+pub use self::validation::{OnInvalid, Validation};
+use crate::dict::Validator;
 use crate::session::{Cause, Fault, Full, InboundAt, Outbox, ResetCause, Text};
 use crate::time::{Mono, Now, TimestampReader};
 use crate::wire::fix::{ApplVersion, Message, tag};
@@ -166,6 +170,7 @@ pub struct Session {
     loss: Option<Loss>,
     /// There was no room for an application message, and the peer is to go for that.
     too_slow: bool,
+    validator: Option<Validator>,
     tally: Tally,
 }
 
@@ -251,6 +256,7 @@ impl Session {
                 .sending
                 .inbound
                 .map(|limit| Bucket::new(limit.rate)),
+            validator: settings.validation.validator(),
             settings,
             state: State::Down,
             reset_owed: false,
@@ -397,7 +403,7 @@ impl Session {
                 self.fault(now, Fault::BeginString, message, out)
             };
         }
-        let header = head.check();
+        let header = head.check(&self.settings.validation.checks);
         if header.is_ok() && kept.origin == Origin::Wire {
             // What waited behind a gap was compared with the clock and the CompIDs on arrival.
             if let Err(fault) = self.check_sender(now, head) {
@@ -407,10 +413,12 @@ impl Session {
         let place = Place::of(seq, out.next_in());
         let dup = head.is_poss_dup();
         match (kind, place) {
-            (Kind::SequenceReset, _) if !content::is_gap_fill(message) => match header {
-                Ok(()) => self.reset_received(now, message, out),
-                Err(fault) => self.fault(now, fault, message, out),
-            },
+            (Kind::SequenceReset, _) if !content::is_gap_fill(message) => {
+                match header.and_then(|()| self.validate(message, head, kind)) {
+                    Ok(()) => self.reset_received(now, message, out),
+                    Err(fault) => self.fault(now, fault, message, out),
+                }
+            }
             // A copy of a Logon that was dealt with is no wish to start anew.
             (Kind::Logon, Place::Low) if dup => Ok(Step::Done),
             (Kind::Logon, _) => self.logon_while_up(now, message, head, out),
@@ -461,6 +469,7 @@ impl Session {
                 let copy = dup && kind != Kind::SequenceReset;
                 let sound = header
                     .and_then(|()| if copy { head.check_poss_dup() } else { Ok(()) })
+                    .and_then(|()| self.validate(message, head, kind))
                     .and_then(|()| content::check_body(message, kind));
                 match sound {
                     Ok(()) => self.expected(now, message, head, kind, out),

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Sending;
 use super::rules::Rules;
 use super::terms::LogonSettings;
+use super::{Sending, Validation};
 use crate::session::SessionId;
 use crate::time::TimestampPrecision;
 use crate::wire::fix::tag::{self, Tag};
@@ -96,6 +96,8 @@ pub struct Settings {
     pub parked_max: usize,
     /// What becomes of application messages, and how many may pass.
     pub sending: Sending,
+    /// What is checked of messages received: nothing unless dictionaries are given.
+    pub validation: Validation,
 }
 
 impl Settings {
@@ -118,6 +120,7 @@ impl Settings {
             logon_fields: Vec::new(),
             parked_max: 1024,
             sending: Sending::default(),
+            validation: Validation::default(),
         }
     }
 

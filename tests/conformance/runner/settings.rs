@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use pinfix::dict::{Dictionaries, Scope};
 use pinfix::engine::{EngineConfig, Failover, SessionConfig};
 use pinfix::session::fix::{
     AtEnd, AtLogon, BeyondRate, Environment, Flood, HeartbeatChoice, InboundRate, LogonField,
-    MsgDirection, MsgTypeSupport, OnHold, OutboundRate, Rate, SlowPeer, WhileDown,
+    MsgDirection, MsgTypeSupport, OnHold, OnInvalid, OutboundRate, Rate, SlowPeer, WhileDown,
 };
 use pinfix::time::TimestampPrecision;
 use pinfix::wire::fix::ApplVersion;
@@ -186,6 +187,35 @@ pub(super) fn set(
         "unsent_limit" => config.journal.unsent_limit_bytes = number()?,
         "max_message_bytes" => engine.max_message_bytes = number()?,
         "max_fields" => engine.max_fields = number()?,
+        "dictionary" => {
+            let rules = settings.rules;
+            let all = Dictionaries::builtin(rules.begin_string, rules.appl_version);
+            settings.validation.dictionaries = Some(all);
+            settings.validation.scope = match value {
+                "full" => Scope::Full,
+                "header" => Scope::Header,
+                "off" => Scope::Off,
+                _ => return Err(wrong()),
+            }
+        }
+        "unchecked" => {
+            let checks = &mut settings.validation.checks;
+            let check = match value {
+                "sections" => &mut checks.sections,
+                "empty_values" => &mut checks.empty_values,
+                "user_defined_fields" => &mut checks.user_defined_fields,
+                "unknown_fields" => &mut checks.unknown_fields,
+                "listed_values" => &mut checks.listed_values,
+                "group_order" => &mut checks.group_order,
+                "group_delimiter" => &mut checks.group_delimiter,
+                _ => return Err(wrong()),
+            };
+            *check = false;
+        }
+        "checked" if value == "user_defined_types" => {
+            settings.validation.checks.user_defined_types = true;
+        }
+        "invalid" if value == "accept" => settings.validation.invalid = OnInvalid::Accept,
         "password" => app.password = Some(value.into()),
         _ => return Err(format!("no setting {key}")),
     }
