@@ -26,6 +26,9 @@
 //!              | error TAB WHY
 //! ```
 //!
+//! A session row has the fields of the status page, and while it is held `held_by`, `held_why`,
+//! `held_since` and, if the hold ends by itself, `held_until`.
+//!
 //! ID is what the engine calls a session, such as `FIX.4.4:ME->YOU`; UTC is a UTCTimestamp such as
 //! `20260105-18:00:00`; `within` is how long the command may take, 30 s unless it says otherwise.
 

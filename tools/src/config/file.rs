@@ -118,7 +118,7 @@ impl File {
                 }
             };
             let id = planned.config.settings.id.to_string();
-            if let Err(error) = planned.config.check() {
+            for error in planned.config.problems() {
                 problems.push(at(Some(line), Some(id.clone()), error.to_string()));
             }
             if let Some((_, before)) = seen.iter().find(|(other, _)| *other == id) {

@@ -6,6 +6,7 @@
 pub mod file;
 mod form;
 mod hours;
+mod policies;
 mod tables;
 
 use std::fs;

@@ -18,6 +18,7 @@ use super::form::{
     named, table,
 };
 use super::hours::ScheduleTable;
+use super::policies::{SendingTable, TermsTable};
 
 table! {
     EngineTable of EngineConfig {
@@ -151,6 +152,8 @@ table! {
         precision: Word<TimestampPrecision> = config.settings.precision,
         parked_max: usize = config.settings.parked_max,
         logon: LogonTable = config.settings.logon_fields,
+        terms: TermsTable = config.settings.logon,
+        sending: SendingTable = config.settings.sending,
         schedule: ScheduleTable = config.schedule,
         connect: ConnectTable = config.connect,
         accept: AcceptTable = config.accept,

@@ -2,7 +2,7 @@
 
 use super::super::value::flag;
 use super::{Draft, Family, Given, Key, honoured, not_yet, refused};
-use crate::session::fix::{AtLogon, LogonField, Role};
+use crate::session::fix::{AtLogon, HeartbeatChoice, LogonField, Role};
 use crate::wire::fix::tag;
 
 pub(super) const KEYS: &[Key] = &[
@@ -41,17 +41,19 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
     ),
-    not_yet(
+    honoured(
         "ResetOnError",
         "N",
         "-",
-        "disconnect and restart the numbers when a callback fails",
+        "N: no exception of a callback resets the numbers",
+        no_exceptions,
     ),
-    not_yet(
+    honoured(
         "DisconnectOnError",
         "N",
         "-",
-        "disconnect when a callback fails",
+        "N: no exception of a callback disconnects",
+        no_exceptions,
     ),
     honoured(
         "RefreshOnLogon",
@@ -67,17 +69,25 @@ pub(super) const KEYS: &[Key] = &[
             ),
         },
     ),
-    not_yet(
+    honoured(
         "EnableLastMsgSeqNumProcessed",
         "N",
         "-",
         "LastMsgSeqNumProcessed(369) in every header",
+        |draft, given| {
+            draft.config.settings.logon.last_processed = flag(given.value)?;
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "EnableNextExpectedMsgSeqNum",
         "N",
         "N",
-        "NextExpectedMsgSeqNum(789) in the Logon",
+        "NextExpectedMsgSeqNum(789) in the Logon, from FIX.4.4",
+        |draft, given| {
+            draft.config.settings.logon.next_expected = flag(given.value)?;
+            Ok(())
+        },
     )
     .also(&["SendNextExpectedMsgSeqNum"]),
     not_yet(
@@ -130,11 +140,18 @@ pub(super) const KEYS: &[Key] = &[
         "Y",
         "N: keep numbers only, and fill gaps instead of resending",
     ),
-    not_yet(
+    honoured(
         "HeartBtIntOverride",
         "-",
         "-",
-        "the acceptor sets HeartBtInt(108), not the peer",
+        "Y: HeartBtInt of the acceptor holds, not that of the peer",
+        |draft, given| {
+            draft.config.settings.logon.heartbeat.choice = match flag(given.value)? {
+                true => HeartbeatChoice::Ours,
+                false => HeartbeatChoice::Theirs,
+            };
+            Ok(())
+        },
     )
     .only(Role::Acceptor),
     honoured(
@@ -173,4 +190,16 @@ fn logon_tag(draft: &mut Draft, given: &Given<'_>) -> Result<(), String> {
     };
     draft.logon_tags.insert(given.number(), field);
     Ok(())
+}
+
+/// Keys about exceptions of callbacks, of which there are none.
+pub(super) fn no_exceptions(_: &mut Draft, given: &Given<'_>) -> Result<(), String> {
+    match flag(given.value)? {
+        false => Ok(()),
+        true => Err(
+            "expected N: a callback answers with a verdict, it throws nothing; what it cannot \
+                     take it rejects"
+                .to_owned(),
+        ),
+    }
 }

@@ -9,7 +9,7 @@ use crate::engine::config::quickfix::keys::{self, Stance};
 use crate::engine::config::{Failover, IdentityPattern, Need, Plan, Planned, Start};
 use crate::journal::{Durability, Location};
 use crate::session::fix::rules::ALL;
-use crate::session::fix::{AtEnd, AtLogon, Role};
+use crate::session::fix::{AtEnd, AtLogon, HeartbeatChoice, Role, SlowPeer};
 use crate::session::schedule::Hours;
 use crate::time::TimestampPrecision;
 
@@ -280,7 +280,10 @@ const ROWS: &[Row] = &[
         "MaxScheduledWriteRequests",
         "MaxScheduledWriteRequests=100",
         I,
-        Change(|s| s.config.journal.unsent_limit_bytes == 102_400),
+        Change(|s| {
+            let is_closed = s.config.settings.sending.slow_peer == SlowPeer::Disconnect;
+            is_closed && s.config.journal.unsent_limit_bytes == 102_400
+        }),
     ),
     (
         "SocketConnectProtocol",
@@ -524,6 +527,42 @@ const ROWS: &[Row] = &[
         "ResetSeqTime=12:00:00",
         I,
         Change(|s| hours(s).contains("reset 12:00:00 UTC")),
+    ),
+    (
+        "EnableLastMsgSeqNumProcessed",
+        "EnableLastMsgSeqNumProcessed=Y",
+        I,
+        Change(|s| s.config.settings.logon.last_processed),
+    ),
+    (
+        "EnableNextExpectedMsgSeqNum",
+        "SendNextExpectedMsgSeqNum=Y",
+        I,
+        Change(|s| s.config.settings.logon.next_expected),
+    ),
+    (
+        "HeartBtIntOverride",
+        "HeartBtIntOverride=Y\nHeartBtInt=5",
+        A,
+        Change(|s| s.config.settings.logon.heartbeat.choice == HeartbeatChoice::Ours),
+    ),
+    (
+        "ResetOnError",
+        "ResetOnError=N",
+        I,
+        Nothing { refused: "Y" },
+    ),
+    (
+        "DisconnectOnError",
+        "DisconnectOnError=N",
+        I,
+        Nothing { refused: "Y" },
+    ),
+    (
+        "RejectMessageOnUnhandledException",
+        "RejectMessageOnUnhandledException=N",
+        I,
+        Nothing { refused: "Y" },
     ),
 ];
 

@@ -146,7 +146,7 @@ fn a_key_that_is_there_twice_holds_last_and_is_told() {
 
 #[test]
 fn acceptors_share_a_port_and_a_key_of_the_other_role_is_told() {
-    let second = ACCEPTOR.replace("=YOU", "=THEM") + "HeartBtInt=5\n";
+    let second = ACCEPTOR.replace("=YOU", "=THEM") + "SocketConnectTimeout=5\n";
     let plan = read(&format!(
         "[DEFAULT]\nReconnectInterval=5\n{ACCEPTOR}{second}"
     ))
@@ -155,7 +155,7 @@ fn acceptors_share_a_port_and_a_key_of_the_other_role_is_told() {
     let told: Vec<_> = plan.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
-        ["a.cfg:17: session FIX.4.4:ME->THEM: HeartBtInt = 5: has no effect on an acceptor"]
+        ["a.cfg:17: session FIX.4.4:ME->THEM: SocketConnectTimeout = 5: has no effect on an acceptor"]
     );
 }
 
@@ -253,6 +253,12 @@ fn keys_of_a_schedule_that_do_not_go_together_are_named() {
         "[DEFAULT]\n{hours}{INITIATOR}StartTime=\nEndTime=\n"
     ));
     assert!(session.config.schedule.is_non_stop());
+}
+
+#[test]
+fn an_acceptor_that_decides_over_heartbeats_must_say_how_often() {
+    let told = wrong(&format!("{ACCEPTOR}HeartBtIntOverride=Y\n"));
+    assert!(told[0].contains("HeartBtInt: is missing"), "{told:?}");
 }
 
 #[test]

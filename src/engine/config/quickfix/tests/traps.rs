@@ -142,7 +142,17 @@ fn an_acceptor_with_a_qualifier_is_refused() {
 }
 
 #[test]
-fn an_initiator_without_heartbeats_is_refused() {
+fn a_span_is_what_it_says_and_not_the_next_tick_of_a_second() {
+    let session = only(&format!("{INITIATOR}LogonTimeout=1500ms\n"));
+    assert_eq!(
+        session.config.settings.logon_timeout,
+        Duration::from_millis(1500)
+    );
+}
+
+#[test]
+fn an_initiator_without_heartbeats_is_refused_and_a_peer_without_is_not() {
+    assert_eq!(only(ACCEPTOR).config.settings.logon.heartbeat.min_s, 0);
     for value in ["0", "-1", ""] {
         let text = INITIATOR.replace("HeartBtInt=30", &format!("HeartBtInt={value}"));
         assert!(wrong(&text)[0].contains(&format!(
