@@ -16,6 +16,7 @@
 //!     disconnect  session=ID [within=MS]
 //!     reset       session=ID [within=MS]         both numbers to 1 while there is no connection
 //!     reset-in-session  session=ID [within=MS]   the same while logged on, by 141=Y
+//!     remove      session=ID [within=MS]         logged out and out of the engine
 //!     admit     session=ID ticket=N [status=N] [within=MS]   lets in a peer whose Logon the application
 //!                                                put off; with a SessionStatus(1409)
 //!     refuse    session=ID ticket=N reason=TEXT [status=N] [within=MS]   turns it away
@@ -118,7 +119,7 @@ impl fmt::Display for RequestError {
 
 impl std::error::Error for RequestError {}
 
-const VERBS: [&str; 11] = [
+const VERBS: [&str; 12] = [
     "list",
     "status",
     "logon",
@@ -128,6 +129,7 @@ const VERBS: [&str; 11] = [
     "disconnect",
     "reset",
     "reset-in-session",
+    "remove",
     "admit",
     "refuse",
 ];
@@ -166,6 +168,7 @@ impl Request {
                     "release" => Operation::Release,
                     "disconnect" => Operation::Disconnect,
                     "reset" => Operation::ResetNumbers,
+                    "remove" => Operation::Remove,
                     "admit" | "refuse" => fields.decision(verb)?,
                     _ => Operation::ResetInSession,
                 };
@@ -200,6 +203,7 @@ impl fmt::Display for Request {
             Operation::Disconnect => ("disconnect", None),
             Operation::ResetNumbers => ("reset", None),
             Operation::ResetInSession => ("reset-in-session", None),
+            Operation::Remove => ("remove", None),
             Operation::Decide {
                 decision: Decision::Admit(_),
                 ..
@@ -460,6 +464,7 @@ mod tests {
             Operation::Disconnect,
             Operation::ResetNumbers,
             Operation::ResetInSession,
+            Operation::Remove,
             Operation::Decide {
                 ticket: 7,
                 decision: Decision::Refuse(Farewell {
