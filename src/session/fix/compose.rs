@@ -96,6 +96,15 @@ enum LastProcessed {
     },
 }
 
+/// What became of a message that waited to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dequeued {
+    /// It is in the outbox under the next number.
+    Sent,
+    /// Its record could not be read, and is gone.
+    Unreadable,
+}
+
 /// Writes the messages of one session.
 pub(super) struct Pen {
     header: HeaderTemplate,
@@ -298,20 +307,24 @@ impl Pen {
         now: Now,
         index: &mut FieldIndex,
         out: &mut O,
-    ) -> Result<Option<Copied>, Full> {
+    ) -> Result<Option<Dequeued>, Full> {
         let seq = out.next_out();
         let time = self.stamp.write(now.utc, self.precision);
         let Some(Replay { original, room }) = out.claim_queued()? else {
             return Ok(None);
         };
-        match fix::renumber(original, index, room, seq, time) {
-            Ok(frame) => {
+        let copy = index
+            .read(original)
+            .ok()
+            .and_then(|message| fix::renumber(&message, room, seq, time).ok());
+        match copy {
+            Some(frame) => {
                 out.commit_dequeued(frame, now.utc);
-                Ok(Some(Copied::Sent))
+                Ok(Some(Dequeued::Sent))
             }
-            Err(_) => {
+            None => {
                 out.drop_queued();
-                Ok(Some(Copied::Unreadable))
+                Ok(Some(Dequeued::Unreadable))
             }
         }
     }
@@ -432,6 +445,32 @@ impl Pen {
         })
     }
 
+    /// Reject(3) of bytes that are no message, but show a number and perhaps a type.
+    pub(super) fn reject_garbled<O: Outbox>(
+        &mut self,
+        now: Now,
+        ref_seq_num: u64,
+        ref_msg_type: Option<&[u8]>,
+        reason: u16,
+        text: Text,
+        out: &mut O,
+    ) -> Result<(), Full> {
+        let codes = self.rules.reject_codes.as_ref();
+        self.admin(now, msg_type::REJECT, ADMIN_ROOM, out, |writer| {
+            writer
+                .uint(tag::REF_SEQ_NUM, ref_seq_num)
+                .bytes(tag::TEXT, text.as_bytes());
+            if let Some(codes) = codes {
+                if let Some(msg_type) = ref_msg_type {
+                    writer.bytes(tag::REF_MSG_TYPE, msg_type);
+                }
+                if codes.has(reason) {
+                    writer.uint(tag::SESSION_REJECT_REASON, reason.into());
+                }
+            }
+        })
+    }
+
     /// A Reject of the versions that have no codes: the tag stands in the text.
     fn reject_in_words<O: Outbox>(
         &mut self,
@@ -521,21 +560,29 @@ impl Pen {
         Ok(())
     }
 
-    /// The copy of an application message that was sent as `seq`.
+    /// The copy of the message that was sent as `seq`, if it is `wanted`.
     pub(super) fn replay<O: Outbox>(
         &mut self,
         now: Now,
         seq: u64,
         index: &mut FieldIndex,
+        wanted: impl FnOnce(&Message<'_>) -> bool,
         out: &mut O,
     ) -> Result<Copied, Full> {
         let time = self.stamp.write(now.utc, self.precision);
-        let copy = match out.claim_replay(seq) {
-            Ok(Some(replay)) => fix::replay(replay.original, index, replay.room, time),
+        let replay = match out.claim_replay(seq) {
+            Ok(Some(replay)) => replay,
             Ok(None) | Err(Full::TooLong) => return Ok(Copied::Unreadable),
             Err(full) => return Err(full),
         };
-        let Ok(frame) = copy else {
+        let Ok(original) = index.read(replay.original) else {
+            return Ok(Copied::Unreadable);
+        };
+        if !wanted(&original) {
+            // Room that is not committed was never claimed.
+            return Ok(Copied::Unwanted);
+        }
+        let Ok(frame) = fix::replay(&original, replay.room, time) else {
             return Ok(Copied::Unreadable);
         };
         out.commit_replay(frame, seq, now.utc);

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::compose::{Destiny, Outgoing};
+use super::compose::{Dequeued, Destiny, Outgoing};
 use super::throttle::Rate;
 use super::{AtLogon, Replayed, Session, SettingsError, State, Step, Up};
 use crate::session::{Cause, Fault, Full, Outbox, Refusal, Stored};
@@ -226,8 +226,10 @@ impl Session {
         self.send_with(now, msg_type, None, room, write, out)
     }
 
-    /// As [`Session::send`], with `fields` in the header beside those of the session: routing, or
-    /// ApplVerID(1128) where this message has another version than the session.
+    /// As [`Session::send`], with `fields` in the header beside those of the session: routing,
+    /// PossResend(97), or ApplVerID(1128) where this message has another version than the session.
+    /// PossDupFlag(43) and OrigSendingTime(122) among them are left out unless
+    /// `resend.application_poss_dup` is set.
     ///
     /// # Errors
     /// As [`Session::send`].
@@ -241,6 +243,16 @@ impl Session {
         out: &mut O,
     ) -> Result<Sent, Refusal> {
         let destiny = self.destiny(now.mono, room, out)?;
+        let original;
+        let fields = match fields {
+            Some(copy)
+                if copy.is_possible_duplicate() && !self.settings.resend.application_poss_dup =>
+            {
+                original = copy.without_possible_duplicate();
+                Some(&original)
+            }
+            fields => fields,
+        };
         let outgoing = Outgoing {
             msg_type,
             fields,
@@ -340,14 +352,14 @@ impl Session {
             }
             match self.pen.dequeue(now, index, out) {
                 Ok(None) => return Replayed::Finished,
-                Ok(Some(super::resend::Copied::Sent)) => {
+                Ok(Some(Dequeued::Sent)) => {
                     if let Some(outbound) = &mut self.outbound {
                         outbound.spend(now.mono);
                     }
                     self.tally.application_out += 1;
                     self.spoke(now);
                 }
-                Ok(Some(super::resend::Copied::Unreadable)) => {
+                Ok(Some(Dequeued::Unreadable)) => {
                     self.loss = Some(Loss::Unreadable);
                     return Replayed::More;
                 }
@@ -396,7 +408,7 @@ impl Session {
                     });
                 }
                 Stored::Admin => {}
-                Stored::Application | Stored::Absent => break,
+                Stored::Application | Stored::Absent | Stored::Unreadable => break,
             }
         }
         if loss.is_some() {

@@ -372,6 +372,11 @@ impl Application for Venue {
                 }
             }
             Event::SessionRemoved { id, .. } => self.bulletin.say(format!("{id} was removed")),
+            Event::Unreadable { session, seq } => {
+                let name = self.name(*session);
+                self.bulletin
+                    .say(format!("{name}: message {seq} cannot be read for a resend"));
+            }
             Event::Reset { session, cause } => {
                 self.bulletin.say(format!(
                     "{} starts at 1 in both directions: {cause}",
