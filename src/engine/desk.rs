@@ -471,10 +471,13 @@ impl Desk {
         self.end_hold_when_over(now, slot);
         let hours_go_on = self.keep_hours(now, slot, app);
         let Slot {
-            session, journal, ..
+            session,
+            journal,
+            handle,
+            ..
         } = &mut self.slots[slot];
         let mut judge = Judge {
-            session: handle(slot),
+            session: *handle,
             app,
         };
         let replayed = session.replay(now, RESEND_STEP_MAX, index, &mut judge, journal);
