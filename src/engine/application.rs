@@ -115,13 +115,6 @@ pub enum Event<'a> {
         /// Its version, which the identity does not tell where several share a BeginString(8).
         rules: &'static Rules,
     },
-    /// A session has left the engine. Its handle leads to nobody from now on.
-    SessionRemoved {
-        /// Which session it was.
-        session: SessionHandle,
-        /// Its identity.
-        id: &'a SessionId,
-    },
     /// The peer asked for a message again whose record in the journal cannot be read. A gap fill takes
     /// its place; the rest is sent.
     Unreadable {
@@ -129,6 +122,13 @@ pub enum Event<'a> {
         session: SessionHandle,
         /// MsgSeqNum(34) of the message.
         seq: u64,
+    },
+    /// A session has left the engine. Its handle leads to nobody from now on.
+    SessionRemoved {
+        /// Which session it was.
+        session: SessionHandle,
+        /// Its identity.
+        id: &'a SessionId,
     },
     /// A session could not be made for such a peer.
     SessionNotAdded {
