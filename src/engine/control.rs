@@ -1,7 +1,7 @@
 //! Control of sessions from any thread.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -22,94 +22,81 @@ const BUSY_MAX: usize = 1000;
 /// close sessions; the core looks at it only when it adds one itself.
 #[derive(Debug)]
 pub(super) struct Directory {
-    places: RwLock<Vec<Place>>,
-    max: usize,
-}
-
-#[derive(Debug)]
-struct Place {
-    generation: u32,
-    /// The session that has it, or is being made for it.
-    name: Option<String>,
+    /// By place: the session that has it, or is being made for it.
+    names: RwLock<Vec<Option<String>>>,
+    /// By place: which of the sessions that have had it.
+    generations: Box<[AtomicU32]>,
 }
 
 impl Directory {
     pub(super) fn for_up_to(sessions: usize) -> Self {
         Self {
-            places: RwLock::default(),
-            max: sessions,
+            names: RwLock::default(),
+            generations: (0..sessions).map(|_| AtomicU32::new(0)).collect(),
         }
     }
 
     /// Gives a place to a session that is about to be made.
     pub(super) fn reserve(&self, name: &str) -> Result<SessionHandle, ConfigError> {
-        let mut places = self
-            .places
+        let mut names = self
+            .names
             .write()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        if places
-            .iter()
-            .any(|place| place.name.as_deref() == Some(name))
-        {
+        if names.iter().any(|taken| taken.as_deref() == Some(name)) {
             return Err(ConfigError::Twice(name.to_owned()));
         }
-        let number = match places.iter().position(|place| place.name.is_none()) {
+        let number = match names.iter().position(Option::is_none) {
             Some(number) => number,
-            None if places.len() == self.max => {
-                return Err(ConfigError::TooManySessions(self.max));
+            None if names.len() == self.generations.len() => {
+                return Err(ConfigError::TooManySessions(names.len()));
             }
             None => {
-                places.push(Place {
-                    generation: 0,
-                    name: None,
-                });
-                places.len() - 1
+                names.push(None);
+                names.len() - 1
             }
         };
-        places[number].name = Some(name.to_owned());
-        Ok(SessionHandle {
-            number: u32::try_from(number).unwrap_or(u32::MAX),
-            generation: places[number].generation,
-        })
+        names[number] = Some(name.to_owned());
+        Ok(self.handle(number))
     }
 
     /// Takes a place back: its handle leads nowhere from now on.
     pub(super) fn release(&self, handle: SessionHandle) {
-        let mut places = self
-            .places
+        let mut names = self
+            .names
             .write()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(place) = places
-            .get_mut(handle.number())
-            .filter(|place| place.generation == handle.generation)
+        if self.knows(handle)
+            && let Some(name) = names.get_mut(handle.number())
         {
-            place.name = None;
-            place.generation = place.generation.wrapping_add(1);
+            *name = None;
+            let next = handle.generation.wrapping_add(1);
+            self.generations[handle.number()].store(next, Ordering::Release);
         }
     }
 
     fn find(&self, name: &str) -> Option<SessionHandle> {
-        let places = self
-            .places
+        let names = self
+            .names
             .read()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let number = places
+        let number = names
             .iter()
-            .position(|place| place.name.as_deref() == Some(name))?;
-        Some(SessionHandle {
-            number: u32::try_from(number).unwrap_or(u32::MAX),
-            generation: places[number].generation,
-        })
+            .position(|taken| taken.as_deref() == Some(name))?;
+        Some(self.handle(number))
     }
 
+    /// Whether the place was not given to another session since. Waits for nobody.
     fn knows(&self, handle: SessionHandle) -> bool {
-        let places = self
-            .places
-            .read()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        places
+        self.generations
             .get(handle.number())
-            .is_some_and(|place| place.generation == handle.generation && place.name.is_some())
+            .is_some_and(|generation| generation.load(Ordering::Acquire) == handle.generation)
+    }
+
+    fn handle(&self, number: usize) -> SessionHandle {
+        SessionHandle {
+            number: u32::try_from(number).unwrap_or(u32::MAX),
+            generation: self.generations[number].load(Ordering::Acquire),
+        }
     }
 }
 

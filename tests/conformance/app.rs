@@ -267,7 +267,7 @@ impl Application for App {
                         last,
                         messages,
                     } => format!("Reset {messages} {first}-{last}"),
-                    Loss::Unreadable => "Unreadable".to_owned(),
+                    plain => format!("{plain:?}"),
                 };
                 self.told
                     .push_back(Told::new(format!("event messages-lost {loss}")));

@@ -7,6 +7,7 @@ use super::Kind;
 use super::peer::MsgDirection;
 use super::resend::Copied;
 use super::rules::Rules;
+use super::sending::Loss;
 use super::settings::{LogonField, Settings, SettingsError};
 use crate::session::{Class, Farewell, Full, InboundAt, Outbox, Refusal, Replay, SessionStatus, Text};
 use crate::time::{Now, TimestampPrecision, TimestampWriter, Utc};
@@ -94,15 +95,6 @@ enum LastProcessed {
     On {
         answering: u64,
     },
-}
-
-/// What became of a message that waited to be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dequeued {
-    /// It is in the outbox under the next number.
-    Sent,
-    /// Its record could not be read, and is gone.
-    Unreadable,
 }
 
 /// Writes the messages of one session.
@@ -301,32 +293,37 @@ impl Pen {
         true
     }
 
-    /// Sends the message that has waited longest, under the next number. `None` if none waits.
+    /// Sends the message that has waited longest, under the next number, or drops it if it is lost.
+    /// `None` if none waits.
     pub(super) fn dequeue<O: Outbox>(
         &mut self,
         now: Now,
+        limit: Option<u64>,
         index: &mut FieldIndex,
         out: &mut O,
-    ) -> Result<Option<Dequeued>, Full> {
+    ) -> Result<Option<Result<(), Loss>>, Full> {
         let seq = out.next_out();
         let time = self.stamp.write(now.utc, self.precision);
         let Some(Replay { original, room }) = out.claim_queued()? else {
             return Ok(None);
         };
-        let copy = index
+        let renumbered = index
             .read(original)
             .ok()
             .and_then(|message| fix::renumber(&message, room, seq, time).ok());
-        match copy {
-            Some(frame) => {
-                out.commit_dequeued(frame, now.utc);
-                Ok(Some(Dequeued::Sent))
-            }
-            None => {
-                out.drop_queued();
-                Ok(Some(Dequeued::Unreadable))
-            }
-        }
+        let beyond = |len: usize| limit.filter(|limit| len as u64 > *limit);
+        let loss = match renumbered {
+            Some(frame) => match beyond(frame.len()) {
+                None => {
+                    out.commit_dequeued(frame, now.utc);
+                    return Ok(Some(Ok(())));
+                }
+                Some(limit) => Loss::LongerThanPeerTakes(limit),
+            },
+            None => Loss::Unreadable,
+        };
+        out.drop_queued();
+        Ok(Some(Err(loss)))
     }
 
     /// Logon(A). Secrets are masked in what is kept.
