@@ -6,12 +6,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use pinfix::engine::{
-    Application, Clock, Destination, Engine, EngineConfig, Event, IdentityPattern, Inbound, Listen,
-    Outbound, SessionConfig, SessionHandle, Strangers, Template,
+    Application, Clock, Destination, Engine, EngineConfig, Event, IdentityParts, IdentityPattern,
+    Inbound, Listen, Outbound, SessionConfig, SessionHandle, Strangers, Template,
 };
 use pinfix::session::Fault;
 use pinfix::session::fix::Verdict;
-use pinfix::session::fix::rules::{FIX42, FIX44};
+use pinfix::session::fix::rules::{FIX42, FIX44, FIX50, FIX50SP1, FIX50SP2};
 use pinfix::wire::fix::{FrameWriter, msg_type, tag};
 
 const ANY_PORT: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
@@ -248,4 +248,67 @@ fn a_thousand_idle_connections_cost_what_the_limit_says_and_others_are_served() 
     both.connect(client("CLIENT", address));
     both.until("a logon", |both| both.here.logons.len() == 1);
     drop(crowd);
+}
+
+#[test]
+fn a_template_may_tell_users_of_one_firm_apart() {
+    let mut both = Both::new();
+    let desks = Template {
+        identity: IdentityParts::SubIds,
+        ..Template::new(vec![&FIX44], venue("ANY"))
+    };
+    let listen = Listen::on(ANY_PORT.into()).template(desks);
+    let address = both.venue.listen_as(listen).unwrap();
+    for user in ["ALICE", "BOB"] {
+        let mut config = client("FIRM", address);
+        config.settings.id.sender_sub_id = Some(user.into());
+        config.settings.id.target_sub_id = Some("DESK".into());
+        both.connect(config);
+    }
+    both.connect(client("FIRM", address));
+    both.until("all answers", |both| both.here.logons.len() == 3);
+    both.there.added.sort();
+    assert_eq!(
+        both.there.added,
+        [
+            "FIX.4.4:VENUE->FIRM",
+            "FIX.4.4:VENUE/DESK->FIRM/ALICE",
+            "FIX.4.4:VENUE/DESK->FIRM/BOB"
+        ]
+    );
+}
+
+/// X1-10: one port, several application versions under one BeginString.
+#[test]
+fn a_template_serves_each_peer_in_the_version_its_logon_names() {
+    let mut both = Both::new();
+    let any = Template::new(vec![&FIX50, &FIX50SP1, &FIX50SP2], venue("ANY"));
+    let listen = Listen::on(ANY_PORT.into()).template(any);
+    let address = both.venue.listen_as(listen).unwrap();
+    for (rules, name) in [(&FIX50, "A"), (&FIX50SP1, "B"), (&FIX50SP2, "C")] {
+        both.connect(SessionConfig::initiator(rules, name, "VENUE", address));
+    }
+    both.until("all answers", |both| {
+        both.here.logons.len() == 3 && both.there.logons.len() == 3
+    });
+    let now = both.clock.now();
+    let mut versions: Vec<_> = both
+        .there
+        .logons
+        .iter()
+        .map(|session| {
+            let out = both.venue.outbound(now);
+            let peer = out.peer(*session).unwrap();
+            (
+                out.id(*session).unwrap().target_comp_id.clone(),
+                peer.appl_version.name(),
+            )
+        })
+        .collect();
+    versions.sort();
+    let expected = [("A", "FIX.5.0"), ("B", "FIX.5.0SP1"), ("C", "FIX.5.0SP2")];
+    assert_eq!(
+        versions,
+        expected.map(|(name, version)| (name.to_owned(), version))
+    );
 }

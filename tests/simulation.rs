@@ -256,6 +256,9 @@ fn two_engines(seed: u64, journals: &Path) -> Run {
         config.journal.location = Location::Directory(journals.join(name));
         config.journal.first_segment_bytes = 16 * 1024;
         config.settings.parked_max = 1 + rng.below(64) as usize;
+        // Also where only one side has it.
+        config.settings.logon.next_expected = rng.below(3) > 0;
+        config.settings.logon.last_processed = rng.below(2) == 0;
         config.settings.logout_timeout = Duration::from_secs(2);
         config.journal.unsent_limit_bytes = 24 * 1024 + rng.below(300_000) as usize;
     }

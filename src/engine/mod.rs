@@ -31,8 +31,8 @@ pub use self::application::{Application, Event, Inbound};
 pub use self::clock::{Clock, Ticker};
 pub use self::config::{
     Accept, ConfigError, Connect, Destination, EngineConfig, Failover, IdentityParts, IdentityPattern,
-    Listen, Need, NotADestination, NotASubnet, Opened, Plan, Planned, Problem, Problems, SessionConfig,
-    Start, Strangers, Subnet, Template, nearest, quickfix,
+    Listen, Need, NotADestination, NotASubnet, Opened, Plan, Planned, Problem, Problems,
+    SessionBuilder, SessionConfig, Start, Strangers, Subnet, Template, nearest, quickfix,
 };
 use self::control::Directory;
 pub use self::control::{Controller, StatusError};

@@ -240,7 +240,7 @@ pub(super) mod shelf {
         /// What was published, in order, copies included.
         pub(in crate::session) sent: Vec<Vec<u8>>,
         numbered: Vec<(u64, Stored, Vec<u8>)>,
-        inbound: Vec<Vec<u8>>,
+        pub(in crate::session) inbound: Vec<Vec<u8>>,
         pub(in crate::session) queue: VecDeque<Vec<u8>>,
         unsent: Vec<u64>,
         room: Vec<u8>,
@@ -371,11 +371,15 @@ pub(super) mod shelf {
             &mut self,
             _: u64,
             frame: &[u8],
-            _: &[Range<usize>],
+            secrets: &[Range<usize>],
             _: bool,
             _: Utc,
         ) -> Result<Option<InboundAt>, Full> {
-            self.inbound.push(frame.to_vec());
+            let mut frame = frame.to_vec();
+            for span in secrets {
+                frame[span.clone()].fill(b'*');
+            }
+            self.inbound.push(frame);
             Ok(Some(InboundAt(self.inbound.len() as u64 - 1)))
         }
 

@@ -4,6 +4,7 @@
 //! 2 wrong arguments, 130 interrupted.
 
 mod admin;
+mod config;
 mod dict;
 mod exchange;
 mod interrupt;
@@ -40,6 +41,7 @@ Examples:
   pinfix exchange --admin-socket venue.admin & pinfix admin --socket venue.admin list
   pinfix journal print DIR --from 14:30:02.123 --to 14:30:02.123
   pinfix journal verify DIR && pinfix journal stat DIR
+  pinfix config check venue.cfg               what a configuration comes to
   pinfix dict show FIX.4.4 D                  what a NewOrderSingle may contain
 
 `pinfix COMMAND --help` tells everything about a command.";
@@ -56,6 +58,8 @@ enum Command {
     Journal(journal::Command),
     Metrics(metrics::Arguments),
     Top(top::Arguments),
+    #[command(subcommand)]
+    Config(config::Command),
 }
 
 fn main() -> ExitCode {
@@ -67,6 +71,7 @@ fn main() -> ExitCode {
         Command::Journal(command) => journal::run(command),
         Command::Metrics(arguments) => metrics::run(arguments),
         Command::Top(arguments) => top::run(arguments),
+        Command::Config(command) => config::run(command),
     };
     done.unwrap_or_else(|error| {
         eprintln!("pinfix: {error:#}");

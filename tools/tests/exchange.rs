@@ -143,7 +143,9 @@ fn has(message: &str, fields: &[&str]) {
 fn an_order_is_taken_and_filled_with_the_fields_of_its_version() {
     let exchange = Exchange::start(&[]);
     for rules in ALL {
-        let mut client = Client::logged_on(&exchange, rules);
+        // Versions that share a BeginString(8) would share a session.
+        let mut client = Client::connect(&exchange, rules, rules.name);
+        client.until("logon", |seen| seen.logons == 1);
         client.order("A1", 0);
         let reports = client.messages(2);
         let both = ["11=A1", "55=ESZ6", "54=1", "38=5"];
@@ -331,22 +333,33 @@ fn a_wrong_configuration_is_named_with_line_key_and_what_is_right() {
     let cases: [(&str, &[&str]); 9] = [
         (
             "echo = true\nidel = \"spin\"\n",
-            &["line 2", "`idel`", "`idle`"],
+            &["venue.toml:2:", "`idel`", "`idle`"],
         ),
         (
             "listen = \"nowhere\"\n",
-            &["line 1", "listen = ", "\"nowhere\"", "127.0.0.1:9878"],
+            &[
+                "venue.toml:1:",
+                "listen = ",
+                "\"nowhere\"",
+                "127.0.0.1:9878",
+            ],
         ),
-        ("idle = \"fast\"\n", &["line 1", "`fast`", "`spin`"]),
-        ("core = \"x\"\n", &["line 1", "\"x\"", "a whole number"]),
-        ("market_price = \"1,5\"\n", &["line 1", "\"1,5\"", "101.25"]),
+        ("idle = \"fast\"\n", &["venue.toml:1:", "`fast`", "`spin`"]),
+        (
+            "core = \"x\"\n",
+            &["venue.toml:1:", "\"x\"", "a whole number"],
+        ),
+        (
+            "market_price = \"1,5\"\n",
+            &["venue.toml:1:", "\"1,5\"", "101.25"],
+        ),
         (
             "[[session]]\nversion = \"FIX.3.9\"\n",
-            &["line 2", "\"FIX.3.9\"", "FIX.4.2"],
+            &["venue.toml:2:", "\"FIX.3.9\"", "FIX.4.2"],
         ),
         ("[[session]]\nversion = \"FIX.4.4\"\n", &["sender_comp_id"]),
         ("echo = false\n", &["no session is listed", "[[session]]"]),
-        ("echo = maybe\n", &["line 1", "echo = maybe"]),
+        ("echo = maybe\n", &["venue.toml:1:", "echo = maybe"]),
     ];
     for (text, says) in cases {
         fs::write(&file, text).unwrap();

@@ -1,5 +1,6 @@
 //! What a user decides about an engine and its sessions, checked before anything starts.
 
+mod builder;
 mod connect;
 mod error;
 mod nearest;
@@ -12,6 +13,7 @@ mod template;
 
 use std::path::{Path, PathBuf};
 
+pub use self::builder::SessionBuilder;
 pub use self::connect::{Accept, Connect, Destination, Failover, NotADestination};
 pub use self::error::ConfigError;
 pub use self::nearest::nearest;
@@ -21,7 +23,7 @@ pub use self::problem::{Problem, Problems};
 pub use self::subnet::{NotASubnet, Subnet};
 pub use self::template::{IdentityParts, IdentityPattern, Template};
 use super::net::SocketOptions;
-use crate::journal::{JournalConfig, Location};
+use crate::journal::{JournalConfig, Location, OpenError};
 use crate::session::SessionId;
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{Role, Settings};
@@ -62,7 +64,10 @@ impl Default for EngineConfig {
 
 impl EngineConfig {
     /// Checks what the types cannot.
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    ///
+    /// # Errors
+    /// The first setting that cannot be accepted.
+    pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |key, value: usize, right| {
             Err(ConfigError::Engine {
                 key,
@@ -165,45 +170,63 @@ impl SessionConfig {
         Calendar::new(schedule).map_err(|error| wrong(error.what, error.value, error.right))
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        self.settings.check().map_err(ConfigError::Settings)?;
-        let session = || self.settings.id.to_string();
-        let wrong = |key, value: String, right| {
-            Err(ConfigError::Session {
-                session: session(),
-                key,
-                value,
-                right,
-            })
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// The first setting that cannot be accepted; [`SessionConfig::problems`] has them all.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.problems().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Everything that cannot be accepted, in the order of the fields.
+    #[must_use]
+    pub fn problems(&self) -> Vec<ConfigError> {
+        let mut found: Vec<ConfigError> = Vec::new();
+        found.extend(self.settings.check().map_err(ConfigError::Settings).err());
+        let reserve = self.journal.control_reserve_bytes;
+        let reserve = (reserve < CONTROL_RESERVE_BYTES_MIN).then(|| {
+            let right = "4096 or more: a few session-level messages must fit";
+            ("journal.control_reserve_bytes", reserve.to_string(), right)
+        });
+        let wrong = [
+            self.wrong_direction(),
+            self.connect.check().err(),
+            self.socket.check().err(),
+            reserve,
+        ];
+        let session = |(key, value, right)| ConfigError::Session {
+            session: self.settings.id.to_string(),
+            key,
+            value,
+            right,
         };
+        found.extend(wrong.into_iter().flatten().map(session));
+        found.extend(self.calendar().err());
+        let journal = self.journal.validate().err().filter(|_| found.is_empty());
+        found.extend(journal.map(|error| ConfigError::Journal {
+            session: self.settings.id.to_string(),
+            error: OpenError::Config(error),
+        }));
+        found
+    }
+
+    /// What an initiator cannot have, or an acceptor.
+    fn wrong_direction(&self) -> Option<(&'static str, String, &'static str)> {
         match (self.settings.role, self.connect.destinations.first()) {
             (Role::Initiator, None) => {
                 let right = "at least one address an initiator connects to";
-                return wrong("connect.destinations", "none".to_owned(), right);
+                Some(("connect.destinations", "none".to_owned(), right))
             }
             (Role::Acceptor, Some(destination)) => {
                 let right = "no address: an acceptor does not connect";
-                return wrong("connect.destinations", destination.to_string(), right);
+                Some(("connect.destinations", destination.to_string(), right))
             }
             (Role::Initiator, Some(_)) if self.accept != Accept::default() => {
                 let right = "nothing: an initiator accepts no connections";
-                return wrong("accept", format!("{:?}", self.accept), right);
+                Some(("accept", format!("{:?}", self.accept), right))
             }
-            _ => {}
+            _ => None,
         }
-        if let Err((key, value, right)) = self.connect.check() {
-            return wrong(key, value, right);
-        }
-        if let Err((key, value, right)) = self.socket.check() {
-            return wrong(key, value, right);
-        }
-        self.calendar()?;
-        let reserve = self.journal.control_reserve_bytes;
-        if reserve < CONTROL_RESERVE_BYTES_MIN {
-            let right = "4096 or more: a few session-level messages must fit";
-            return wrong("journal.control_reserve_bytes", reserve.to_string(), right);
-        }
-        Ok(())
     }
 }
 

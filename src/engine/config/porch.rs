@@ -94,7 +94,11 @@ impl Listen {
         self
     }
 
-    pub(in crate::engine) fn check(&self) -> Result<(), ConfigError> {
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// The first setting that cannot be accepted.
+    pub fn check(&self) -> Result<(), ConfigError> {
         if let Err((key, value, right)) = self.socket.check() {
             return Err(ConfigError::Engine { key, value, right });
         }

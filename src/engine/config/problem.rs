@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::ConfigError;
+
 /// One thing that is wrong, or worth knowing, about a setting of a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problem {
@@ -43,6 +45,16 @@ impl fmt::Display for Problem {
             (None, _) => {}
         }
         f.write_str(&self.text)
+    }
+}
+
+/// What an engine would say, from nowhere in particular.
+impl From<&ConfigError> for Problem {
+    fn from(error: &ConfigError) -> Self {
+        Self {
+            text: error.to_string(),
+            ..Self::default()
+        }
     }
 }
 

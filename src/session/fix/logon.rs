@@ -1,7 +1,7 @@
 //! Logon(A) from either side: who answers what, and what it does to the numbers.
 //!
 //! Nothing in the store changes before the peer is known to be welcome. What happens to which number
-//! when is drawn up in [`Settings`](super::Settings).
+//! when is drawn up in [`numbers`](super::numbers).
 
 use super::compose::LogonTerms;
 use super::greeting::Greeting;

@@ -17,6 +17,7 @@ mod head;
 mod liveness;
 mod logon;
 mod logout;
+pub mod numbers;
 mod parked;
 mod peer;
 mod resend;

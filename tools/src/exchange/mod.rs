@@ -4,34 +4,32 @@
 //! terminal that does not take output cannot hold up a session.
 
 mod bulletin;
-mod config;
 mod orders;
 mod venue;
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::anyhow;
 use clap::ValueEnum;
 use pinfix::engine::{
-    AdminSocket, AdminSocketConfig, Clock, Engine, EngineConfig, Idle, Run, SessionConfig, Stopper,
-    Template,
+    AdminSocket, AdminSocketConfig, Clock, ConfigError, Engine, EngineConfig, Idle, Listen, Plan, Run,
+    SessionConfig, Stopper, Template,
 };
-use pinfix::journal::Retention;
+use pinfix::journal::{Location, Retention};
 use pinfix::session::fix::rules::{ALL, FIX44};
 use pinfix::time::Now;
 use pinfix::wire::fix::Decimal;
-use serde::Deserialize;
 
 use self::bulletin::Bulletin;
-use self::config::{Config, Session};
 use self::venue::{Terms, Venue};
+use crate::config::{self, File, Loaded, named};
 use crate::interrupt;
 
 /// Where the venue listens unless told otherwise.
-const ADDRESS: &str = "127.0.0.1:9878";
+const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9878);
 
 /// How long an idle cycle sleeps in the readiness call with `--idle block`; also how long Ctrl-C may
 /// wait.
@@ -111,16 +109,16 @@ A configuration file:
   market_price = \"101.25\"         # fill price of orders without Price(44); 100 otherwise
 
   [[session]]
-  version = \"FIX.4.4\"             # FIX.4.2, FIX.4.4, FIX.5.0SP2
+  version = \"FIX.4.4\"             # FIX.4.0 to FIX.5.0SP2
   sender_comp_id = \"VENUE\"        # as the venue signs
   target_comp_id = \"CLIENT\"       # as the client signs
 
-Further keys: core = 3, echo = true, status_page = \"/dev/shm/venue\".";
+Further keys: core = 3, echo = true, status_page = \"/dev/shm/venue\", and every setting of a session: `pinfix config check` prints all
+of them. A settings file (.cfg) of a QuickFIX engine is taken too.";
 
 /// What an idle cycle does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum IdleMode {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IdleMode {
     /// Poll again at once: lowest latency, a whole core
     Spin,
     /// Give the core away once, then poll again
@@ -130,21 +128,21 @@ enum IdleMode {
 }
 
 /// What happens to an order that was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Fills {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Fills {
     /// It is filled at once, whole
     One,
     /// It stays open until it is cancelled
     None,
 }
 
+named! {
+    IdleMode { "spin" = IdleMode::Spin, "yield" = IdleMode::Yield, "block" = IdleMode::Block }
+    Fills { "one" = Fills::One, "none" = Fills::None }
+}
+
 /// Runs the venue until it is interrupted.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let config = match &arguments.config {
-        Some(file) => Config::load(file)?,
-        None => Config::default(),
-    };
     let admin = arguments
         .admin_socket
         .clone()
@@ -152,31 +150,25 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             audit: arguments.admin_audit.clone(),
             ..AdminSocketConfig::new(path)
         });
-    let settings = merged(arguments, config)?;
+    let Settings { plan, run, terms } = decided(arguments)?;
+    for warning in &plan.warnings {
+        eprintln!("warning: {warning}");
+    }
     let stopper = Stopper::default();
     interrupt::stop_on_signal(stopper.clone(), "Logging out. Ctrl-C again quits at once.")?;
-    let mut engine = Engine::new(EngineConfig {
-        name: "pinfix exchange".to_owned(),
-        status_page: settings.status_page.clone(),
-        ..EngineConfig::default()
-    })?;
+    let mut engine = Engine::new(plan.engine.clone())?;
     let (bulletin, printer) = Bulletin::start()?;
     let now = Clock::new().now();
-    let mut venue = Venue::new(settings.terms, bulletin.clone(), now.utc);
-    let bound = open(&mut engine, &mut venue, &settings, now)?;
+    let mut venue = Venue::new(terms, bulletin.clone(), now.utc);
+    let listening = open(&mut engine, &mut venue, &plan, now)?;
     let _admin = admin
         .map(|config| AdminSocket::serve(engine.controller(), config))
         .transpose()?;
-    bulletin.say(format!("listening on {bound}, {}", settings.served()));
-    let idle = match settings.idle {
-        IdleMode::Spin => Idle::Spin,
-        IdleMode::Yield => Idle::Yield,
-        IdleMode::Block => Idle::Block(NAP),
-    };
-    let run = Run {
-        core: settings.core,
-        idle,
-    };
+    bulletin.say(format!(
+        "listening on {}, {}",
+        listening.join(", "),
+        served(&plan)
+    ));
     engine.run(&mut venue, run, &stopper)?;
     bulletin.say("stopped");
     drop((venue, bulletin));
@@ -186,90 +178,125 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 /// Everything that was decided, from the command line, the file and the defaults, in this order.
 struct Settings {
-    listen: SocketAddr,
-    core: Option<usize>,
-    idle: IdleMode,
-    journal: Option<PathBuf>,
-    status_page: Option<PathBuf>,
+    plan: Plan,
+    run: Run,
     terms: Terms,
-    /// `None` serves anybody.
-    sessions: Option<Vec<Session>>,
 }
 
-impl Settings {
-    fn served(&self) -> String {
-        match &self.sessions {
-            Some(sessions) if sessions.len() == 1 => "for 1 session".to_owned(),
-            Some(sessions) => format!("for {} sessions", sessions.len()),
-            None => {
-                let versions: Vec<_> = ALL.iter().map(|rules| rules.name).collect();
-                format!("for anybody in {}", versions.join(", "))
-            }
-        }
+fn decided(arguments: Arguments) -> anyhow::Result<Settings> {
+    let Loaded { mut plan, file } = match &arguments.config {
+        Some(file) => listed(file)?,
+        None => anybody(),
+    };
+    if plan.engine.name == EngineConfig::default().name {
+        "pinfix exchange".clone_into(&mut plan.engine.name);
     }
-}
-
-fn merged(arguments: Arguments, config: Config) -> anyhow::Result<Settings> {
-    let standard = ADDRESS
-        .parse()
-        .with_context(|| format!("default address {ADDRESS}"))?;
-    let listen = arguments.listen.or(config.listen.map(|address| address.0));
-    let market_price = config.market_price.map(|price| price.0);
+    if let Some(page) = arguments.status_page {
+        plan.engine.status_page = Some(page);
+    }
+    listen_on(&mut plan, arguments.listen)?;
+    keep_journals(&mut plan, arguments.journal.as_deref());
+    let idle = arguments.idle.or(file.idle.map(|word| word.0));
+    let market_price = file.market_price.map(|text| text.0);
     Ok(Settings {
-        listen: listen.unwrap_or(standard),
-        core: arguments.core.or(config.core),
-        idle: arguments.idle.or(config.idle).unwrap_or(IdleMode::Block),
-        journal: arguments.journal.or(config.journal),
-        status_page: arguments.status_page.or(config.status_page),
+        plan,
+        run: Run {
+            core: arguments.core.or(file.core),
+            idle: match idle.unwrap_or(IdleMode::Block) {
+                IdleMode::Spin => Idle::Spin,
+                IdleMode::Yield => Idle::Yield,
+                IdleMode::Block => Idle::Block(NAP),
+            },
+        },
         terms: Terms {
-            fills: arguments.fills.or(config.fills).unwrap_or(Fills::One),
+            fills: arguments
+                .fills
+                .or(file.fills.map(|word| word.0))
+                .unwrap_or(Fills::One),
             market_price: market_price
                 .or(Decimal::new(MARKET_PRICE, 0))
                 .unwrap_or_default(),
-            echo: arguments.echo || config.echo,
+            echo: arguments.echo || file.echo.unwrap_or(false),
         },
-        sessions: arguments.config.is_some().then_some(config.session),
     })
 }
 
-/// Adds the sessions and listens.
-fn open(
-    engine: &mut Engine,
-    venue: &mut Venue,
-    settings: &Settings,
-    now: Now,
-) -> anyhow::Result<SocketAddr> {
-    let retention = match settings.journal {
-        Some(_) => Retention::default(),
-        None => forgetful(),
+/// What a file lists.
+fn listed(path: &Path) -> anyhow::Result<Loaded> {
+    let loaded = config::load(path, &[])?;
+    let templates = loaded
+        .plan
+        .listeners
+        .iter()
+        .any(|listen| !listen.templates.is_empty());
+    anyhow::ensure!(
+        templates || !loaded.plan.sessions.is_empty(),
+        "{}: no session is listed, expected at least one [[session]]; leave --config out to serve anybody",
+        path.display()
+    );
+    Ok(loaded)
+}
+
+/// What serves anybody.
+fn anybody() -> Loaded {
+    let config = SessionConfig::acceptor(&FIX44, "*", "*");
+    let listen = Listen::on(ADDRESS).template(Template::new(ALL.to_vec(), config));
+    Loaded {
+        plan: Plan {
+            listeners: vec![listen],
+            ..Plan::default()
+        },
+        file: File::default(),
+    }
+}
+
+/// Listens on `address`, if one is given, instead of the one of the plan.
+fn listen_on(plan: &mut Plan, address: Option<SocketAddr>) -> anyhow::Result<()> {
+    if plan.listeners.is_empty() {
+        plan.listeners.push(Listen::on(ADDRESS));
+    }
+    let Some(address) = address else {
+        return Ok(());
     };
-    let Some(sessions) = &settings.sessions else {
-        let mut config = SessionConfig::acceptor(&FIX44, "", "");
-        config.journal.retention = retention;
-        let template = Template {
-            journals: settings.journal.clone(),
-            ..Template::new(ALL.to_vec(), config)
-        };
-        return listen(engine, settings.listen, Some(template));
-    };
-    for session in sessions {
-        let mut config = SessionConfig::acceptor(
-            session.version.0,
-            &session.sender_comp_id,
-            &session.target_comp_id,
+    let [listen] = &mut plan.listeners[..] else {
+        anyhow::bail!(
+            "the configuration file listens on {} addresses, leave --listen out",
+            plan.listeners.len()
         );
-        config.journal.retention = retention;
-        if let Some(base) = &settings.journal {
-            config = config.journal_below(base);
+    };
+    listen.address = address;
+    for session in &mut plan.sessions {
+        session.config.accept.port = None;
+    }
+    Ok(())
+}
+
+/// Keeps journals below `base`, if one is given, and those in memory short.
+fn keep_journals(plan: &mut Plan, base: Option<&Path>) {
+    for session in &mut plan.sessions {
+        let config = &mut session.config;
+        if let Some(base) = base {
+            *config = config.clone().journal_below(base);
         }
-        let id = config.settings.id.clone();
-        let (_, recovery) = engine.add_session(config, now)?;
-        venue.serve(&id, session.version.0);
-        for damage in &recovery.damage {
-            venue.say(format!("the journal of {id} was mended: {damage}"));
+        if config.journal.location == Location::Memory
+            && config.journal.retention == Retention::default()
+        {
+            config.journal.retention = forgetful();
         }
     }
-    listen(engine, settings.listen, None)
+    for template in plan
+        .listeners
+        .iter_mut()
+        .flat_map(|listen| &mut listen.templates)
+    {
+        if let Some(base) = base {
+            template.journals = Some(base.to_owned());
+        }
+        let retention = &mut template.config.journal.retention;
+        if template.journals.is_none() && *retention == Retention::default() {
+            *retention = forgetful();
+        }
+    }
 }
 
 /// For journals in memory, which would grow without end.
@@ -280,12 +307,40 @@ fn forgetful() -> Retention {
     }
 }
 
-fn listen(
-    engine: &mut Engine,
-    address: SocketAddr,
-    template: Option<Template>,
-) -> anyhow::Result<SocketAddr> {
-    engine
-        .listen(address, template)
-        .context("choose another address with --listen")
+/// Adds the sessions and listens. Answers the addresses.
+fn open(engine: &mut Engine, venue: &mut Venue, plan: &Plan, now: Now) -> anyhow::Result<Vec<String>> {
+    let opened = plan.open(engine, now).map_err(|error| match error {
+        ConfigError::Listen { .. } => anyhow!("choose another address with --listen: {error}"),
+        error => error.into(),
+    })?;
+    for (planned, session) in plan.sessions.iter().zip(&opened.sessions) {
+        let settings = &planned.config.settings;
+        let Some((_, recovery)) = session else {
+            continue;
+        };
+        venue.serve(&settings.id, settings.rules);
+        for damage in &recovery.damage {
+            venue.say(format!(
+                "the journal of {} was mended: {damage}",
+                settings.id
+            ));
+        }
+    }
+    for error in &opened.left_out {
+        venue.say(format!("left out: {error}"));
+    }
+    Ok(opened.listening.iter().map(ToString::to_string).collect())
+}
+
+fn served(plan: &Plan) -> String {
+    let mut templates = plan.listeners.iter().flat_map(|listen| &listen.templates);
+    match (plan.sessions.len(), templates.next()) {
+        (0, Some(template)) => {
+            let versions: Vec<_> = template.rules.iter().map(|rules| rules.name).collect();
+            format!("for anybody in {}", versions.join(", "))
+        }
+        (1, None) => "for 1 session".to_owned(),
+        (sessions, None) => format!("for {sessions} sessions"),
+        (sessions, Some(_)) => format!("for {sessions} sessions and those made for others"),
+    }
 }

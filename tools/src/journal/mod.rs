@@ -8,6 +8,7 @@ mod follow;
 mod grep;
 mod places;
 mod print;
+mod replay;
 mod stat;
 mod term;
 mod verify;
@@ -22,6 +23,7 @@ use clap::Subcommand;
 use self::export::{Delimiter, Format};
 use self::filter::Choice;
 use self::follow::Start;
+use self::replay::Choices;
 use self::term::Term;
 use self::when::When;
 
@@ -93,6 +95,19 @@ pub enum Command {
         #[command(flatten)]
         choice: Choice,
     },
+    /// Give what was received to a fresh session and compare what it sends with what was sent
+    ///
+    /// Shows whether the engine of today would have behaved as the one that wrote the journal did.
+    /// Identity, version, role and the fields of our Logon come from the journal. Exit code 1 at the first
+    /// difference, which is shown field by field, and if anything cannot be read.
+    #[command(after_help = replay::EXAMPLES)]
+    Replay {
+        /// A session's journal, or a directory of several
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        #[command(flatten)]
+        choices: Choices,
+    },
     /// Check every record; exit code 1 if anything cannot be read
     Verify {
         /// A session's journal, or a directory of several
@@ -136,6 +151,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
             delimiter,
             choice,
         } => export::run(&directory, choice, format, delimiter, &mut out),
+        Command::Replay { directory, choices } => replay::run(&directory, &choices, &mut out),
         Command::Verify { directory } => verify::run(&directory, &mut out),
         Command::Stat { directory } => stat::run(&directory, &mut out),
     };

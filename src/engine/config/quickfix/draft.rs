@@ -5,10 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::hours::HoursDraft;
 use super::keys::Given;
 use crate::engine::config::{Destination, Failover, Listen, Need, Planned, SessionConfig, Start};
 use crate::session::fix::rules::Rules;
-use crate::session::fix::{LogonField, Role, Settings};
+use crate::session::fix::{AtEnd, LogonField, Role, Settings};
 use crate::time::TimestampPrecision;
 
 /// A session that is not whole yet.
@@ -16,8 +17,10 @@ use crate::time::TimestampPrecision;
 pub(super) struct Draft {
     pub config: SessionConfig,
     pub precision: Option<TimestampPrecision>,
-    pub non_stop: Option<bool>,
+    pub hours: HoursDraft,
     pub use_dictionary: Option<bool>,
+    pub reset_on_logout: bool,
+    pub reset_on_disconnect: bool,
     pub check_latency: bool,
     pub max_latency: Duration,
     /// By number, 0 for the one without.
@@ -98,8 +101,10 @@ impl Draft {
         Self {
             config,
             precision: None,
-            non_stop: None,
+            hours: HoursDraft::default(),
             use_dictionary: None,
+            reset_on_logout: false,
+            reset_on_disconnect: false,
             check_latency: true,
             max_latency: Duration::from_secs(120),
             logon_tags: BTreeMap::new(),
@@ -139,6 +144,11 @@ impl Draft {
         if let Some(precision) = self.precision {
             settings.precision = precision;
         }
+        settings.at_end = match (self.reset_on_disconnect, self.reset_on_logout) {
+            (true, _) => AtEnd::RestartAlways,
+            (false, true) => AtEnd::RestartAfterLogout,
+            (false, false) => AtEnd::Continue,
+        };
         settings.sending_time_window = self.check_latency.then_some(self.max_latency);
         if let Some(missing) = gap(self.logon_tags.keys()) {
             wrong(&format!("LogonTag{missing}"), MISSING_NUMBER.to_owned());
@@ -161,6 +171,7 @@ impl Draft {
             }
         }
         settings.logon_fields = self.logon_tags.into_values().collect();
+        self.config.schedule = self.hours.finish(wrong);
         let mut listen = None;
         match settings.role {
             Role::Initiator => {

@@ -28,6 +28,7 @@
 
 mod draft;
 mod grammar;
+mod hours;
 pub mod keys;
 mod reading;
 mod value;

@@ -9,7 +9,7 @@ use crate::engine::config::{
     ConfigError, IdentityPattern, Listen, Need, Plan, Problem, Problems, Template, nearest,
 };
 use crate::session::fix::rules::{ALL, Rules};
-use crate::session::fix::{Role, Settings};
+use crate::session::fix::{HeartbeatChoice, Role, Settings};
 
 /// A file being read.
 pub(super) struct Reading<'a> {
@@ -277,8 +277,10 @@ impl<'a> Reading<'a> {
         let name = draft.config.settings.id.to_string();
         let given = |key: &str| entries.iter().any(|known| known.row.matches(key).is_some());
         let mut wrong: Vec<(String, String)> = Vec::new();
-        if draft.config.settings.role == Role::Initiator && !given("HeartBtInt") {
-            let text = "is missing: seconds between heartbeats, which the initiator decides";
+        let decides = draft.config.settings.role == Role::Initiator
+            || draft.config.settings.logon.heartbeat.choice == HeartbeatChoice::Ours;
+        if decides && !given("HeartBtInt") {
+            let text = "is missing: seconds between heartbeats, which this side decides";
             wrong.push(("HeartBtInt".to_owned(), text.to_owned()));
         }
         for remark in &draft.warnings {
@@ -294,7 +296,6 @@ impl<'a> Reading<'a> {
             }
         }
         let finished = draft.finish(&mut |key, text| wrong.push((key.to_owned(), text)));
-        let missing_any = self.problems.len() > before || !wrong.is_empty();
         let told = |problem: &Problem| problem.key.as_deref() == Some("ConnectionType");
         let role_is_known = !self.problems[before..].iter().any(told);
         // What follows from a mistake that was told already is no mistake of its own.
@@ -308,9 +309,11 @@ impl<'a> Reading<'a> {
             };
             self.problem(problem);
         }
-        if !missing_any && let Err(error) = finished.planned.config.check() {
-            let problem = self.refused(section, &name, &error);
-            self.problem(problem);
+        if self.problems.len() == before {
+            for error in finished.planned.config.problems() {
+                let problem = self.refused(section, &name, &error);
+                self.problem(problem);
+            }
         }
         if self.problems.len() == before {
             return Some(finished);

@@ -1,8 +1,12 @@
 //! Who talks to whom, when, and how times are written.
 
+use std::str::FromStr;
+
+use super::super::hours::part as part_of_hours;
 use super::super::value::{flag, word};
-use super::{Draft, Given, Key, honoured, mapped, not_yet};
+use super::{Draft, Given, Key, honoured, mapped};
 use crate::session::fix::Role;
+use crate::session::schedule::ScheduleError;
 use crate::time::TimestampPrecision;
 
 pub(super) const KEYS: &[Key] = &[
@@ -76,62 +80,128 @@ pub(super) const KEYS: &[Key] = &[
         },
     )
     .only(Role::Initiator),
-    not_yet("TimeZone", "UTC", "-", "IANA zone of StartTime and EndTime"),
-    not_yet(
+    honoured(
+        "TimeZone",
+        "UTC",
+        "-",
+        "IANA zone of StartTime and EndTime",
+        |draft, given| {
+            draft.hours.zone = some_part(given)?;
+            Ok(())
+        },
+    ),
+    mapped(
         "UseLocalTime",
         "-",
         "N",
         "the zone of this machine instead of UTC",
+        |draft, given| {
+            if flag(given.value)? {
+                draft.hours.zone = Some(part_of_hours("local")?);
+            }
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "StartTime",
         "none",
         "required",
-        "HH:MM:SS from which the session is up",
+        "HH:MM:SS [ZONE] from which the session is up",
+        |draft, given| {
+            draft.hours.start_time = text(given);
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "EndTime",
         "none",
         "required",
-        "HH:MM:SS until which the session is up",
+        "HH:MM:SS [ZONE] until which the session is up; the numbers restart then",
+        |draft, given| {
+            draft.hours.end_time = text(given);
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "StartDay",
         "none",
         "none",
         "weekday of StartTime of a week-long session",
+        |draft, given| {
+            draft.hours.start_day = some_part(given)?;
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "EndDay",
         "none",
         "none",
         "weekday of EndTime of a week-long session",
+        |draft, given| {
+            draft.hours.end_day = some_part(given)?;
+            Ok(())
+        },
     ),
-    not_yet("Weekdays", "none", "-", "the days of a daily session"),
+    honoured(
+        "Weekdays",
+        "none",
+        "-",
+        "the days of a daily session, with commas between them",
+        |draft, given| {
+            draft.hours.weekdays = some_part(given)?;
+            Ok(())
+        },
+    ),
     honoured(
         "NonStopSession",
         "N",
         "N",
         "always up, numbers never restart by themselves",
         |draft, given| {
-            draft.non_stop = Some(flag(given.value)?);
+            draft.hours.non_stop = Some(flag(given.value)?);
             Ok(())
         },
     ),
-    not_yet(
+    honoured(
         "LogonTime",
         "-",
         "StartTime",
-        "from when to log on, within StartTime and EndTime",
+        "HH:MM:SS from which it is logged on, within StartTime and EndTime",
+        |draft, given| {
+            draft.hours.logon_time = text(given);
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "LogoutTime",
         "-",
         "EndTime",
-        "when to log out, numbers continue until EndTime",
+        "HH:MM:SS at which it is logged out; numbers continue until EndTime",
+        |draft, given| {
+            draft.hours.logout_time = text(given);
+            Ok(())
+        },
     ),
-    not_yet("LogonDay", "-", "StartDay", "weekday of LogonTime"),
-    not_yet("LogoutDay", "-", "EndDay", "weekday of LogoutTime"),
+    honoured(
+        "LogonDay",
+        "-",
+        "StartDay",
+        "weekday of LogonTime",
+        |draft, given| {
+            draft.hours.logon_day = some_part(given)?;
+            Ok(())
+        },
+    ),
+    honoured(
+        "LogoutDay",
+        "-",
+        "EndDay",
+        "weekday of LogoutTime",
+        |draft, given| {
+            draft.hours.logout_day = some_part(given)?;
+            Ok(())
+        },
+    ),
     honoured(
         "TimeStampPrecision",
         "MILLIS",
@@ -179,4 +249,18 @@ fn part(part: &mut Option<String>, given: &Given<'_>) -> Result<(), String> {
     // An empty one inherits nothing: it takes back what [DEFAULT] says.
     *part = Some(given.value.to_owned()).filter(|value| !value.is_empty());
     Ok(())
+}
+
+/// A value that is read when all keys of the schedule are known; an empty one takes back what
+/// [DEFAULT] says.
+fn text(given: &Given<'_>) -> Option<String> {
+    Some(given.value.to_owned()).filter(|value| !value.is_empty())
+}
+
+/// A part of the schedule, likewise.
+fn some_part<T>(given: &Given<'_>) -> Result<Option<T>, String>
+where
+    T: FromStr<Err = ScheduleError>,
+{
+    text(given).as_deref().map(part_of_hours).transpose()
 }

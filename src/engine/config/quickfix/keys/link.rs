@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::value::{flag, number, word};
 use super::{Key, honoured, mapped, refused};
+use crate::session::fix::SlowPeer;
 
 const PEM: &str =
     "TLS is not there yet; run a TLS proxy such as stunnel in front, its keys as PEM files";
@@ -117,20 +118,21 @@ pub(super) const KEYS: &[Key] = &[
         "MaxScheduledWriteRequests",
         "0",
         "-",
-        "messages that may wait for a slow peer, taken as 1 KiB each; 0 for the 1 MiB of the journal",
+        "messages that may wait before a slow peer is closed, taken as 1 KiB each; 0 for never",
         |draft, given| {
             let messages = number(given.value, 0, 1 << 20)?;
             if messages == 0 {
                 return Ok(());
             }
+            draft.config.settings.sending.slow_peer = SlowPeer::Disconnect;
             let journal = &mut draft.config.journal;
             let bytes = usize::try_from(messages)
                 .unwrap_or(usize::MAX)
                 .saturating_mul(1024);
             journal.unsent_limit_bytes = bytes.max(2 * journal.control_reserve_bytes);
-            let bytes = journal.unsent_limit_bytes;
             let text = format!(
-                "counts bytes here, {bytes} of them; at the limit the application is refused first"
+                "counts bytes here: the peer is closed when {} of them wait",
+                journal.unsent_limit_bytes
             );
             draft.warn(given, &text);
             Ok(())

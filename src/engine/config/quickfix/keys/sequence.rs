@@ -2,39 +2,58 @@
 
 use super::super::value::flag;
 use super::{Draft, Family, Given, Key, honoured, not_yet, refused};
-use crate::session::fix::{LogonField, Role};
+use crate::session::fix::{AtLogon, HeartbeatChoice, LogonField, Role};
 use crate::wire::fix::tag;
 
 pub(super) const KEYS: &[Key] = &[
-    not_yet(
+    honoured(
         "ResetOnLogon",
         "N",
         "N",
         "both numbers restart at 1 with every Logon",
+        |draft, given| {
+            let settings = &mut draft.config.settings;
+            settings.at_logon = match (flag(given.value)?, settings.role) {
+                (false, _) => AtLogon::Continue,
+                (true, Role::Initiator) if settings.rules.reset_seq_num_flag => AtLogon::AskReset,
+                (true, _) => AtLogon::Restart,
+            };
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "ResetOnLogout",
         "N",
         "N",
         "both numbers restart at 1 after an orderly Logout",
+        |draft, given| {
+            draft.reset_on_logout = flag(given.value)?;
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "ResetOnDisconnect",
         "N",
         "N",
-        "both numbers restart at 1 when a connection is lost",
+        "both numbers restart at 1 when a connection ends",
+        |draft, given| {
+            draft.reset_on_disconnect = flag(given.value)?;
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "ResetOnError",
         "N",
         "-",
-        "disconnect and restart the numbers when a callback fails",
+        "N: no exception of a callback resets the numbers",
+        no_exceptions,
     ),
-    not_yet(
+    honoured(
         "DisconnectOnError",
         "N",
         "-",
-        "disconnect when a callback fails",
+        "N: no exception of a callback disconnects",
+        no_exceptions,
     ),
     honoured(
         "RefreshOnLogon",
@@ -50,17 +69,25 @@ pub(super) const KEYS: &[Key] = &[
             ),
         },
     ),
-    not_yet(
+    honoured(
         "EnableLastMsgSeqNumProcessed",
         "N",
         "-",
         "LastMsgSeqNumProcessed(369) in every header",
+        |draft, given| {
+            draft.config.settings.logon.last_processed = flag(given.value)?;
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "EnableNextExpectedMsgSeqNum",
         "N",
         "N",
-        "NextExpectedMsgSeqNum(789) in the Logon",
+        "NextExpectedMsgSeqNum(789) in the Logon, from FIX.4.4",
+        |draft, given| {
+            draft.config.settings.logon.next_expected = flag(given.value)?;
+            Ok(())
+        },
     )
     .also(&["SendNextExpectedMsgSeqNum"]),
     not_yet(
@@ -113,18 +140,29 @@ pub(super) const KEYS: &[Key] = &[
         "Y",
         "N: keep numbers only, and fill gaps instead of resending",
     ),
-    not_yet(
+    honoured(
         "HeartBtIntOverride",
         "-",
         "-",
-        "the acceptor sets HeartBtInt(108), not the peer",
+        "Y: HeartBtInt of the acceptor holds, not that of the peer",
+        |draft, given| {
+            draft.config.settings.logon.heartbeat.choice = match flag(given.value)? {
+                true => HeartbeatChoice::Ours,
+                false => HeartbeatChoice::Theirs,
+            };
+            Ok(())
+        },
     )
     .only(Role::Acceptor),
-    not_yet(
+    honoured(
         "ResetSeqTime",
         "-",
         "-",
-        "HH:MM:SS at which numbers restart while the session stays up",
+        "HH:MM:SS [ZONE] at which a Logon with 141=Y restarts the numbers while the session stays up",
+        |draft, given| {
+            draft.hours.reset_time = Some(given.value.to_owned()).filter(|value| !value.is_empty());
+            Ok(())
+        },
     ),
     refused(
         "SendResetSeqNumFlag",
@@ -152,4 +190,16 @@ fn logon_tag(draft: &mut Draft, given: &Given<'_>) -> Result<(), String> {
     };
     draft.logon_tags.insert(given.number(), field);
     Ok(())
+}
+
+/// Keys about exceptions of callbacks, of which there are none.
+pub(super) fn no_exceptions(_: &mut Draft, given: &Given<'_>) -> Result<(), String> {
+    match flag(given.value)? {
+        false => Ok(()),
+        true => Err(
+            "expected N: a callback answers with a verdict, it throws nothing; what it cannot \
+                     take it rejects"
+                .to_owned(),
+        ),
+    }
 }

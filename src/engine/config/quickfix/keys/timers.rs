@@ -17,8 +17,7 @@ pub(super) const KEYS: &[Key] = &[
             draft.config.settings.heartbeat_s = u32::try_from(seconds).unwrap_or(u32::MAX);
             Ok(())
         },
-    )
-    .only(Role::Initiator),
+    ),
     honoured(
         "LogonTimeout",
         "10",

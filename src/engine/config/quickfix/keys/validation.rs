@@ -143,10 +143,11 @@ pub(super) const KEYS: &[Key] = &[
         "-",
         "N: hand an invalid message to the application",
     ),
-    not_yet(
+    honoured(
         "RejectMessageOnUnhandledException",
         "N",
         "-",
-        "Y: answer the message a callback failed on with a reject",
+        "N: no exception of a callback rejects a message",
+        super::sequence::no_exceptions,
     ),
 ];

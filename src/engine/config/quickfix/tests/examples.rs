@@ -8,8 +8,9 @@ use super::{ACCEPTOR, INITIATOR, read};
 use crate::engine::config::quickfix::keys::{self, Stance};
 use crate::engine::config::{Failover, IdentityPattern, Need, Plan, Planned, Start};
 use crate::journal::{Durability, Location};
-use crate::session::fix::Role;
 use crate::session::fix::rules::ALL;
+use crate::session::fix::{AtEnd, AtLogon, HeartbeatChoice, Role, SlowPeer};
+use crate::session::schedule::Hours;
 use crate::time::TimestampPrecision;
 
 /// What a line does to a session that is whole without it.
@@ -279,7 +280,10 @@ const ROWS: &[Row] = &[
         "MaxScheduledWriteRequests",
         "MaxScheduledWriteRequests=100",
         I,
-        Change(|s| s.config.journal.unsent_limit_bytes == 102_400),
+        Change(|s| {
+            let is_closed = s.config.settings.sending.slow_peer == SlowPeer::Disconnect;
+            is_closed && s.config.journal.unsent_limit_bytes == 102_400
+        }),
     ),
     (
         "SocketConnectProtocol",
@@ -434,7 +438,158 @@ const ROWS: &[Row] = &[
         I,
         Change(|s| s.label.as_deref() == Some("the good one")),
     ),
+    (
+        "ResetOnLogon",
+        "ResetOnLogon=Y",
+        I,
+        Change(|s| s.config.settings.at_logon == AtLogon::AskReset),
+    ),
+    (
+        "ResetOnLogout",
+        "ResetOnLogout=Y",
+        A,
+        Change(|s| s.config.settings.at_end == AtEnd::RestartAfterLogout),
+    ),
+    (
+        "ResetOnDisconnect",
+        "ResetOnDisconnect=Y\nResetOnLogout=Y",
+        A,
+        Change(|s| s.config.settings.at_end == AtEnd::RestartAlways),
+    ),
+    (
+        "TimeZone",
+        "TimeZone=Europe/London\nStartTime=08:00:00\nEndTime=17:00:00\n",
+        I,
+        Change(|s| hours(s).contains("08:00:00 Europe/London")),
+    ),
+    (
+        "UseLocalTime",
+        "UseLocalTime=Y\nStartTime=08:00:00\nEndTime=17:00:00\n",
+        I,
+        Change(|s| hours(s).contains("08:00:00")),
+    ),
+    (
+        "StartTime",
+        "StartTime=08:00:00 Asia/Tokyo\nEndTime=17:00:00",
+        I,
+        Change(|s| hours(s).contains("08:00:00 Asia/Tokyo")),
+    ),
+    (
+        "EndTime",
+        "StartTime=08:00:00\nEndTime=17:00:00\n",
+        I,
+        Change(|s| hours(s).contains("17:00:00 UTC")),
+    ),
+    (
+        "StartDay",
+        "StartTime=08:00:00\nEndTime=17:00:00\nStartDay=mon\nEndDay=fri\n",
+        I,
+        Change(|s| hours(s).contains("Monday 08:00:00 UTC")),
+    ),
+    (
+        "EndDay",
+        "StartTime=08:00:00\nEndTime=17:00:00\nStartDay=mon\nEndDay=fri\n",
+        I,
+        Change(|s| hours(s).contains("Friday 17:00:00 UTC")),
+    ),
+    (
+        "Weekdays",
+        "StartTime=08:00:00\nEndTime=17:00:00\nWeekdays=Mon, wednesday",
+        I,
+        Change(|s| hours(s).contains("Mon,Wed")),
+    ),
+    (
+        "LogonTime",
+        "StartTime=08:00:00\nEndTime=17:00:00\nLogonTime=08:05:00",
+        I,
+        Change(|s| hours(s).contains("logon 08:05:00 UTC")),
+    ),
+    (
+        "LogoutTime",
+        "StartTime=08:00:00\nEndTime=17:00:00\nLogoutTime=16:30:00",
+        I,
+        Change(|s| hours(s).contains("16:30:00 UTC")),
+    ),
+    (
+        "LogonDay",
+        "StartTime=08:00:00\nEndTime=17:00:00\nStartDay=mon\nEndDay=fri\nLogonDay=tuesday",
+        I,
+        Change(|s| hours(s).contains("logon Tuesday 08:00:00 UTC")),
+    ),
+    (
+        "LogoutDay",
+        "StartTime=08:00:00\nEndTime=17:00:00\nStartDay=mon\nEndDay=fri\nLogoutDay=THU",
+        I,
+        Change(|s| hours(s).contains("Thursday 17:00:00 UTC")),
+    ),
+    (
+        "ResetSeqTime",
+        "ResetSeqTime=12:00:00",
+        I,
+        Change(|s| hours(s).contains("reset 12:00:00 UTC")),
+    ),
+    (
+        "EnableLastMsgSeqNumProcessed",
+        "EnableLastMsgSeqNumProcessed=Y",
+        I,
+        Change(|s| s.config.settings.logon.last_processed),
+    ),
+    (
+        "EnableNextExpectedMsgSeqNum",
+        "SendNextExpectedMsgSeqNum=Y",
+        I,
+        Change(|s| s.config.settings.logon.next_expected),
+    ),
+    (
+        "HeartBtIntOverride",
+        "HeartBtIntOverride=Y\nHeartBtInt=5",
+        A,
+        Change(|s| s.config.settings.logon.heartbeat.choice == HeartbeatChoice::Ours),
+    ),
+    (
+        "ResetOnError",
+        "ResetOnError=N",
+        I,
+        Nothing { refused: "Y" },
+    ),
+    (
+        "DisconnectOnError",
+        "DisconnectOnError=N",
+        I,
+        Nothing { refused: "Y" },
+    ),
+    (
+        "RejectMessageOnUnhandledException",
+        "RejectMessageOnUnhandledException=N",
+        I,
+        Nothing { refused: "Y" },
+    ),
 ];
+
+fn hours(session: &Planned) -> String {
+    let shown = |hours: &Hours| match hours {
+        Hours::NonStop => "non-stop".to_owned(),
+        Hours::Daily { start, end, days } => format!("{start} to {end} on {days}"),
+        Hours::Weekly {
+            start_day,
+            start,
+            end_day,
+            end,
+        } => format!("{start_day} {start} to {end_day} {end}"),
+    };
+    let schedule = &session.config.schedule;
+    let resets: Vec<_> = schedule
+        .resets
+        .iter()
+        .map(|reset| format!("reset {reset}"))
+        .collect();
+    format!(
+        "{} logon {} {}",
+        shown(&schedule.hours),
+        shown(&schedule.logon),
+        resets.join(" ")
+    )
+}
 
 fn destinations(session: &Planned) -> String {
     let names = session

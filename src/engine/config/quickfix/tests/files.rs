@@ -146,7 +146,7 @@ fn a_key_that_is_there_twice_holds_last_and_is_told() {
 
 #[test]
 fn acceptors_share_a_port_and_a_key_of_the_other_role_is_told() {
-    let second = ACCEPTOR.replace("=YOU", "=THEM") + "HeartBtInt=5\n";
+    let second = ACCEPTOR.replace("=YOU", "=THEM") + "SocketConnectTimeout=5\n";
     let plan = read(&format!(
         "[DEFAULT]\nReconnectInterval=5\n{ACCEPTOR}{second}"
     ))
@@ -155,7 +155,7 @@ fn acceptors_share_a_port_and_a_key_of_the_other_role_is_told() {
     let told: Vec<_> = plan.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
-        ["a.cfg:17: session FIX.4.4:ME->THEM: HeartBtInt = 5: has no effect on an acceptor"]
+        ["a.cfg:17: session FIX.4.4:ME->THEM: SocketConnectTimeout = 5: has no effect on an acceptor"]
     );
 }
 
@@ -214,6 +214,51 @@ fn an_initiator_connects_from_one_place_and_lets_nobody_in() {
         ))
         .is_ok()
     );
+}
+
+#[test]
+fn keys_of_a_schedule_that_do_not_go_together_are_named() {
+    let hours = "StartTime=08:00:00\nEndTime=17:00:00\n";
+    for (lines, told) in [
+        ("StartTime=08:00:00", "EndTime: is missing"),
+        ("Weekdays=mon", "StartTime: is missing"),
+        (
+            "NonStopSession=Y\nStartTime=08:00:00",
+            "StartTime: is given although NonStopSession=Y",
+        ),
+        (&format!("{hours}StartDay=mon"), "EndDay: is missing"),
+        (
+            &format!("{hours}StartDay=mon\nEndDay=fri\nWeekdays=mon"),
+            "Weekdays: is given although",
+        ),
+        (
+            &format!("{hours}LogonDay=mon"),
+            "LogonDay: is given although the session is daily",
+        ),
+        ("StartTime=8 o'clock\nEndTime=17:00:00", "StartTime: "),
+        (
+            &format!("{hours}TimeZone=Europe/Nowhere"),
+            "TimeZone = Europe/Nowhere: expected an IANA name",
+        ),
+        (
+            &format!("{hours}Weekdays=mon,T"),
+            "Weekdays = mon,T: expected a day of the week",
+        ),
+    ] {
+        let problems = wrong(&format!("{INITIATOR}{lines}\n"));
+        assert!(problems[0].contains(told), "{lines}: {problems:?}");
+    }
+    // An empty value takes back what [DEFAULT] says.
+    let session = only(&format!(
+        "[DEFAULT]\n{hours}{INITIATOR}StartTime=\nEndTime=\n"
+    ));
+    assert!(session.config.schedule.is_non_stop());
+}
+
+#[test]
+fn an_acceptor_that_decides_over_heartbeats_must_say_how_often() {
+    let told = wrong(&format!("{ACCEPTOR}HeartBtIntOverride=Y\n"));
+    assert!(told[0].contains("HeartBtInt: is missing"), "{told:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{ACCEPTOR, INITIATOR, only, read, warnings, wrong};
 use crate::journal::Durability;
+use crate::session::fix::AtLogon;
 use crate::time::TimestampPrecision;
 
 fn told(lines: &str, text: &str) -> bool {
@@ -114,6 +115,24 @@ fn keys_no_document_names_are_known() {
 }
 
 #[test]
+fn an_initiator_that_resets_asks_for_it_with_every_logon_and_an_acceptor_just_does() {
+    let at_logon = |text: &str| {
+        only(&format!("{text}ResetOnLogon=Y\n"))
+            .config
+            .settings
+            .at_logon
+    };
+    // Also with those after a connection was lost: the setting is of the session, not of one Logon.
+    assert_eq!(at_logon(INITIATOR), AtLogon::AskReset);
+    assert_eq!(at_logon(ACCEPTOR), AtLogon::Restart);
+    // FIX.4.0 has no flag to ask with.
+    assert_eq!(
+        at_logon(&INITIATOR.replace("FIX.4.4", "FIX.4.0")),
+        AtLogon::Restart
+    );
+}
+
+#[test]
 fn an_acceptor_with_a_qualifier_is_refused() {
     let error = wrong(&format!("{ACCEPTOR}SessionQualifier=1\n"));
     assert!(
@@ -123,7 +142,17 @@ fn an_acceptor_with_a_qualifier_is_refused() {
 }
 
 #[test]
-fn an_initiator_without_heartbeats_is_refused() {
+fn a_span_is_what_it_says_and_not_the_next_tick_of_a_second() {
+    let session = only(&format!("{INITIATOR}LogonTimeout=1500ms\n"));
+    assert_eq!(
+        session.config.settings.logon_timeout,
+        Duration::from_millis(1500)
+    );
+}
+
+#[test]
+fn an_initiator_without_heartbeats_is_refused_and_a_peer_without_is_not() {
+    assert_eq!(only(ACCEPTOR).config.settings.logon.heartbeat.min_s, 0);
     for value in ["0", "-1", ""] {
         let text = INITIATOR.replace("HeartBtInt=30", &format!("HeartBtInt={value}"));
         assert!(wrong(&text)[0].contains(&format!(

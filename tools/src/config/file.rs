@@ -1,0 +1,316 @@
+//! A configuration file as a whole: an engine, its ports, its sessions.
+//!
+//! Errors name the file, the line, the key, the value and what would be right. A key that is not known
+//! is an error: a misspelled one would otherwise be a default nobody notices.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use pinfix::engine::{
+    Listen, Need, Plan, Planned, Problem, Problems, SessionConfig, Start, Template, nearest,
+};
+use pinfix::session::fix::rules::Rules;
+use pinfix::wire::fix::Decimal;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use toml::Spanned;
+
+use super::form::{Form as _, Leaf as _, Place, Text, Word};
+use super::tables::{EngineTable, ListenTable, SessionTable, TemplateTable};
+use crate::exchange::{Fills, IdleMode};
+
+/// The file. Keys come before tables.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    /// The core to pin the thread to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub core: Option<usize>,
+    /// What the thread does when there is nothing to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Word<IdleMode>>,
+    /// `exchange`: what happens to orders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fills: Option<Word<Fills>>,
+    /// `exchange`: the price of an order without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub market_price: Option<Text<Decimal>>,
+    /// `exchange`: messages it has no answer for go back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub echo: Option<bool>,
+    /// The file of the status page, also `status_page` of [engine].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_page: Option<Place>,
+    /// The directory below which each session has its journal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    journal: Option<Place>,
+    #[serde(skip_serializing_if = "Listeners::is_empty")]
+    listen: Listeners,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<EngineTable>,
+    /// What a session takes that does not say it itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    defaults: Option<SessionTable>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    session: Vec<Spanned<SessionTable>>,
+}
+
+impl File {
+    /// Reads the text of a file; `name` is what problems call it.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Problems> {
+        toml::from_str(text).map_err(|error| Problems(vec![placed(name, text, &error)]))
+    }
+
+    /// The same file with everything its plan comes to said in it.
+    pub fn resolved(self, plan: &Plan) -> Self {
+        Self {
+            status_page: None,
+            journal: None,
+            listen: Listeners(plan.listeners.iter().filter_map(ListenTable::of).collect()),
+            engine: EngineTable::of(&plan.engine),
+            defaults: None,
+            session: plan
+                .sessions
+                .iter()
+                .filter_map(|planned| Some(Spanned::new(0..0, SessionTable::of(planned)?)))
+                .collect(),
+            ..self
+        }
+    }
+
+    /// What is to be started. `name` and `text` are those of the file.
+    pub fn plan(&self, name: &str, text: &str) -> Result<Plan, Problems> {
+        let mut problems = Vec::new();
+        let mut plan = Plan::default();
+        let at = |line: Option<usize>, session: Option<String>, text: String| Problem {
+            file: Some(name.to_owned()),
+            line,
+            session,
+            text,
+            ..Problem::default()
+        };
+        if let Some(engine) = &self.engine {
+            engine.put(&mut plan.engine);
+        }
+        if let Some(page) = &self.status_page {
+            plan.engine.status_page = Some(page.0.clone());
+        }
+        if let Err(error) = plan.engine.check() {
+            problems.push(at(None, None, error.to_string()));
+        }
+        for table in &self.listen.0 {
+            match self.listener(table) {
+                Ok(listen) => plan.listeners.push(listen),
+                Err(wrong) => problems.push(at(None, None, wrong)),
+            }
+        }
+        let mut seen: Vec<(String, usize)> = Vec::new();
+        for table in &self.session {
+            let line = 1 + text[..table.span().start].matches('\n').count();
+            let planned = match self.session(table.get_ref()) {
+                Ok(planned) => planned,
+                Err(missing) => {
+                    let text = format!("{missing} is missing, here and in [defaults]");
+                    problems.push(at(Some(line), None, text));
+                    continue;
+                }
+            };
+            let id = planned.config.settings.id.to_string();
+            for error in planned.config.problems() {
+                problems.push(at(Some(line), Some(id.clone()), error.to_string()));
+            }
+            if let Some((_, before)) = seen.iter().find(|(other, _)| *other == id) {
+                let text = format!("session {id} is at line {before} already, every identity once");
+                problems.push(at(Some(line), None, text));
+            }
+            seen.push((id, line));
+            plan.sessions.push(planned);
+        }
+        match problems.is_empty() {
+            true => Ok(plan),
+            false => Err(Problems(problems)),
+        }
+    }
+
+    fn listener(&self, table: &ListenTable) -> Result<Listen, String> {
+        let address = table
+            .address
+            .as_ref()
+            .ok_or("[[listen]]: address is missing")?;
+        let mut listen = Listen::on(address.value());
+        table.put(&mut listen);
+        for made in table.template.iter().flat_map(|templates| &templates.0) {
+            listen.templates.push(self.template(made)?);
+        }
+        listen.check().map_err(|error| error.to_string())?;
+        Ok(listen)
+    }
+
+    fn template(&self, table: &TemplateTable) -> Result<Template, String> {
+        let versions = table
+            .versions
+            .as_ref()
+            .map(|versions| versions.value())
+            .unwrap_or_default();
+        let newest = versions
+            .last()
+            .ok_or("[[listen.template]]: versions is missing")?;
+        let own = table.session.clone().unwrap_or_default().0;
+        let planned = self.described(newest, "*", "*", &own);
+        let mut template = Template::new(versions.clone(), planned.config);
+        table.put(&mut template);
+        Ok(template)
+    }
+
+    /// A session with everything it inherits, or which key is missing.
+    fn session(&self, own: &SessionTable) -> Result<Planned, &'static str> {
+        let none = SessionTable::default();
+        let defaults = self.defaults.as_ref().unwrap_or(&none);
+        let version = own.version.or(defaults.version).ok_or("version")?.0;
+        let sender = own
+            .sender_comp_id
+            .as_ref()
+            .or(defaults.sender_comp_id.as_ref());
+        let target = own
+            .target_comp_id
+            .as_ref()
+            .or(defaults.target_comp_id.as_ref());
+        let sender = sender.ok_or("sender_comp_id")?;
+        let target = target.ok_or("target_comp_id")?;
+        Ok(self.described(version, sender, target, own))
+    }
+
+    fn described(
+        &self,
+        version: &'static Rules,
+        sender: &str,
+        target: &str,
+        own: &SessionTable,
+    ) -> Planned {
+        let mut planned = Planned {
+            config: SessionConfig::acceptor(version, sender, target),
+            start: Start::default(),
+            need: Need::default(),
+            label: None,
+            own: Vec::new(),
+        };
+        if let Some(defaults) = &self.defaults {
+            defaults.put(&mut planned);
+        }
+        own.put(&mut planned);
+        let has_journal = [self.defaults.as_ref(), Some(own)]
+            .into_iter()
+            .flatten()
+            .any(|table| {
+                table
+                    .journal
+                    .as_ref()
+                    .is_some_and(|journal| journal.directory.is_some())
+            });
+        match &self.journal {
+            Some(base) if !has_journal => planned.config = planned.config.journal_below(&base.0),
+            _ => {}
+        }
+        planned
+    }
+}
+
+/// The ports: one address, or tables.
+#[derive(Debug, Default)]
+struct Listeners(Vec<ListenTable>);
+
+impl Listeners {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Listeners {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Listeners {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Listeners;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an address such as \"127.0.0.1:9878\", or tables [[listen]]")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Listeners, E> {
+                let address = Text::<SocketAddr>::deserialize(de::value::StrDeserializer::new(text))?;
+                let table = ListenTable {
+                    address: Some(address),
+                    ..ListenTable::default()
+                };
+                Ok(Listeners(vec![table]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Listeners, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(Listeners)
+            }
+        }
+        source.deserialize_any(Either)
+    }
+}
+
+/// Whether a file is of the family of settings files that other engines read: by its name, else by
+/// its first section.
+pub fn is_settings(path: &Path, text: &str) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    match extension.map(str::to_ascii_lowercase).as_deref() {
+        Some("cfg" | "ini" | "properties") => true,
+        Some("toml") => false,
+        _ => text.lines().any(|line| {
+            let line = line.trim();
+            line.eq_ignore_ascii_case("[default]") || line.eq_ignore_ascii_case("[session]")
+        }),
+    }
+}
+
+/// An error of the parser with its place in the file and the line it is about.
+fn placed(name: &str, text: &str, error: &toml::de::Error) -> Problem {
+    // The parser speaks of types, people of numbers.
+    let mut message = error
+        .message()
+        .trim_end()
+        .replace("expected usize", "expected a whole number");
+    if let Some(meant) = meant(&message) {
+        message = format!("{message}; did you mean `{meant}`?");
+    }
+    let line = error.span().map(|span| {
+        let before = text.get(..span.start).unwrap_or(text);
+        before.matches('\n').count() + 1
+    });
+    let shown = line
+        .and_then(|line| text.lines().nth(line - 1))
+        .unwrap_or_default()
+        .trim();
+    // A line may hold a secret: only its key is shown then.
+    let shown = match shown.split_once('=') {
+        Some((key, _)) if key.contains("password") || key.contains("fields") => format!("{key}= ***"),
+        _ => shown.to_owned(),
+    };
+    Problem {
+        file: Some(name.to_owned()),
+        line,
+        text: format!("{message}\n    {shown}"),
+        ..Problem::default()
+    }
+}
+
+/// The key somebody meant, from a message such as "unknown field `a`, expected one of `b`, `c`".
+fn meant(message: &str) -> Option<&str> {
+    let mut ticked = message
+        .strip_prefix("unknown field ")?
+        .split('`')
+        .skip(1)
+        .step_by(2);
+    nearest(ticked.next()?, ticked)
+}

@@ -1,0 +1,208 @@
+//! The tables of a session that say how its protocol is spoken.
+
+use pinfix::session::fix::{
+    BeyondRate, Code, Environment, Flood, HeartbeatChoice, HeartbeatTerms, InboundRate, LogonSettings,
+    MsgDirection, MsgTypeSupport, OnHold, OutboundRate, QueueLimit, Rate, Sending, SlowPeer, WhileDown,
+};
+use pinfix::wire::fix::ApplVersion;
+use serde::{Deserialize, Serialize};
+
+use super::form::{Leaf, Off, Span, Text, Word, Written, named, table};
+
+table! {
+    TermsTable of LogonSettings {
+        heartbeat: HeartbeatTable = heartbeat,
+        next_expected: bool = next_expected,
+        last_processed: bool = last_processed,
+        appl_versions: Vec<Word<ApplVersion>> = appl_versions,
+        environment: Word<Environment> = environment,
+        max_message_bytes: Off<u32> = max_message_bytes,
+        on_hold: Word<OnHold> = on_hold,
+        admission_timeout: Span = admission_timeout,
+        msg_types: Vec<MsgTypeTable> = msg_types,
+    }
+}
+
+table! {
+    HeartbeatTable of HeartbeatTerms {
+        min_s: u32 = min_s,
+        max_s: u32 = max_s,
+        choice: Word<HeartbeatChoice> = choice,
+    }
+}
+
+table! {
+    SendingTable of Sending {
+        while_down: Word<WhileDown> = while_down,
+        slow_peer: Word<SlowPeer> = slow_peer,
+        outbound: Off<OutboundTable> = outbound,
+        inbound: Off<InboundTable> = inbound,
+        queue: QueueTable = queue,
+    }
+}
+
+table! {
+    QueueTable of QueueLimit {
+        messages: usize = messages,
+        bytes: usize = bytes,
+    }
+}
+
+/// `messages` per `per`, `burst` of them at once.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutboundTable {
+    messages: u32,
+    per: Span,
+    /// All of them if it is not said.
+    burst: Option<u32>,
+    beyond: Word<BeyondRate>,
+}
+
+impl Leaf for OutboundTable {
+    type Value = OutboundRate;
+
+    fn value(&self) -> OutboundRate {
+        OutboundRate {
+            rate: rate(self.messages, self.per, self.burst),
+            beyond: self.beyond.0,
+        }
+    }
+
+    fn of_value(value: &OutboundRate) -> Self {
+        let Rate {
+            messages,
+            per,
+            burst,
+        } = value.rate;
+        Self {
+            messages,
+            per: Span(per),
+            burst: Some(burst),
+            beyond: Word(value.beyond),
+        }
+    }
+}
+
+/// The same of what the peer sends.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct InboundTable {
+    messages: u32,
+    per: Span,
+    burst: Option<u32>,
+    beyond: Word<Flood>,
+}
+
+impl Leaf for InboundTable {
+    type Value = InboundRate;
+
+    fn value(&self) -> InboundRate {
+        InboundRate {
+            rate: rate(self.messages, self.per, self.burst),
+            beyond: self.beyond.0,
+        }
+    }
+
+    fn of_value(value: &InboundRate) -> Self {
+        let Rate {
+            messages,
+            per,
+            burst,
+        } = value.rate;
+        Self {
+            messages,
+            per: Span(per),
+            burst: Some(burst),
+            beyond: Word(value.beyond),
+        }
+    }
+}
+
+fn rate(messages: u32, per: Span, burst: Option<u32>) -> Rate {
+    Rate {
+        messages,
+        per: per.0,
+        burst: burst.unwrap_or(messages),
+    }
+}
+
+/// An entry of NoMsgTypes(384).
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MsgTypeTable {
+    msg_type: Text<Code>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<Word<MsgDirection>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    appl_version: Option<Word<ApplVersion>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cstm_appl_ver_id: Option<Text<Code>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    appl_ext_id: Option<u32>,
+    #[serde(default)]
+    is_default: bool,
+}
+
+impl Leaf for MsgTypeTable {
+    type Value = MsgTypeSupport;
+
+    fn value(&self) -> MsgTypeSupport {
+        MsgTypeSupport {
+            msg_type: self.msg_type.0,
+            direction: self.direction.map(|word| word.0),
+            appl_version: self.appl_version.map(|word| word.0),
+            cstm_appl_ver_id: self.cstm_appl_ver_id.map(|code| code.0),
+            appl_ext_id: self.appl_ext_id,
+            is_default: self.is_default,
+        }
+    }
+
+    fn of_value(value: &MsgTypeSupport) -> Self {
+        Self {
+            msg_type: Text(value.msg_type),
+            direction: value.direction.map(Word),
+            appl_version: value.appl_version.map(Word),
+            cstm_appl_ver_id: value.cstm_appl_ver_id.map(Text),
+            appl_ext_id: value.appl_ext_id,
+            is_default: value.is_default,
+        }
+    }
+}
+
+impl Written for Code {
+    const RIGHT: &'static str = "a code, expected 1 to 15 printable characters such as \"D\"";
+
+    fn read(text: &str) -> Option<Self> {
+        Self::new(text.as_bytes())
+    }
+
+    fn shown(&self) -> String {
+        String::from_utf8_lossy(self.as_bytes()).into_owned()
+    }
+}
+
+named! {
+    HeartbeatChoice {
+        "theirs" = HeartbeatChoice::Theirs, "same" = HeartbeatChoice::Same, "ours" = HeartbeatChoice::Ours,
+    }
+    Environment {
+        "production" = Environment::Production, "test" = Environment::Test, "any" = Environment::Any,
+    }
+    OnHold { "logout" = OnHold::Logout, "silence" = OnHold::Silence }
+    MsgDirection { "send" = MsgDirection::Send, "receive" = MsgDirection::Receive }
+    ApplVersion {
+        "FIX.4.0" = ApplVersion::Fix40,
+        "FIX.4.1" = ApplVersion::Fix41,
+        "FIX.4.2" = ApplVersion::Fix42,
+        "FIX.4.3" = ApplVersion::Fix43,
+        "FIX.4.4" = ApplVersion::Fix44,
+        "FIX.5.0" = ApplVersion::Fix50,
+        "FIX.5.0SP1" = ApplVersion::Fix50Sp1,
+        "FIX.5.0SP2" = ApplVersion::Fix50Sp2,
+    }
+    WhileDown { "refuse" = WhileDown::Refuse, "number" = WhileDown::Number, "queue" = WhileDown::Queue }
+    SlowPeer { "refuse" = SlowPeer::Refuse, "disconnect" = SlowPeer::Disconnect }
+    BeyondRate { "refuse" = BeyondRate::Refuse, "queue" = BeyondRate::Queue }
+    Flood { "reject" = Flood::Reject, "logout" = Flood::Logout }
+}
