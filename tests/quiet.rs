@@ -28,7 +28,9 @@ use pinfix::engine::{
 };
 use pinfix::journal::{JournalConfig, Keeper, Retention};
 use pinfix::session::fix::rules::FIX44;
-use pinfix::session::fix::{Tally, Validation, Verdict};
+use pinfix::session::fix::{
+    BeyondRate, OutboundRate, Rate, Sent, Tally, Validation, Verdict, WhileDown,
+};
 use pinfix::session::{Cause, Refusal, Text};
 use pinfix::time::Now;
 use pinfix::wire::fix::{ApplVersion, msg_type, tag};
@@ -813,14 +815,17 @@ fn attempts_to_connect_that_fail_all_at_once() {
     for number in 0..SESSIONS {
         let now = clock.now();
         let mut config = SessionConfig::initiator(&FIX44, &format!("CLIENT{number}"), "VENUE", address);
+        // Two places, and pauses that differ: every way to the next attempt.
+        config.connect.destinations.push(address.into());
         config.connect.reconnect = vec![Duration::from_secs(1)];
+        config.connect.jitter_percent = 20;
         engine.add_session(config, now).unwrap();
     }
     let mut now = clock.now();
     engine.poll(now, &mut app);
     ALLOCATIONS.set(0);
     for attempt in 1..4 {
-        while app.connects_failed < attempt * SESSIONS {
+        while app.connects_failed < 2 * attempt * SESSIONS {
             if attempt == 1 {
                 // The first time makes an entry for each connection.
                 engine.poll(now, &mut app);
@@ -832,6 +837,116 @@ fn attempts_to_connect_that_fail_all_at_once() {
     }
     println!(
         "{SESSIONS} attempts at once: {} allocations, {} frees",
+        ALLOCATIONS.get(),
+        FREES.get()
+    );
+    assert_eq!(
+        (ALLOCATIONS.get(), FREES.get()),
+        (0, 0),
+        "{}",
+        FIRST.take().unwrap_or_default()
+    );
+}
+
+/// The queue of messages without a number, the rate, and numbers given while down.
+#[test]
+fn messages_that_wait_for_a_logon_or_for_the_rate() {
+    let mut clock = Clock::new();
+    let now = clock.now();
+    let mut venue = Engine::new(EngineConfig::default()).unwrap();
+    let mut venue_app = Total::default();
+    let address = venue.listen("127.0.0.1:0".parse().unwrap(), None).unwrap();
+    let mut client = Engine::new(EngineConfig::default()).unwrap();
+    let mut client_app = Total::default();
+    let mut sessions = Vec::new();
+    for (name, while_down) in [("QUEUES", WhileDown::Queue), ("NUMBERS", WhileDown::Number)] {
+        let config = SessionConfig::acceptor(&FIX44, "VENUE", name);
+        venue.add_session(config, now).unwrap();
+        let mut config = SessionConfig::initiator(&FIX44, name, "VENUE", address);
+        config.journal.first_segment_bytes = 1024 * 1024;
+        config.connect.reconnect = vec![Duration::from_millis(10)];
+        config.settings.sending.while_down = while_down;
+        config.settings.sending.outbound = Some(OutboundRate {
+            rate: Rate::per_second(100_000),
+            beyond: BeyondRate::Queue,
+        });
+        sessions.push(client.add_session(config, now).unwrap().0);
+    }
+    let (mut expected, mut logons) = (0, 2);
+    for round in 0..6 {
+        while client_app.logons < logons || venue_app.received < expected {
+            let now = clock.now();
+            if round < 2 {
+                // The first rounds make what there is to make.
+                client.poll(now, &mut client_app);
+                venue.poll(now, &mut venue_app);
+            } else {
+                armed(|| client.poll(now, &mut client_app));
+                armed(|| venue.poll(now, &mut venue_app));
+            }
+        }
+        let now = clock.now();
+        for &session in &sessions {
+            client.outbound(now).disconnect(session).unwrap();
+        }
+        client.poll(now, &mut client_app);
+        logons += 2;
+        for &session in &sessions {
+            for _ in 0..100 {
+                armed(|| {
+                    let mut out = client.outbound(now);
+                    let sent = out.send(session, msg_type::NEW_ORDER_SINGLE, |order| {
+                        order.uint(tag::CL_ORD_ID, 1);
+                    });
+                    assert!(
+                        matches!(sent, Ok(Sent::Queued | Sent::Numbered(_))),
+                        "{sent:?}"
+                    );
+                });
+                expected += 1;
+            }
+        }
+    }
+    println!(
+        "{expected} messages that waited: {} allocations, {} frees",
+        ALLOCATIONS.get(),
+        FREES.get()
+    );
+    assert_eq!(
+        (ALLOCATIONS.get(), FREES.get()),
+        (0, 0),
+        "{}",
+        FIRST.take().unwrap_or_default()
+    );
+}
+
+/// What a controller adds was made on its thread, and what leaves is freed by another.
+#[test]
+fn sessions_that_come_and_go() {
+    let mut clock = Clock::new();
+    let mut engine = Engine::new(EngineConfig::default()).unwrap();
+    let mut app = Total::default();
+    let mut controller = engine.controller();
+    let within = Duration::from_secs(20);
+    let mut until_done = |controller: &mut Controller, engine: &mut Engine| loop {
+        let now = clock.now();
+        armed(|| engine.poll(now, &mut app));
+        if let Some(completion) = controller.poll() {
+            assert_eq!(completion.outcome, Outcome::Done);
+            break;
+        }
+    };
+    let mut rounds = 0;
+    for round in 0..20 {
+        let config = SessionConfig::acceptor(&FIX44, "VENUE", &format!("CLIENT{}", round % 3));
+        let added = controller.add_session(config, within).unwrap();
+        until_done(&mut controller, &mut engine);
+        controller.remove_session(added.session, within).unwrap();
+        until_done(&mut controller, &mut engine);
+        rounds += 1;
+    }
+    println!(
+        "{rounds} sessions came and went: {} allocations, {} frees",
         ALLOCATIONS.get(),
         FREES.get()
     );

@@ -47,6 +47,10 @@ pub enum Operation {
     /// Start both number series at 1 while there is no connection; refused while there is one. The
     /// peer's operator must do the same.
     ResetNumbers,
+    /// Log out if there is a connection, and take the session out of the engine once that has ended.
+    /// Its journal stays where it is: added again, the session continues. A hold is not touched. Done
+    /// when the journal is closed and the session could be added again.
+    Remove,
     /// Decide over a Logon that the application put off with
     /// [`Admission::Later`](crate::session::fix::Admission::Later). Done at once; refused if no such
     /// Logon waits.
@@ -60,7 +64,7 @@ pub enum Operation {
 
 impl Operation {
     /// The name of every operation.
-    pub const NAMES: [&'static str; 8] = [
+    pub const NAMES: [&'static str; 9] = [
         "Logon",
         "Logout",
         "Hold",
@@ -68,6 +72,7 @@ impl Operation {
         "Disconnect",
         "ResetInSession",
         "ResetNumbers",
+        "Remove",
         "Decide",
     ];
 
@@ -82,6 +87,7 @@ impl Operation {
             Self::Disconnect => "Disconnect",
             Self::ResetInSession => "ResetInSession",
             Self::ResetNumbers => "ResetNumbers",
+            Self::Remove => "Remove",
             Self::Decide { .. } => "Decide",
         }
     }
@@ -98,15 +104,33 @@ pub struct HoldOrder {
     pub until: Option<Utc>,
 }
 
+/// A session, as commands name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The number of its place.
+    pub number: u32,
+    /// Which of the sessions that have had this place.
+    pub generation: u32,
+}
+
+/// What a command is about.
+// Copied through the ring, whose slots have one size anyway.
+#[allow(clippy::large_enum_variant)]
+#[derive(Clone, Copy, Debug)]
+pub enum Order {
+    /// To do this with a session.
+    Operate(Target, Operation),
+    /// To take in the session that the controller has made and put at the door.
+    Install,
+}
+
 /// A command on its way to the core.
 #[derive(Clone, Copy, Debug)]
 pub struct Command {
     /// Tells completions apart.
     pub ticket: Ticket,
-    /// The session, by the number of its handle.
-    pub session: u32,
     /// What to do.
-    pub operation: Operation,
+    pub order: Order,
     /// How long it may take, from when the core sees it.
     pub within: Duration,
 }
@@ -200,12 +224,7 @@ impl CommandSender {
     ///
     /// # Errors
     /// Too many commands are under way.
-    pub fn send(
-        &mut self,
-        session: u32,
-        operation: Operation,
-        within: Duration,
-    ) -> Result<Ticket, Busy> {
+    pub fn send(&mut self, order: Order, within: Duration) -> Result<Ticket, Busy> {
         if self.under_way == COMMANDS_MAX {
             return Err(Busy);
         }
@@ -213,14 +232,19 @@ impl CommandSender {
         self.commands
             .push(Command {
                 ticket,
-                session,
-                operation,
+                order,
                 within,
             })
             .map_err(|_| Busy)?;
         self.next_ticket += 1;
         self.under_way += 1;
         Ok(ticket)
+    }
+
+    /// Whether one more command may be sent.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.under_way < COMMANDS_MAX
     }
 
     /// The next completion, if there is one.

@@ -16,6 +16,7 @@
 //!     disconnect  session=ID [within=MS]
 //!     reset       session=ID [within=MS]         both numbers to 1 while there is no connection
 //!     reset-in-session  session=ID [within=MS]   the same while logged on, by 141=Y
+//!     remove      session=ID [within=MS]         logged out and out of the engine
 //!     admit     session=ID ticket=N [status=N] [within=MS]   lets in a peer whose Logon the application
 //!                                                put off; with a SessionStatus(1409)
 //!     refuse    session=ID ticket=N reason=TEXT [status=N] [within=MS]   turns it away
@@ -25,6 +26,9 @@
 //!   END        done | noop TAB WHY | unknown-session | refused TAB WHY | timed-out | engine-stopped
 //!              | error TAB WHY
 //! ```
+//!
+//! A session row has the fields of the status page, and while it is held `held_by`, `held_why`,
+//! `held_since` and, if the hold ends by itself, `held_until`.
 //!
 //! ID is what the engine calls a session, such as `FIX.4.4:ME->YOU`; UTC is a UTCTimestamp such as
 //! `20260105-18:00:00`; `within` is how long the command may take, 30 s unless it says otherwise.
@@ -115,7 +119,7 @@ impl fmt::Display for RequestError {
 
 impl std::error::Error for RequestError {}
 
-const VERBS: [&str; 11] = [
+const VERBS: [&str; 12] = [
     "list",
     "status",
     "logon",
@@ -125,6 +129,7 @@ const VERBS: [&str; 11] = [
     "disconnect",
     "reset",
     "reset-in-session",
+    "remove",
     "admit",
     "refuse",
 ];
@@ -163,6 +168,7 @@ impl Request {
                     "release" => Operation::Release,
                     "disconnect" => Operation::Disconnect,
                     "reset" => Operation::ResetNumbers,
+                    "remove" => Operation::Remove,
                     "admit" | "refuse" => fields.decision(verb)?,
                     _ => Operation::ResetInSession,
                 };
@@ -197,6 +203,7 @@ impl fmt::Display for Request {
             Operation::Disconnect => ("disconnect", None),
             Operation::ResetNumbers => ("reset", None),
             Operation::ResetInSession => ("reset-in-session", None),
+            Operation::Remove => ("remove", None),
             Operation::Decide {
                 decision: Decision::Admit(_),
                 ..
@@ -457,6 +464,7 @@ mod tests {
             Operation::Disconnect,
             Operation::ResetNumbers,
             Operation::ResetInSession,
+            Operation::Remove,
             Operation::Decide {
                 ticket: 7,
                 decision: Decision::Refuse(Farewell {

@@ -265,10 +265,12 @@ mod tests {
                 assert_eq!(producer.push(round * 4 + i), Ok(()));
             }
             assert_eq!(producer.push(99), Err(99));
-            for i in 0..4 {
+            for i in 0..4_u8 {
+                assert_eq!(consumer.waiting(), 4 - usize::from(i));
                 assert_eq!(consumer.pop(), Some(round * 4 + i));
             }
             assert_eq!(consumer.pop(), None);
+            assert_eq!(consumer.waiting(), 0);
         }
     }
 

@@ -214,6 +214,10 @@ status! {
         test_request_round_trip_ns: u64,
         /// Bytes committed and not yet accepted by the socket.
         unsent_bytes: u64,
+        /// Application messages that wait without a number until they can be sent.
+        queued: u64,
+        /// Their bytes together.
+        queued_bytes: u64,
         /// Bytes in use in the session's journal.
         journal_used_bytes: u64,
         /// Journal segments on disk.

@@ -1,125 +1,147 @@
 //! Sessions: found by the header of a Logon, made from a configuration.
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::config::{ConfigError, EngineConfig, SessionConfig};
-use super::control::Directory;
+use super::SessionHandle;
+use super::config::{ConfigError, SessionConfig};
+use super::control::Workshop;
 use super::desk::Desk;
 use super::hours::{Hours, Wall};
+use super::places::Places;
 use super::porch;
 use super::resolver::{self, Resolver};
 use super::route::Route;
 use super::slot::{Connection, Shown, Slot, Traffic};
 use crate::admin::COMMANDS_MAX;
 use crate::counters;
-use crate::journal::{Journal, Keeper, Recovery};
+use crate::journal::{Journal, Recovery};
 use crate::session::fix::{Role, Session};
 use crate::time::Now;
 use crate::wire::fix::Message;
 use crate::wire::fix::tag::{self, Tag};
 
-/// Makes a session and opens its journal. Answers its number and what its journal had to be mended.
-pub(super) fn session(
-    desk: &mut Desk,
-    keeper: &Keeper,
-    engine: &EngineConfig,
-    directory: &Arc<Directory>,
-    mut config: SessionConfig,
+/// Makes a session and opens its journal, on any thread: [`Desk::install`] takes it in. Answers also what
+/// its journal had to be mended.
+pub(super) fn make(
+    workshop: &Workshop,
+    config: SessionConfig,
     now: Now,
-) -> Result<(usize, Recovery), ConfigError> {
+) -> Result<(Slot, Recovery), ConfigError> {
     config.check()?;
-    let name = config.settings.id.to_string();
     if let Some(told) = config.settings.logon.max_message_bytes
-        && told as usize > engine.max_message_bytes
+        && told as usize > workshop.max_message_bytes
     {
         return Err(ConfigError::Session {
-            session: name,
+            session: config.settings.id.to_string(),
             key: "settings.logon.max_message_bytes",
             value: told.to_string(),
             right: "at most max_message_bytes of the engine",
         });
     }
-    if desk
-        .slots
-        .iter()
-        .any(|slot| slot.session.settings().id == config.settings.id)
-    {
-        return Err(ConfigError::Twice(name));
+    let handle = workshop
+        .directory
+        .reserve(&config.settings.id.to_string())?;
+    let made = at_place(workshop, handle, config, now);
+    if made.is_err() {
+        workshop.directory.release(handle);
     }
-    if desk.slots.len() == engine.sessions_max {
-        return Err(ConfigError::TooManySessions(engine.sessions_max));
-    }
+    made
+}
+
+fn at_place(
+    workshop: &Workshop,
+    handle: SessionHandle,
+    mut config: SessionConfig,
+    now: Now,
+) -> Result<(Slot, Recovery), ConfigError> {
+    let name = config.settings.id.to_string();
     config.journal.identity.clone_from(&name);
     let hours = Hours::of(&config.schedule, config.calendar()?, now);
     config.journal.queue_max_messages = config.settings.sending.queue_max();
-    let role = config.settings.role;
-    let connection = match role {
-        Role::Initiator => Connection::RetryAt(now.mono),
-        Role::Acceptor => Connection::None,
-    };
-    let route = match role {
+    let route = match config.settings.role {
         Role::Initiator => {
             let found = resolver::look_up(&config.connect);
             Some(Route::new(config.connect, found, &name))
         }
         Role::Acceptor => None,
     };
-    if desk.resolver.is_none() && route.as_ref().is_some_and(Route::has_names) {
-        let resolver = Resolver::start().map_err(|error| ConfigError::Io {
+    let session = Session::new(config.settings).map_err(ConfigError::Settings)?;
+    let journal = Journal::open(config.journal, &workshop.keeper, now.utc);
+    let (journal, recovery) = journal.map_err(|error| ConfigError::Journal {
+        session: name.clone(),
+        error,
+    })?;
+    // The first session with names to connect to brings the thread that looks them up.
+    let has_names = route.as_ref().is_some_and(Route::has_names);
+    let resolver = if has_names && !workshop.resolver.swap(true, Ordering::Relaxed) {
+        let started = Resolver::start().inspect_err(|_| {
+            workshop.resolver.store(false, Ordering::Relaxed);
+        });
+        Some(started.map_err(|error| ConfigError::Io {
             doing: "starting the thread that looks names up",
             error,
-        })?;
-        desk.resolver = Some(resolver);
-    }
-    let session = Session::new(config.settings).map_err(ConfigError::Settings)?;
-    let (journal, recovery) =
-        Journal::open(config.journal, keeper, now.utc).map_err(|error| ConfigError::Journal {
-            session: name.clone(),
-            error,
-        })?;
-    let number = desk.slots.len();
-    desk.slots.push(Slot {
+        })?)
+    } else {
+        None
+    };
+    let slot = Slot {
+        handle,
+        name,
         session,
         journal,
-        connection,
+        connection: Connection::None,
         route,
+        resolver,
+        leaving: false,
         hold_check: None,
         hours,
         accept: config.accept,
         socket: config.socket,
         connect_at_once: false,
-        pending: Vec::with_capacity(desk.receivers.len() * COMMANDS_MAX),
+        pending: Vec::with_capacity(workshop.commands_max.load(Ordering::Relaxed)),
         listed: false,
         traffic: Traffic::default(),
         shown: Shown::default(),
-    });
-    // Held by an operator of an earlier run, perhaps until a time that has come.
-    desk.slots[number].watch_hold(now);
-    // Before anything is said, or numbered, under the numbers of an interval that is over.
-    desk.slots[number].begin_series_at_start(now);
-    if desk.wall.is_none() && desk.slots[number].hours.is_some() {
-        desk.wall = Some(Wall::new(now));
-    }
-    // Twice: while the list is worked through, every session may be put on it again, and a session may
-    // lose a connection, make one and lose that in one cycle.
-    desk.touched.reserve(2 * desk.slots.len());
-    desk.released.reserve(2 * desk.slots.len());
-    if desk.wheel.capacity() < desk.slots.len() {
-        desk.wheel.grow(desk.slots.len().next_power_of_two());
-    }
-    let role = match role {
-        Role::Initiator => counters::Role::Initiator,
-        Role::Acceptor => counters::Role::Acceptor,
     };
-    desk.page.claim_session(number, &name, role);
-    directory.add(name);
-    desk.touch(number);
-    Ok((number, recovery))
+    Ok((slot, recovery))
+}
+
+impl Desk {
+    /// Gives a session its place. An initiator connects in the next cycle.
+    pub(super) fn install(&mut self, mut slot: Slot, now: Now) {
+        let number = slot.handle.number();
+        let role = match slot.session.settings().role {
+            Role::Initiator if !self.stopping => {
+                slot.connection = Connection::RetryAt(now.mono);
+                counters::Role::Initiator
+            }
+            Role::Initiator => counters::Role::Initiator,
+            Role::Acceptor => counters::Role::Acceptor,
+        };
+        if let Some(resolver) = slot.resolver.take() {
+            self.resolver = Some(resolver);
+        }
+        // Enough unless a controller was made since.
+        let commands = self.receivers.len() * COMMANDS_MAX;
+        if slot.pending.capacity() < commands {
+            slot.pending.reserve(commands);
+        }
+        // Held by an operator of an earlier run, perhaps until a time that has come.
+        slot.watch_hold(now);
+        // Before anything is said, or numbered, under the numbers of an interval that is over.
+        slot.begin_series_at_start(now);
+        if self.wall.is_none() && slot.hours.is_some() {
+            self.wall = Some(Wall::new(now));
+        }
+        self.page.claim_session(number, &slot.name, role);
+        self.slots.install(slot);
+        self.touch(number);
+    }
 }
 
 /// The acceptor session a Logon on this port is for: its header mirrored, the most specific match
 /// first.
-pub(super) fn most_specific(slots: &[Slot], logon: &Message<'_>, port: u16) -> Option<usize> {
+pub(super) fn most_specific(slots: &Places, logon: &Message<'_>, port: u16) -> Option<usize> {
     let matches = |slot: &Slot| {
         let settings = slot.session.settings();
         let id = &settings.id;
@@ -135,6 +157,7 @@ pub(super) fn most_specific(slots: &[Slot], logon: &Message<'_>, port: u16) -> O
         ];
         let is = |tag: Tag, value: &str| logon.get(tag) == Some(value.as_bytes());
         let fits = settings.role == Role::Acceptor
+            && !slot.leaving
             && porch::opens(&slot.accept, port)
             && logon.begin_string() == id.begin_string.as_bytes()
             && fixed.iter().all(|(tag, value)| is(*tag, value))
@@ -145,8 +168,7 @@ pub(super) fn most_specific(slots: &[Slot], logon: &Message<'_>, port: u16) -> O
     };
     let candidates = slots
         .iter()
-        .enumerate()
-        .filter_map(|(number, slot)| Some((matches(slot)?, number)));
+        .filter_map(|slot| Some((matches(slot)?, slot.handle.number())));
     // Of equally specific ones the first.
     candidates
         .max_by_key(|&(parts, number)| (parts, std::cmp::Reverse(number)))

@@ -566,6 +566,18 @@ fn row(entry: &SessionEntry) -> String {
     for (key, value) in entry.status.fields() {
         line.push_str(&format!("\t{key}={value}"));
     }
+    if let Some(hold) = &entry.hold {
+        // Text has no TAB and no LF.
+        line.push_str(&format!("\theld_by={}\theld_why={}", hold.by, hold.why));
+        for (key, time) in [("held_since", Some(hold.since)), ("held_until", hold.until)] {
+            if let Some(time) = time {
+                line.push_str(&format!(
+                    "\t{key}={}",
+                    time.to_fix(TimestampPrecision::Seconds)
+                ));
+            }
+        }
+    }
     line.push('\n');
     line
 }

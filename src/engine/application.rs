@@ -95,7 +95,8 @@ pub enum Event<'a> {
         /// Which messages, and why.
         loss: Loss,
     },
-    /// A session was made for a peer that no session was configured for.
+    /// A session was added while the engine runs: by a controller, or for a peer that no session was
+    /// configured for.
     SessionAdded {
         /// Which session.
         session: SessionHandle,
@@ -103,6 +104,13 @@ pub enum Event<'a> {
         id: &'a SessionId,
         /// Its version, which the identity does not tell where several share a BeginString(8).
         rules: &'static Rules,
+    },
+    /// A session has left the engine. Its handle leads to nobody from now on.
+    SessionRemoved {
+        /// Which session it was.
+        session: SessionHandle,
+        /// Its identity.
+        id: &'a SessionId,
     },
     /// A session could not be made for such a peer.
     SessionNotAdded {

@@ -1,31 +1,77 @@
 //! Control of sessions from any thread.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use super::SessionHandle;
-use crate::admin::{Busy, CommandSender, Completion, HoldOrder, Operation, Outcome, Ticket};
+use super::clock::Clock;
+use super::config::{ConfigError, SessionConfig};
+use super::slot::Slot;
+use super::{SessionHandle, add};
+use crate::admin::{Busy, CommandSender, Completion, HoldOrder, Operation, Order, Outcome, Ticket};
 use crate::counters::{ConnectionState, ReadError, SessionEntry, SessionStatus, StatusReader};
+use crate::journal::{Handover, Keeper, Recovery};
 use crate::session::Text;
 use crate::session::fix::Decision;
 
 /// How often a status that is being written is looked at again.
 const BUSY_MAX: usize = 1000;
 
-/// The names of an engine's sessions, in the order of their handles. Never touched by the core once
-/// a session is added.
-#[derive(Debug, Default)]
+/// Who has which place of an engine. Places are given out and taken back here, by threads that add and
+/// close sessions; the core looks at it only when it adds one itself.
+#[derive(Debug)]
 pub(super) struct Directory {
-    names: RwLock<Vec<String>>,
+    /// By place: the session that has it, or is being made for it.
+    names: RwLock<Vec<Option<String>>>,
+    /// By place: which of the sessions that have had it.
+    generations: Box<[AtomicU32]>,
 }
 
 impl Directory {
-    pub(super) fn add(&self, name: String) {
-        self.names
+    pub(super) fn for_up_to(sessions: usize) -> Self {
+        Self {
+            names: RwLock::default(),
+            generations: (0..sessions).map(|_| AtomicU32::new(0)).collect(),
+        }
+    }
+
+    /// Gives a place to a session that is about to be made.
+    pub(super) fn reserve(&self, name: &str) -> Result<SessionHandle, ConfigError> {
+        let mut names = self
+            .names
             .write()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .push(name);
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if names.iter().any(|taken| taken.as_deref() == Some(name)) {
+            return Err(ConfigError::Twice(name.to_owned()));
+        }
+        let number = match names.iter().position(Option::is_none) {
+            Some(number) => number,
+            None if names.len() == self.generations.len() => {
+                return Err(ConfigError::TooManySessions(names.len()));
+            }
+            None => {
+                names.push(None);
+                names.len() - 1
+            }
+        };
+        names[number] = Some(name.to_owned());
+        Ok(self.handle(number))
+    }
+
+    /// Takes a place back: its handle leads nowhere from now on.
+    pub(super) fn release(&self, handle: SessionHandle) {
+        let mut names = self
+            .names
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if self.knows(handle)
+            && let Some(name) = names.get_mut(handle.number())
+        {
+            *name = None;
+            let next = handle.generation.wrapping_add(1);
+            self.generations[handle.number()].store(next, Ordering::Release);
+        }
     }
 
     fn find(&self, name: &str) -> Option<SessionHandle> {
@@ -33,9 +79,39 @@ impl Directory {
             .names
             .read()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let number = names.iter().position(|known| known == name)?;
-        Some(super::slot::handle(number))
+        let number = names
+            .iter()
+            .position(|taken| taken.as_deref() == Some(name))?;
+        Some(self.handle(number))
     }
+
+    /// Whether the place was not given to another session since. Waits for nobody.
+    fn knows(&self, handle: SessionHandle) -> bool {
+        self.generations
+            .get(handle.number())
+            .is_some_and(|generation| generation.load(Ordering::Acquire) == handle.generation)
+    }
+
+    fn handle(&self, number: usize) -> SessionHandle {
+        SessionHandle {
+            number: u32::try_from(number).unwrap_or(u32::MAX),
+            generation: self.generations[number].load(Ordering::Acquire),
+        }
+    }
+}
+
+/// What a thread needs to make a session for an engine it does not run.
+#[derive(Clone, Debug)]
+pub(super) struct Workshop {
+    pub(super) keeper: Arc<Keeper>,
+    pub(super) directory: Arc<Directory>,
+    /// Where a session that was made waits for the core.
+    pub(super) door: Arc<Handover<Slot>>,
+    /// How many commands all controllers together may have under way on a session.
+    pub(super) commands_max: Arc<AtomicUsize>,
+    pub(super) resolver: Arc<AtomicBool>,
+    /// The longest message the engine takes, in bytes.
+    pub(super) max_message_bytes: usize,
 }
 
 /// Controls the sessions of one engine from another thread: log one out cleanly, log it on again, ask
@@ -47,7 +123,38 @@ impl Directory {
 pub struct Controller {
     pub(super) sender: CommandSender,
     pub(super) status: StatusReader,
-    pub(super) directory: Arc<Directory>,
+    pub(super) workshop: Workshop,
+}
+
+/// Why a session could not be added.
+#[derive(Debug)]
+pub enum AddError {
+    /// Its configuration or its journal; nothing was added.
+    Config(ConfigError),
+    /// Too many commands are under way, or one that adds a session; nothing was added.
+    Busy,
+}
+
+impl fmt::Display for AddError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Busy => f.write_str("too many commands are under way, wait for a completion"),
+        }
+    }
+}
+
+impl std::error::Error for AddError {}
+
+/// A session that was made, and is on its way into the engine.
+#[derive(Debug)]
+pub struct Added {
+    /// Its handle, good once the command is done.
+    pub session: SessionHandle,
+    /// What its journal had to be mended.
+    pub recovery: Recovery,
+    /// The command that takes it in.
+    pub ticket: Ticket,
 }
 
 /// Why a question about a session has no answer.
@@ -74,7 +181,7 @@ impl Controller {
     /// The session called `name`, for example `FIX.4.4:ME->YOU`.
     #[must_use]
     pub fn session(&self, name: &str) -> Option<SessionHandle> {
-        self.directory.find(name)
+        self.workshop.directory.find(name)
     }
 
     /// Sends a command. What each operation does is said at [`Operation`].
@@ -87,7 +194,45 @@ impl Controller {
         operation: Operation,
         within: Duration,
     ) -> Result<Ticket, Busy> {
-        self.sender.send(session.0, operation, within)
+        let order = Order::Operate(session.target(), operation);
+        self.sender.send(order, within)
+    }
+
+    /// Makes a session and opens its journal, on this thread, and has the engine take it in: all that is
+    /// left for the core is to give it its place. Its names are looked up here, too, so this may take
+    /// as long as a name server takes.
+    ///
+    /// # Errors
+    /// A setting that cannot be accepted, an identity that is there already or has not quite left yet,
+    /// a journal that cannot be opened, or a command that adds a session is under way. Nothing was
+    /// added then.
+    pub fn add_session(&mut self, config: SessionConfig, within: Duration) -> Result<Added, AddError> {
+        let workshop = &self.workshop;
+        if !self.sender.has_room() || workshop.door.is_full() {
+            return Err(AddError::Busy);
+        }
+        let now = Clock::new().now();
+        let (slot, recovery) = add::make(workshop, config, now).map_err(AddError::Config)?;
+        let session = slot.handle;
+        workshop.door.give(slot);
+        let ticket = self
+            .sender
+            .send(Order::Install, within)
+            .map_err(|_| AddError::Busy)?;
+        Ok(Added {
+            session,
+            recovery,
+            ticket,
+        })
+    }
+
+    /// Logs a session out if it is connected, and takes it out of the engine. Its journal stays; added
+    /// again, it continues. Done when it could be added again.
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn remove_session(&mut self, session: SessionHandle, within: Duration) -> Result<Ticket, Busy> {
+        self.command(session, Operation::Remove, within)
     }
 
     /// Clears the hold and has the session log on. Sequence numbers continue.
@@ -149,8 +294,7 @@ impl Controller {
         session: SessionHandle,
         within: Duration,
     ) -> Result<Ticket, Busy> {
-        self.sender
-            .send(session.0, Operation::ResetInSession, within)
+        self.command(session, Operation::ResetInSession, within)
     }
 
     /// Starts both number series at 1 while there is no connection. The peer must do the same, or the
@@ -159,7 +303,7 @@ impl Controller {
     /// # Errors
     /// Too many commands are under way.
     pub fn reset_numbers(&mut self, session: SessionHandle, within: Duration) -> Result<Ticket, Busy> {
-        self.sender.send(session.0, Operation::ResetNumbers, within)
+        self.command(session, Operation::ResetNumbers, within)
     }
 
     /// The next completion, if there is one.
@@ -212,7 +356,9 @@ impl Controller {
     /// # Errors
     /// There is no such session, or the page cannot be read.
     pub fn status(&self, session: SessionHandle) -> Result<SessionStatus, StatusError> {
-        match self.look(session.0 as usize) {
+        match self.look(session.number()) {
+            // The place may have another session by now.
+            Ok(Some(_)) if !self.workshop.directory.knows(session) => Err(StatusError::UnknownSession),
             Ok(Some(entry)) => Ok(entry.status),
             Ok(None) => Err(StatusError::UnknownSession),
             Err(error) => Err(StatusError::Page(error)),

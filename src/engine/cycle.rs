@@ -70,6 +70,7 @@ impl Engine {
         let started = self.desk.ticker.now();
         let mut work = self.desk.take_commands(now, app);
         work += self.desk.take_names();
+        work += self.desk.take_left();
         work += self.take_ready(now, app);
         work += self.read_links(now, app);
         work += self.fire_timers(now, app);
@@ -119,7 +120,7 @@ impl Engine {
             commands_pending: pending as u64,
             controllers: self.desk.receivers.len() as u64,
             strangers: self.strangers as u64,
-            sessions: self.desk.slots.len() as u64,
+            sessions: self.desk.slots.taken() as u64,
             sessions_up: self.desk.slots.iter().filter(up).count() as u64,
             accepted: self.accepted,
             refused: self.turned_away,
@@ -517,20 +518,14 @@ impl Engine {
                     if !porch::lets_in(&config.accept, peer.ip()) {
                         return Err(None);
                     }
-                    add::session(
-                        desk,
-                        &self.keeper,
-                        &self.config,
-                        &self.directory,
-                        config,
-                        now,
-                    )
-                    .map(|(number, _)| number)
-                    .map_err(Some)
+                    let (slot, _) = add::make(&self.workshop, config, now).map_err(Some)?;
+                    let number = slot.handle.number();
+                    desk.install(slot, now);
+                    Ok(number)
                 });
                 match welcomed {
                     Ok(Welcome { slot, added }) => {
-                        let owner = Owner::Session(super::slot::handle(slot).0);
+                        let owner = Owner::Session(super::slot::number(slot));
                         let before = self.links[index].change_owner(owner);
                         self.strangers -= usize::from(before.is_stranger());
                         self.link_timers.cancel(link.index);
@@ -538,7 +533,7 @@ impl Engine {
                         // A connection without its options is better than none.
                         let _ = self.desk.net.tune(link, &entry.socket);
                         if added {
-                            let session = super::slot::handle(slot);
+                            let session = entry.handle;
                             app.on_event(&Event::SessionAdded {
                                 session,
                                 id: &entry.session.settings().id,
@@ -585,7 +580,10 @@ impl Engine {
     fn fire_timers<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
         let mut fired = 0;
         while let Some(slot) = self.desk.wheel.next_expired(now.mono) {
-            self.desk.touch(slot as usize);
+            // One that has left may have had a timer.
+            if self.desk.slots.get(slot as usize).is_some() {
+                self.desk.touch(slot as usize);
+            }
             fired += 1;
         }
         while let Some(index) = self.link_timers.next_expired(now.mono) {
@@ -612,7 +610,10 @@ impl Engine {
         let touched = self.desk.touched.len();
         for at in 0..touched {
             let slot = self.desk.touched[at] as usize;
-            self.desk.slots[slot].listed = false;
+            let Some(entry) = self.desk.slots.get_mut(slot) else {
+                continue;
+            };
+            entry.listed = false;
             work += self.go_on_with_parked(now, slot, app);
             if self.desk.settle(now, slot, &mut self.index, app) {
                 self.desk.touch(slot);

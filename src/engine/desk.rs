@@ -5,20 +5,24 @@
 //! can call is on a path back to it.
 
 use std::io;
+use std::sync::Arc;
 
 use super::SessionHandle;
 use super::application::{Application, Event, Inbound};
 use super::clock::Ticker;
 use super::hours::Wall;
+use super::leave::Exit;
 use super::net::{LinkId, Network};
 use super::outbound::Outbound;
+use super::places::Places;
 use super::resolver::{Resolver, Whose};
 use super::route::End;
-use super::slot::{Connection, Goal, Pending, Slot, handle};
-use crate::admin::{Command, CommandReceiver, HoldOrder, Operation, Outcome};
+use super::slot::{Connection, Goal, Pending, Slot, number};
+use crate::admin::{Command, CommandReceiver, HoldOrder, Operation, Order, Outcome, Ticket};
 use crate::counters::{Stage, StatusPage};
+use crate::journal::Handover;
 use crate::session::fix::{Origin, Phase, Replayed, Role, Step};
-use crate::session::{Cause, Fault, Full, Hold, Refusal, ResetCause};
+use crate::session::{Cause, Fault, Full, Hold, Refusal, ResetCause, Text};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -58,7 +62,12 @@ pub(super) enum Flushed {
 }
 
 pub(super) struct Desk {
-    pub(super) slots: Vec<Slot>,
+    pub(super) slots: Places,
+    /// The way out for sessions, and commands that wait for one to be gone.
+    pub(super) exit: Exit,
+    pub(super) departing: Vec<Departing>,
+    /// By controller: the sessions it has made.
+    pub(super) arrivals: Vec<Arc<Handover<Slot>>>,
     pub(super) net: Box<dyn Network>,
     /// By link number: the session that asked for the connection last.
     pub(super) dialled: Vec<u32>,
@@ -72,7 +81,7 @@ pub(super) struct Desk {
     /// Sessions to be settled at the end of the cycle, each at most once.
     pub(super) touched: Vec<u32>,
     /// What callbacks asked for, left to the end of the cycle.
-    pub(super) wishes: Vec<(u32, Operation)>,
+    pub(super) wishes: Vec<(SessionHandle, Operation)>,
     /// Connections that sessions are done with, for the owner of the receive buffers.
     pub(super) released: Vec<Released>,
     /// When the bytes now being handled were read, for the latency of the way in.
@@ -82,6 +91,14 @@ pub(super) struct Desk {
     pub(super) stopping: bool,
     /// How the wall clock stands, once a session has a schedule.
     pub(super) wall: Option<Wall>,
+}
+
+/// A command that waits for a session to be gone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Departing {
+    session: SessionHandle,
+    controller: usize,
+    ticket: Ticket,
 }
 
 /// A connection its session is done with.
@@ -99,7 +116,7 @@ impl Desk {
         if !entry.listed {
             entry.listed = true;
             // Reserved for every session.
-            self.touched.push(handle(slot).0);
+            self.touched.push(number(slot));
         }
     }
 
@@ -142,7 +159,7 @@ impl Desk {
         app: &mut A,
     ) -> Handled {
         self.touch(slot);
-        let session = handle(slot);
+        let session = self.slots[slot].handle;
         loop {
             step = match (step, message) {
                 (Step::Retry(_) | Step::Undecided, _) => return Handled::Later,
@@ -296,7 +313,7 @@ impl Desk {
         // What is told below is where this attempt went; the route goes on to the next.
         if let (Some(route), Cause::ConnectFailed(kind)) = (&entry.route, cause) {
             app.on_event(&Event::ConnectFailed {
-                session: handle(slot),
+                session: entry.handle,
                 destination: route.destination(),
                 address: route.address(),
                 kind,
@@ -311,7 +328,7 @@ impl Desk {
             }
         }
         self.touch(slot);
-        let session = handle(slot);
+        let session = self.slots[slot].handle;
         if was_up {
             app.on_logout(session, &cause, &mut Outbound::new(now, self));
         } else if !matches!(cause, Cause::ConnectFailed(_)) {
@@ -331,7 +348,7 @@ impl Desk {
             && end != End::LoggedOn
         {
             let whose = Whose {
-                slot: handle(slot).0,
+                session: entry.handle,
                 destination,
             };
             resolver.ask(host, whose);
@@ -350,7 +367,8 @@ impl Desk {
     pub(super) fn take_names(&mut self) -> usize {
         let mut taken = 0;
         while let Some(answer) = self.resolver.as_mut().and_then(Resolver::next_answer) {
-            let slot = self.slots.get_mut(answer.whose.slot as usize);
+            let number = self.slots.number_of(answer.whose.session);
+            let slot = number.and_then(|number| self.slots.get_mut(number));
             if let Some(route) = slot.and_then(|slot| slot.route.as_mut()) {
                 route.resolved(answer.whose.destination as usize, answer.found);
             }
@@ -366,6 +384,7 @@ impl Desk {
             Connection::RetryAt(at)
                 if now.mono >= at
                     && !entry.is_held()
+                    && !entry.leaving
                     && !self.stopping
                     && entry.is_in_schedule()
                     && !entry.has_old_numbers(now) =>
@@ -385,11 +404,11 @@ impl Desk {
                         if self.dialled.len() <= index {
                             self.dialled.resize(index + 1, 0);
                         }
-                        self.dialled[index] = handle(slot).0;
+                        self.dialled[index] = number(slot);
                     }
                     Err(error) => {
                         app.on_event(&Event::ConnectFailed {
-                            session: handle(slot),
+                            session: entry.handle,
                             destination: route.destination(),
                             address: route.address(),
                             kind: error.kind(),
@@ -424,6 +443,9 @@ impl Desk {
         index: &mut FieldIndex,
         app: &mut A,
     ) -> bool {
+        if self.slots[slot].leaving && self.let_go(slot, app) {
+            return false;
+        }
         let entry = &mut self.slots[slot];
         if entry
             .session
@@ -445,7 +467,7 @@ impl Desk {
         let dequeued = session.send_queued(now, QUEUE_STEP_MAX, index, journal);
         journal.poll();
         if let Some(loss) = session.take_loss() {
-            let session = handle(slot);
+            let session = self.slots[slot].handle;
             app.on_event(&Event::MessagesLost { session, loss });
         }
         let flushed = self.flush(now, slot);
@@ -462,7 +484,9 @@ impl Desk {
             // for its next segment.
             Replayed::Waiting => entry.journal.unsent_len() == 0,
         };
-        hours_go_on || goes_on(replayed) || goes_on(dequeued) || flushed == Flushed::More
+        // One that is to leave is looked at again: its connection ended below, or the way out is full.
+        let leaves = entry.leaving && entry.link().is_none();
+        hours_go_on || goes_on(replayed) || goes_on(dequeued) || flushed == Flushed::More || leaves
     }
 
     /// Brings the status page up to date about a session.
@@ -537,12 +561,16 @@ impl Desk {
         command: Command,
         app: &mut A,
     ) {
-        let slot = command.session as usize;
-        if slot >= self.slots.len() {
+        let Order::Operate(target, operation) = command.order else {
+            let outcome = self.take_in(now, controller, app);
+            self.receivers[controller].complete(command.ticket, outcome);
+            return;
+        };
+        let Some(slot) = self.slots.number_of(SessionHandle::of(target)) else {
             self.receivers[controller].complete(command.ticket, Outcome::UnknownSession);
             return;
-        }
-        let goal = self.operate(now, slot, command.operation, app);
+        };
+        let goal = self.operate(now, slot, operation, app);
         let mut pending = Pending {
             controller,
             ticket: command.ticket,
@@ -568,7 +596,11 @@ impl Desk {
         app: &mut A,
     ) -> Result<Goal, Outcome> {
         self.touch(slot);
+        if self.slots[slot].leaving && operation != Operation::Remove {
+            return Err(Outcome::Refused("the session is being removed"));
+        }
         match operation {
+            Operation::Remove => self.remove(now, slot, app),
             Operation::Logon => self.log_on(now, slot),
             Operation::Logout(order) => self.log_out(now, slot, &order, app),
             Operation::Hold(order) => {
@@ -624,6 +656,114 @@ impl Desk {
                 }
             }
         }
+    }
+
+    /// Takes in the session that a controller has made.
+    fn take_in<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        controller: usize,
+        app: &mut A,
+    ) -> Outcome {
+        let Some(slot) = self.arrivals[controller].take() else {
+            return Outcome::Refused("there is no session to take in");
+        };
+        let number = slot.handle.number();
+        self.install(slot, now);
+        let entry = &self.slots[number];
+        // Shown before it is answered, so that whoever has the answer finds it on the page.
+        self.page.publish_session(number, &entry.status());
+        let settings = entry.session.settings();
+        app.on_event(&Event::SessionAdded {
+            session: entry.handle,
+            id: &settings.id,
+            rules: settings.rules,
+        });
+        Outcome::Done
+    }
+
+    /// Has a session leave as soon as it has no connection.
+    fn remove<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        slot: usize,
+        app: &mut A,
+    ) -> Result<Goal, Outcome> {
+        let entry = &mut self.slots[slot];
+        entry.leaving = true;
+        entry.connect_at_once = false;
+        match entry.connection {
+            Connection::None | Connection::RetryAt(_) => {}
+            Connection::Connecting { .. } => self.end(now, slot, Cause::Disconnected, app),
+            Connection::Open { .. }
+                if matches!(entry.session.phase(), Phase::Down | Phase::Admitting) =>
+            {
+                self.end(now, slot, Cause::Disconnected, app);
+            }
+            Connection::Open { .. } | Connection::Draining { .. } => {
+                let reason = Text::lossy(b"The session is removed");
+                let step = entry.session.logout(now, &reason, &mut entry.journal);
+                self.follow(now, slot, step, None, app);
+            }
+        }
+        Ok(Goal::Removed)
+    }
+
+    /// Sends a session without a connection on its way out, if it is to leave. Answers whether its place
+    /// is free.
+    fn let_go<A: Application + ?Sized>(&mut self, slot: usize, app: &mut A) -> bool {
+        let entry = &self.slots[slot];
+        let idle = matches!(entry.connection, Connection::None | Connection::RetryAt(_));
+        if !entry.leaving || !idle || entry.session.phase() != Phase::Down || !self.exit.has_room() {
+            return false;
+        }
+        let Some(mut gone) = self.slots.take(slot) else {
+            return false;
+        };
+        self.page.release_session(slot);
+        self.wheel.cancel(number(slot));
+        for pending in gone.pending.drain(..) {
+            let Pending {
+                controller, ticket, ..
+            } = pending;
+            match pending.goal {
+                // Reserved for all commands there can be.
+                Goal::Removed => self.departing.push(Departing {
+                    session: gone.handle,
+                    controller,
+                    ticket,
+                }),
+                Goal::Ended(outcome) => self.receivers[controller].complete(ticket, outcome),
+                _ => {
+                    let outcome = Outcome::Refused("the session was removed");
+                    self.receivers[controller].complete(ticket, outcome);
+                }
+            }
+        }
+        app.on_event(&Event::SessionRemoved {
+            session: gone.handle,
+            id: &gone.session.settings().id,
+        });
+        self.exit.leave(gone);
+        true
+    }
+
+    /// Answers the commands that waited for a session to be gone. Answers how many have gone.
+    pub(super) fn take_left(&mut self) -> usize {
+        let mut gone = 0;
+        while let Some(session) = self.exit.next_left() {
+            gone += 1;
+            let mut at = 0;
+            while let Some(departing) = self.departing.get(at).copied() {
+                if departing.session == session {
+                    self.departing.swap_remove(at);
+                    self.receivers[departing.controller].complete(departing.ticket, Outcome::Done);
+                } else {
+                    at += 1;
+                }
+            }
+        }
+        gone
     }
 
     fn log_on(&mut self, now: Now, slot: usize) -> Result<Goal, Outcome> {
@@ -685,9 +825,11 @@ impl Desk {
     pub(super) fn grant_wishes<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
         let wishes = self.wishes.len();
         for at in 0..wishes {
-            let (slot, operation) = self.wishes[at];
-            // Nobody waits for the outcome: the session's own callbacks tell what became of it.
-            let _ = self.operate(now, slot as usize, operation, app);
+            let (session, operation) = self.wishes[at];
+            if let Some(slot) = self.slots.number_of(session) {
+                // Nobody waits for the outcome: the session's own callbacks tell what became of it.
+                let _ = self.operate(now, slot, operation, app);
+            }
         }
         self.wishes.drain(..wishes);
         wishes
@@ -695,7 +837,7 @@ impl Desk {
 
     /// Whether a session may be used by this name.
     pub(super) fn slot(&self, session: SessionHandle) -> Option<&Slot> {
-        self.slots.get(session.0 as usize)
+        self.slots.get(self.slots.number_of(session)?)
     }
 }
 
@@ -725,7 +867,7 @@ fn held(order: &HoldOrder, now: Now) -> Hold {
 /// Arms the timer of a session if it would come too late. A deadline that has moved away is left to
 /// fire early: the session then just says when to come again.
 pub(super) fn rearm(wheel: &mut Wheel, slot: usize, deadline: Option<Mono>) {
-    let id = handle(slot).0;
+    let id = number(slot);
     if let Some(deadline) = deadline
         && wheel.armed(id).is_none_or(|armed| deadline < armed)
     {

@@ -24,7 +24,7 @@ use std::time::Duration;
 use super::SessionHandle;
 use super::application::{Application, Event};
 use super::desk::{Desk, rearm};
-use super::slot::{Connection, Slot, handle};
+use super::slot::{Connection, Slot};
 use crate::session::fix::{Phase, Step};
 use crate::session::schedule::{Calendar, Refuse, Renewal, Schedule, Standing};
 use crate::session::{Cause, Fault, Outbox as _, ResetCause, Text};
@@ -165,6 +165,10 @@ impl Slot {
 
     /// The same when the session is added, before anybody can be told.
     pub(super) fn begin_series_at_start(&mut self, now: Now) {
+        // It may have been made some time ago, by a thread that has another clock.
+        if let Some(hours) = &mut self.hours {
+            hours.look(now);
+        }
         let begun = self.begin_series(now);
         if let Some(hours) = &mut self.hours {
             hours.reset_at_start = begun;
@@ -186,7 +190,7 @@ impl Desk {
             return false;
         };
         hours.look(now);
-        let session = handle(slot);
+        let session = entry.handle;
         if let Some(news) = hours.news(session) {
             app.on_event(&news);
         }
@@ -298,8 +302,9 @@ impl Desk {
         }
         wall.ahead_ns = ahead_ns;
         let mut over_an_edge = 0;
-        for slot in 0..self.slots.len() {
-            let Some(hours) = &mut self.slots[slot].hours else {
+        for slot in self.slots.numbers() {
+            let entry = self.slots.get_mut(slot);
+            let Some(hours) = entry.and_then(|entry| entry.hours.as_mut()) else {
                 continue;
             };
             let before = hours.standing;

@@ -12,11 +12,13 @@ mod control;
 mod cycle;
 mod desk;
 mod hours;
+mod leave;
 mod link;
 pub mod net;
 mod os;
 mod outbound;
 mod peer;
+mod places;
 mod porch;
 mod resolver;
 mod route;
@@ -25,6 +27,7 @@ mod slot;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 pub use self::admin_socket::{AdminSocket, AdminSocketConfig, AdminSocketError};
 pub use self::application::{Application, Event, Inbound};
@@ -34,18 +37,20 @@ pub use self::config::{
     Listen, Need, NotADestination, NotASubnet, Opened, Plan, Planned, Problem, Problems,
     SessionBuilder, SessionConfig, Start, Strangers, Subnet, Template, nearest, quickfix,
 };
-use self::control::Directory;
-pub use self::control::{Controller, StatusError};
+pub use self::control::{AddError, Added, Controller, StatusError};
+use self::control::{Directory, Workshop};
 use self::desk::{Desk, WISHES_MAX};
+use self::leave::Exit;
 use self::link::{Buffer, Link};
 use self::net::{Network, Ready, Reuse};
 pub use self::os::OsNetwork;
 pub use self::outbound::{MESSAGE_ROOM, Outbound};
+use self::places::Places;
 use self::porch::{Attempts, Door};
 pub use self::run::{Idle, Run, RunError, Stopper};
-use crate::admin::{self, COMMANDS_MAX};
+use crate::admin::{self, COMMANDS_MAX, Target};
 use crate::counters::{EngineIdentity, StatusPage, StatusReader};
-use crate::journal::{Keeper, Recovery};
+use crate::journal::{Handover, Keeper, Recovery};
 use crate::session::{Hold, Outbox as _};
 use crate::time::Now;
 use crate::wheel::Wheel;
@@ -59,14 +64,32 @@ const READY_MAX: usize = 8 * 1024;
 
 /// Names a session of one engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionHandle(pub(crate) u32);
+pub struct SessionHandle {
+    number: u32,
+    /// Which of the sessions that have had the place.
+    generation: u32,
+}
 
 impl SessionHandle {
-    /// The number of the session, counting from 0 in the order they were added: its place on the
-    /// status page.
+    /// The number of the session, counting from 0: its place on the status page. A session that was
+    /// removed leaves its number to another; its handle leads to nobody then.
     #[must_use]
     pub fn number(self) -> usize {
-        self.0 as usize
+        self.number as usize
+    }
+
+    fn target(self) -> Target {
+        Target {
+            number: self.number,
+            generation: self.generation,
+        }
+    }
+
+    fn of(target: Target) -> Self {
+        Self {
+            number: target.number,
+            generation: target.generation,
+        }
     }
 }
 
@@ -91,8 +114,7 @@ pub struct Engine {
     index: FieldIndex,
     /// A message that waited behind a gap, while it is being handled.
     parked: Box<[u8]>,
-    directory: Arc<Directory>,
-    keeper: Keeper,
+    workshop: Workshop,
     accepted: u64,
     turned_away: u64,
     cycles: cycle::Cycles,
@@ -139,20 +161,31 @@ impl Engine {
             doing: "creating the status page",
             error,
         })?;
+        let (sessions, max_message_bytes) = (config.sessions_max, config.max_message_bytes);
+        let directory = Arc::new(Directory::for_up_to(sessions));
+        let exit = Exit::open(Arc::clone(&directory)).map_err(|error| ConfigError::Io {
+            doing: "starting the thread that closes sessions",
+            error,
+        })?;
         let (parked, index) = cycle::scratch(config.max_message_bytes, config.max_fields);
         Ok(Self {
             desk: Desk {
-                slots: Vec::new(),
+                slots: Places::for_up_to(sessions),
+                exit,
+                departing: Vec::new(),
+                arrivals: Vec::new(),
                 net: network,
                 dialled: Vec::new(),
                 resolver: None,
-                wheel: Wheel::new(16, TICK),
+                wheel: Wheel::new(sessions.next_power_of_two(), TICK),
                 page,
                 ticker: Ticker::new(),
                 receivers: Vec::new(),
-                touched: Vec::with_capacity(16),
+                // Twice: while the list is worked through, every session may be put on it again, and a
+                // session may lose a connection, make one and lose that in one cycle.
+                touched: Vec::with_capacity(2 * sessions),
                 wishes: Vec::with_capacity(WISHES_MAX),
-                released: Vec::with_capacity(16),
+                released: Vec::with_capacity(2 * sessions),
                 read_at: 0,
                 commands: 0,
                 stopping: false,
@@ -169,8 +202,14 @@ impl Engine {
             ready: Vec::with_capacity(READY_MAX),
             index,
             parked,
-            directory: Arc::default(),
-            keeper,
+            workshop: Workshop {
+                keeper: Arc::new(keeper),
+                directory,
+                door: Arc::new(Handover::new()),
+                commands_max: Arc::default(),
+                resolver: Arc::default(),
+                max_message_bytes,
+            },
             accepted: 0,
             turned_away: 0,
             cycles: cycle::Cycles::default(),
@@ -188,15 +227,10 @@ impl Engine {
         config: SessionConfig,
         now: Now,
     ) -> Result<(SessionHandle, Recovery), ConfigError> {
-        let (number, recovery) = add::session(
-            &mut self.desk,
-            &self.keeper,
-            &self.config,
-            &self.directory,
-            config,
-            now,
-        )?;
-        Ok((slot::handle(number), recovery))
+        let (slot, recovery) = add::make(&self.workshop, config, now)?;
+        let session = slot.handle;
+        self.desk.install(slot, now);
+        Ok((session, recovery))
     }
 
     /// Listens for peers of the acceptor sessions. With a template, a Logon for which no session is
@@ -242,13 +276,20 @@ impl Engine {
         let (sender, receiver) = admin::channel();
         self.desk.receivers.push(receiver);
         let room = self.desk.receivers.len() * COMMANDS_MAX;
-        for slot in &mut self.desk.slots {
+        self.workshop.commands_max.store(room, Ordering::Relaxed);
+        for slot in self.desk.slots.iter_mut() {
             slot.pending.reserve(room);
         }
+        self.desk.departing.reserve(room);
+        let door = Arc::new(Handover::new());
+        self.desk.arrivals.push(Arc::clone(&door));
         Controller {
             sender,
             status: self.desk.page.reader(),
-            directory: Arc::clone(&self.directory),
+            workshop: Workshop {
+                door,
+                ..self.workshop.clone()
+            },
         }
     }
 

@@ -78,13 +78,12 @@ impl<'a> Outbound<'a> {
         write: impl FnOnce(&mut FrameWriter<'_>),
     ) -> Result<Sent, Refusal> {
         let asked_at = self.desk.ticker.now();
-        let at = session.0 as usize;
-        let Some(Slot {
-            session, journal, ..
-        }) = self.desk.slots.get_mut(at)
-        else {
+        let Some(at) = self.desk.slots.number_of(session) else {
             return Err(Refusal::UnknownSession);
         };
+        let Slot {
+            session, journal, ..
+        } = &mut self.desk.slots[at];
         let sent = session.send_with(self.now, msg_type, fields, room, write, journal);
         if !matches!(sent, Ok(Sent::Now(_))) {
             // It goes to no socket now. What else follows is settled at the end of the cycle.
@@ -202,6 +201,15 @@ impl<'a> Outbound<'a> {
         self.wish(session, operation)
     }
 
+    /// Has a session log out if it is connected, and taken out of the engine once that has ended. Its
+    /// journal stays.
+    ///
+    /// # Errors
+    /// There is no such session, or too much was asked for in one cycle already.
+    pub fn remove(&mut self, session: SessionHandle) -> Result<(), Refusal> {
+        self.wish(session, Operation::Remove)
+    }
+
     fn wish(&mut self, session: SessionHandle, operation: Operation) -> Result<(), Refusal> {
         if self.desk.slot(session).is_none() {
             return Err(Refusal::UnknownSession);
@@ -209,7 +217,7 @@ impl<'a> Outbound<'a> {
         if self.desk.wishes.len() == WISHES_MAX {
             return Err(Refusal::TooManyWishes);
         }
-        self.desk.wishes.push((session.0, operation));
+        self.desk.wishes.push((session, operation));
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ use std::{io, thread};
 
 use crossbeam_queue::ArrayQueue;
 
+use super::SessionHandle;
 use super::config::{Connect, Destination};
 use super::route::{ADDRESSES_MAX, Found};
 use crate::admin::queue::{Consumer, Producer, ring};
@@ -30,7 +31,7 @@ struct Question {
 /// Whose a name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Whose {
-    pub(super) slot: u32,
+    pub(super) session: SessionHandle,
     pub(super) destination: u32,
 }
 
@@ -142,8 +143,12 @@ mod tests {
     #[test]
     fn a_name_is_found_on_the_other_thread_and_one_that_is_not_is_not_answered() {
         let mut resolver = Resolver::start().unwrap();
+        let session = SessionHandle {
+            number: 3,
+            generation: 1,
+        };
         let whose = |destination| Whose {
-            slot: 3,
+            session,
             destination,
         };
         resolver.ask(&Arc::from("127.0.0.1.not a name"), whose(0));

@@ -145,8 +145,10 @@ impl Engine {
                 break;
             }
         }
-        for slot in 0..self.desk.slots.len() {
-            self.desk.end(clock.now(), slot, Cause::EngineStopped, app);
+        for slot in self.desk.slots.numbers() {
+            if self.desk.slots.get(slot).is_some() {
+                self.desk.end(clock.now(), slot, Cause::EngineStopped, app);
+            }
         }
         self.poll(clock.now(), app);
     }
@@ -156,8 +158,10 @@ impl Engine {
     pub fn begin_stop<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) {
         self.desk.stopping = true;
         let reason = Text::lossy(b"Engine stops");
-        for slot in 0..self.desk.slots.len() {
-            let entry = &mut self.desk.slots[slot];
+        for slot in self.desk.slots.numbers() {
+            let Some(entry) = self.desk.slots.get_mut(slot) else {
+                continue;
+            };
             match entry.connection {
                 Connection::None => {}
                 Connection::RetryAt(_) => entry.connection = Connection::None,

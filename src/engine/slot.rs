@@ -6,6 +6,7 @@ use super::SessionHandle;
 use super::config::Accept;
 use super::hours::Hours;
 use super::net::{LinkId, SocketOptions};
+use super::resolver::Resolver;
 use super::route::Route;
 use crate::admin::{Outcome, Ticket};
 use crate::counters::{ConnectionState, SessionStatus};
@@ -20,11 +21,17 @@ const HOLD_CHECK_EVERY: Duration = Duration::from_secs(1);
 /// A session, its journal and its place in the world.
 #[derive(Debug)]
 pub(super) struct Slot {
+    pub(super) handle: SessionHandle,
+    pub(super) name: String,
     pub(super) session: Session,
     pub(super) journal: Journal,
     pub(super) connection: Connection,
     /// For an initiator, how it connects.
     pub(super) route: Option<Route>,
+    /// On the way in only: the thread that looks names up, if this session is the first to have any.
+    pub(super) resolver: Option<Resolver>,
+    /// It is to be taken out once its connection has ended.
+    pub(super) leaving: bool,
     /// When the end of an operator's hold is looked at next.
     pub(super) hold_check: Option<Mono>,
     /// When the session may be logged on, unless it always may.
@@ -80,6 +87,8 @@ pub(super) enum Goal {
     Closed,
     /// A reset in session is confirmed.
     Reset,
+    /// The session has left, and could be added again.
+    Removed,
     /// Nothing any more: it is answered once the status page shows what it did.
     Ended(Outcome),
 }
@@ -172,6 +181,8 @@ impl Slot {
                 matches!(self.connection, Connection::None | Connection::RetryAt(_))
                     && self.session.phase() == Phase::Down
             }
+            // Answered when it has left.
+            Goal::Removed => false,
         };
         if reached {
             Some(Outcome::Done)
@@ -203,6 +214,7 @@ impl Slot {
             (Phase::LogoutSent, _) => ConnectionState::LogoutSent,
             (Phase::Closing, _) => ConnectionState::Closing,
         };
+        let queued = self.journal.queued();
         SessionStatus {
             state,
             held: self.is_held(),
@@ -246,6 +258,8 @@ impl Slot {
                 .test_round_trip()
                 .map_or(0, |span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)),
             unsent_bytes: journal.unsent_bytes as u64,
+            queued: queued.messages as u64,
+            queued_bytes: queued.bytes as u64,
             journal_used_bytes: journal.stored_bytes - journal.tail_left_bytes as u64,
             journal_segments: journal.segments as u64,
             logged_on_utc: self.traffic.logged_on.utc,
@@ -255,7 +269,7 @@ impl Slot {
     }
 }
 
-/// A handle is the number of a slot.
-pub(super) fn handle(slot: usize) -> SessionHandle {
-    SessionHandle(u32::try_from(slot).unwrap_or(u32::MAX))
+/// The number of a place, as lists of them hold it.
+pub(super) fn number(slot: usize) -> u32 {
+    u32::try_from(slot).unwrap_or(u32::MAX)
 }

@@ -70,6 +70,7 @@ use crate::session::{Class, Hold};
 use crate::time::Utc;
 use hold::HoldFile;
 use keeper::{Job, Line};
+pub(crate) use port::Handover;
 use port::{Port, Prepared, error_of, position, position_offset, position_segment};
 use queue::Queue;
 use record::{Head, Mark};

@@ -29,6 +29,11 @@ impl<T> Handover<T> {
         }
     }
 
+    /// Whether a value waits to be taken.
+    pub(crate) fn is_full(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
     /// Puts a value in. The taker asks for one at a time, so the cell is empty.
     pub(crate) fn give(&self, value: T) {
         *self.cell.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);

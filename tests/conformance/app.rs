@@ -47,6 +47,10 @@ pub struct App {
     pub callback: Option<Operation>,
     /// Failed connections are told with their address.
     pub tells_address: bool,
+    /// The operator waits for a session to be gone.
+    pub awaited: bool,
+    /// It is on its way out, closed by a thread of the engine.
+    pub leaving: bool,
 }
 
 impl App {
@@ -59,6 +63,8 @@ impl App {
             password: None,
             callback: None,
             tells_address: false,
+            awaited: false,
+            leaving: false,
         }
     }
 
@@ -218,6 +224,11 @@ impl Application for App {
                 self.told
                     .push_back(Told::new(format!("event reset {cause:?}")));
             }
+            Event::SessionRemoved { .. } => {
+                self.leaving = self.awaited;
+                self.told
+                    .push_back(Told::new("event session-removed".into()));
+            }
             Event::ScheduleOpened { .. } => {
                 self.told
                     .push_back(Told::new("event schedule-opened".into()));
@@ -237,7 +248,7 @@ impl Application for App {
                         last,
                         messages,
                     } => format!("Reset {messages} {first}-{last}"),
-                    Loss::Unreadable => "Unreadable".to_owned(),
+                    plain => format!("{plain:?}"),
                 };
                 self.told
                     .push_back(Told::new(format!("event messages-lost {loss}")));

@@ -45,7 +45,7 @@
 //! verdict accept | report | reject REASON TAG TEXT | business REASON TEXT    to messages from now on
 //! admission admit | admit-with STATUS | refuse TEXT | refuse-with STATUS TEXT | later TICKET
 //!                              to Logons from now on; STATUS is a SessionStatus(1409)
-//! operator logon | logout TEXT | hold TEXT | release | disconnect | reset-in-session | reset-numbers
+//! operator logon | logout TEXT | hold TEXT | release | disconnect | reset-in-session | reset-numbers | remove
 //!   | decide TICKET ADMISSION [within 5s]
 //! operator-of-unknown ...      the same for a session the engine does not have
 //! callback ...                 the same, asked for inside the next delivery

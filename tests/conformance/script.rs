@@ -467,6 +467,7 @@ fn operation(rest: &str) -> Result<Operation, String> {
         "disconnect" => Ok(Operation::Disconnect),
         "reset-in-session" => Ok(Operation::ResetInSession),
         "reset-numbers" => Ok(Operation::ResetNumbers),
+        "remove" => Ok(Operation::Remove),
         "decide" => {
             let (ticket, rest) = split_word(rest);
             let decision = match admission(rest)? {

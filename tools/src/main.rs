@@ -18,7 +18,7 @@ mod version;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 #[derive(Parser)]
 #[command(
@@ -60,6 +60,13 @@ enum Command {
     Top(top::Arguments),
     #[command(subcommand)]
     Config(config::Command),
+    /// Print the completions of this command for a shell
+    ///
+    /// For example: pinfix completions bash > /etc/bash_completion.d/pinfix
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
 }
 
 fn main() -> ExitCode {
@@ -72,6 +79,11 @@ fn main() -> ExitCode {
         Command::Metrics(arguments) => metrics::run(arguments),
         Command::Top(arguments) => top::run(arguments),
         Command::Config(command) => config::run(command),
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "pinfix", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
     };
     done.unwrap_or_else(|error| {
         eprintln!("pinfix: {error:#}");

@@ -64,6 +64,8 @@ fn a_session_is_held_and_released_from_the_command_line() {
         "+30m",
     ];
     assert!(rig.admin(&out).ok().out.contains("on hold now"));
+    let listed = rig.admin(&["list"]).ok().out;
+    assert!(listed.contains(": disk replacement"), "{listed}");
     let status = rig.admin(&["--json", "status", SESSION]).ok();
     let status: serde_json::Value = serde_json::from_str(&status.out).unwrap();
     let session = &status["sessions"][0];

@@ -146,6 +146,40 @@ fn a_session_inherits_from_the_defaults_and_secrets_come_from_elsewhere() {
 }
 
 #[test]
+fn dictionaries_are_built_in_or_in_files_that_say_what_they_are_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a.toml");
+    let check = |dictionaries: &str| {
+        let text = format!(
+            "[[session]]\nversion = \"FIX.4.4\"\nsender_comp_id = \"V\"\ntarget_comp_id = \"C\"\n\
+             [session.validation]\ndictionaries = {dictionaries}\ninvalid = \"accept\"\n"
+        );
+        fs::write(&file, text).unwrap();
+        run(&["config", "check", file.to_str().unwrap()])
+    };
+    for choice in ["\"off\"", "\"builtin\""] {
+        let out = check(choice).ok().out;
+        assert!(
+            out.contains(&format!("dictionaries = {choice}")) && out.contains("invalid = \"accept\""),
+            "{out}"
+        );
+    }
+    let own = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../src/dict/tables/FIX.4.4.dict"
+    );
+    let found = check(&format!("[{own:?}]")).ok();
+    assert!(
+        found.out.contains("dictionaries = [\"FIX.4.4\"]"),
+        "{}",
+        found.out
+    );
+    assert!(found.err.contains("printed by name"), "{}", found.err);
+    check("[\"nowhere.xml\"]").failed(1, &["a.toml:6:", "nowhere.xml"]);
+    check("\"on\"").failed(1, &["a.toml:6:", "\"builtin\""]);
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_place() {
     let directory = tempfile::tempdir().unwrap();
     let session =

@@ -7,6 +7,7 @@ use super::Kind;
 use super::peer::MsgDirection;
 use super::resend::Copied;
 use super::rules::Rules;
+use super::sending::Loss;
 use super::settings::{LogonField, Settings, SettingsError};
 use crate::session::{Class, Farewell, Full, InboundAt, Outbox, Refusal, Replay, SessionStatus, Text};
 use crate::time::{Now, TimestampPrecision, TimestampWriter, Utc};
@@ -292,28 +293,34 @@ impl Pen {
         true
     }
 
-    /// Sends the message that has waited longest, under the next number. `None` if none waits.
+    /// Sends the message that has waited longest, under the next number, or drops it if it is lost.
+    /// `None` if none waits.
     pub(super) fn dequeue<O: Outbox>(
         &mut self,
         now: Now,
+        limit: Option<u64>,
         index: &mut FieldIndex,
         out: &mut O,
-    ) -> Result<Option<Copied>, Full> {
+    ) -> Result<Option<Result<(), Loss>>, Full> {
         let seq = out.next_out();
         let time = self.stamp.write(now.utc, self.precision);
         let Some(Replay { original, room }) = out.claim_queued()? else {
             return Ok(None);
         };
-        match fix::renumber(original, index, room, seq, time) {
-            Ok(frame) => {
-                out.commit_dequeued(frame, now.utc);
-                Ok(Some(Copied::Sent))
-            }
-            Err(_) => {
-                out.drop_queued();
-                Ok(Some(Copied::Unreadable))
-            }
-        }
+        let renumbered = fix::renumber(original, index, room, seq, time);
+        let beyond = |len: usize| limit.filter(|limit| len as u64 > *limit);
+        let loss = match renumbered {
+            Ok(frame) => match beyond(frame.len()) {
+                None => {
+                    out.commit_dequeued(frame, now.utc);
+                    return Ok(Some(Ok(())));
+                }
+                Some(limit) => Loss::LongerThanPeerTakes(limit),
+            },
+            Err(_) => Loss::Unreadable,
+        };
+        out.drop_queued();
+        Ok(Some(Err(loss)))
     }
 
     /// Logon(A). Secrets are masked in what is kept.

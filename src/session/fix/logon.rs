@@ -178,7 +178,8 @@ impl Session {
     ) -> Result<Step, Full> {
         let greeting = match self.read_greeting(now, message, head) {
             Ok(greeting) if greeting.reset => greeting,
-            _ => return self.fault(now, Fault::LogonWhileLoggedOn, message, out),
+            Ok(_) => return self.fault(now, Fault::LogonWhileLoggedOn, message, out),
+            Err(fault) => return self.fault(now, fault, message, out),
         };
         let received = greeting.seq;
         if received != 1 {

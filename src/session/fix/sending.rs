@@ -188,6 +188,9 @@ pub enum Loss {
     },
     /// One that waited cannot be read back: the journal is damaged.
     Unreadable,
+    /// One that waited is longer than the peer takes since it logged on again: MaxMessageSize(383) of
+    /// its Logon, in bytes.
+    LongerThanPeerTakes(u64),
 }
 
 impl fmt::Display for Loss {
@@ -201,6 +204,10 @@ impl fmt::Display for Loss {
                 f,
                 "{messages} messages numbered {first} to {last} while down: a reset came before the \
                  peer asked for them"
+            ),
+            Self::LongerThanPeerTakes(bytes) => write!(
+                f,
+                "a message that waited is longer than the {bytes} bytes the peer takes"
             ),
             Self::Unreadable => f.write_str("a message that waited cannot be read back"),
         }
@@ -338,17 +345,18 @@ impl Session {
                 self.queue_due = Some(free_at);
                 return Replayed::Finished;
             }
-            match self.pen.dequeue(now, index, out) {
+            let limit = self.peer.max_message_bytes;
+            match self.pen.dequeue(now, limit, index, out) {
                 Ok(None) => return Replayed::Finished,
-                Ok(Some(super::resend::Copied::Sent)) => {
+                Ok(Some(Ok(()))) => {
                     if let Some(outbound) = &mut self.outbound {
                         outbound.spend(now.mono);
                     }
                     self.tally.application_out += 1;
                     self.spoke(now);
                 }
-                Ok(Some(super::resend::Copied::Unreadable)) => {
-                    self.loss = Some(Loss::Unreadable);
+                Ok(Some(Err(loss))) => {
+                    self.loss = Some(loss);
                     return Replayed::More;
                 }
                 Err(_) => return Replayed::Waiting,

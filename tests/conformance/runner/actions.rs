@@ -332,6 +332,7 @@ impl Run<'_> {
             self.session
         };
         self.restarts |= operation == Operation::ResetNumbers;
+        self.app.awaited |= operation == Operation::Remove && !unknown;
         self.coverage
             .operations
             .lock()
@@ -355,6 +356,7 @@ impl Run<'_> {
             Outcome::TimedOut => "TimedOut",
             Outcome::EngineStopped => "EngineStopped",
         };
+        self.app.leaving &= outcome != Outcome::Done;
         self.coverage.outcomes.lock().unwrap().insert(name);
         self.note(&format!("  completed: {outcome:?}"));
         self.app

@@ -278,8 +278,12 @@ impl<'a> Run<'a> {
             let heard = self.collect()?;
             if work == 0 && !heard && !self.wire.is_busy() {
                 idle += 1;
-                if idle == 3 {
+                if idle == 3 && !self.app.leaving {
                     return Ok(());
+                }
+                if idle >= 3 {
+                    // Real time passes for the thread that closes what was removed.
+                    std::thread::sleep(std::time::Duration::from_millis(1));
                 }
             } else {
                 idle = 0;

@@ -6,11 +6,11 @@ const COLUMNS: [(&str, &str); 8] = [
     ("session", "id"),
     ("role", "role"),
     ("state", "state"),
-    ("held", "held"),
     ("next out", "next_out"),
     ("next in", "next_in"),
     ("last in (UTC)", "last_in_utc"),
     ("last out (UTC)", "last_out_utc"),
+    ("held", "held"),
 ];
 
 /// One line for each session.
@@ -19,12 +19,25 @@ pub fn list(rows: &[Row]) -> String {
     let body = rows.iter().map(|row| {
         let cells = COLUMNS.map(|(_, key)| match (key, row.get(key)) {
             ("held", "false") => "-".to_owned(),
-            ("held", "true") => "held".to_owned(),
+            ("held", "true") => held(row),
             (_, value) => value.to_owned(),
         });
         cells.to_vec()
     });
     aligned(&std::iter::once(head).chain(body).collect::<Vec<_>>())
+}
+
+/// Who holds a session and why.
+fn held(row: &Row) -> String {
+    let until = match row.get("held_until") {
+        "-" => String::new(),
+        until => format!(" until {until}"),
+    };
+    let by = match row.get("held_by") {
+        "" | "-" => "somebody",
+        by => by,
+    };
+    format!("by {by}{until}: {}", row.get("held_why"))
 }
 
 /// One line for each field.

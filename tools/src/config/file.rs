@@ -17,6 +17,7 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use toml::Spanned;
 
+use super::dictionaries::Choice;
 use super::form::{Form as _, Leaf as _, Place, Text, Word};
 use super::tables::{EngineTable, ListenTable, SessionTable, TemplateTable};
 use crate::exchange::{Fills, IdleMode};
@@ -78,6 +79,16 @@ impl File {
                 .collect(),
             ..self
         }
+    }
+
+    /// Whether names of dictionaries stand in it where paths should.
+    pub fn lacks_paths_of_dictionaries(&self) -> bool {
+        let validations = self
+            .session
+            .iter()
+            .filter_map(|table| table.get_ref().validation.as_ref());
+        let mut choices = validations.filter_map(|table| table.dictionaries.as_ref());
+        choices.any(Choice::lacks_paths)
     }
 
     /// What is to be started. `name` and `text` are those of the file.
@@ -200,6 +211,13 @@ impl File {
             defaults.put(&mut planned);
         }
         own.put(&mut planned);
+        let choice = [Some(own), self.defaults.as_ref()]
+            .into_iter()
+            .flatten()
+            .find_map(|table| table.validation.as_ref()?.dictionaries.as_ref());
+        if let Some(choice) = choice {
+            planned.config.settings.validation.dictionaries = choice.of_session(version);
+        }
         let has_journal = [self.defaults.as_ref(), Some(own)]
             .into_iter()
             .flatten()

@@ -3,6 +3,7 @@
 //! Two kinds of files are read: TOML of our own, and the settings files of the QuickFIX family. Both
 //! come to a plan, and a plan can be printed as TOML: a settings file is carried over that way.
 
+mod dictionaries;
 pub mod file;
 mod form;
 mod hours;
@@ -100,6 +101,11 @@ fn check(path: &Path, own: &[String]) -> anyhow::Result<ExitCode> {
         eprintln!("warning: {warning}");
     }
     let resolved = file.resolved(&plan);
+    if resolved.lacks_paths_of_dictionaries() {
+        eprintln!(
+            "warning: dictionaries that were read from files are printed by name, put the files there"
+        );
+    }
     let text = toml::to_string(&resolved).context("writing the configuration as TOML")?;
     print(&text)?;
     Ok(ExitCode::SUCCESS)

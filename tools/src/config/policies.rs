@@ -1,12 +1,15 @@
 //! The tables of a session that say how its protocol is spoken.
 
+use pinfix::dict::{Checks, Scope};
 use pinfix::session::fix::{
     BeyondRate, Code, Environment, Flood, HeartbeatChoice, HeartbeatTerms, InboundRate, LogonSettings,
-    MsgDirection, MsgTypeSupport, OnHold, OutboundRate, QueueLimit, Rate, Sending, SlowPeer, WhileDown,
+    MsgDirection, MsgTypeSupport, OnHold, OnInvalid, OutboundRate, QueueLimit, Rate, Sending, SlowPeer,
+    Validation, WhileDown,
 };
 use pinfix::wire::fix::ApplVersion;
 use serde::{Deserialize, Serialize};
 
+use super::dictionaries::Choice;
 use super::form::{Leaf, Off, Span, Text, Word, Written, named, table};
 
 table! {
@@ -20,6 +23,29 @@ table! {
         on_hold: Word<OnHold> = on_hold,
         admission_timeout: Span = admission_timeout,
         msg_types: Vec<MsgTypeTable> = msg_types,
+    }
+}
+
+table! {
+    /// Without dictionaries of its own a session has those that come with the library, or none.
+    ValidationTable of Validation {
+        dictionaries: Choice = dictionaries,
+        scope: Word<Scope> = scope,
+        invalid: Word<OnInvalid> = invalid,
+        checks: DictionaryChecksTable = checks,
+    }
+}
+
+table! {
+    DictionaryChecksTable of Checks {
+        sections: bool = sections,
+        empty_values: bool = empty_values,
+        user_defined_fields: bool = user_defined_fields,
+        unknown_fields: bool = unknown_fields,
+        listed_values: bool = listed_values,
+        group_order: bool = group_order,
+        group_delimiter: bool = group_delimiter,
+        user_defined_types: bool = user_defined_types,
     }
 }
 
@@ -183,6 +209,8 @@ impl Written for Code {
 }
 
 named! {
+    Scope { "off" = Scope::Off, "header" = Scope::Header, "full" = Scope::Full }
+    OnInvalid { "reject" = OnInvalid::Reject, "accept" = OnInvalid::Accept }
     HeartbeatChoice {
         "theirs" = HeartbeatChoice::Theirs, "same" = HeartbeatChoice::Same, "ours" = HeartbeatChoice::Ours,
     }

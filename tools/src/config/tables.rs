@@ -18,7 +18,7 @@ use super::form::{
     named, table,
 };
 use super::hours::ScheduleTable;
-use super::policies::{SendingTable, TermsTable};
+use super::policies::{SendingTable, TermsTable, ValidationTable};
 
 table! {
     EngineTable of EngineConfig {
@@ -152,6 +152,7 @@ table! {
         precision: Word<TimestampPrecision> = config.settings.precision,
         parked_max: usize = config.settings.parked_max,
         logon: LogonTable = config.settings.logon_fields,
+        validation: ValidationTable = config.settings.validation,
         terms: TermsTable = config.settings.logon,
         sending: SendingTable = config.settings.sending,
         schedule: ScheduleTable = config.schedule,

@@ -360,7 +360,18 @@ impl Application for Venue {
             Event::SessionNotAdded { peer, error } => {
                 self.bulletin.say(format!("turned away {peer}: {error}"));
             }
-            Event::SessionAdded { id, rules, .. } => self.serve(id, rules),
+            Event::SessionAdded { session, id, rules } => {
+                // One that was removed left its number to it.
+                let known = Known {
+                    name: id.to_string(),
+                    rules,
+                };
+                match self.known.get_mut(session.number()) {
+                    Some(before) => *before = known,
+                    None => self.known.push(known),
+                }
+            }
+            Event::SessionRemoved { id, .. } => self.bulletin.say(format!("{id} was removed")),
             Event::Reset { session, cause } => {
                 self.bulletin.say(format!(
                     "{} starts at 1 in both directions: {cause}",

@@ -124,7 +124,7 @@ impl Order {
             Self::Rate => "message rate",
             Self::Silence => "last inbound",
             Self::Faults => "faults",
-            Self::Backlog => "unsent and parked",
+            Self::Backlog => "what waits",
         }
     }
 
@@ -135,7 +135,10 @@ impl Order {
 
     fn compare(self, a: &Row, b: &Row) -> Ordering {
         let rate = |row: &Row| row.rates.map_or(0.0, |r| r.messages_in + r.messages_out);
-        let backlog = |row: &Row| (row.status().parked, row.status().unsent_bytes);
+        let backlog = |row: &Row| {
+            let status = row.status();
+            (status.parked + status.queued, status.unsent_bytes)
+        };
         match self {
             Self::Concern => a.concern.cmp(&b.concern),
             Self::Name => Ordering::Equal,
@@ -411,7 +414,15 @@ fn judge(now: Utc, entry: &SessionEntry) -> (Concern, String, String) {
             verdict(Concern::Fine, "up", String::new())
         }
         ConnectionState::Down if !status.in_schedule => {
-            verdict(Concern::Quiet, "closed", "out of its schedule".to_owned())
+            let opens = match status.schedule_edge_utc {
+                Utc(0) => String::new(),
+                edge => format!(", which opens {}", words::date_and_time(edge)),
+            };
+            verdict(
+                Concern::Quiet,
+                "closed",
+                format!("out of its schedule{opens}"),
+            )
         }
         ConnectionState::Down => verdict(Concern::Alarm, "down", ended()),
         ConnectionState::Connecting => verdict(Concern::Alarm, "connecting", ended()),

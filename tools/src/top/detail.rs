@@ -111,6 +111,15 @@ fn connection(row: &Row, now: Utc, style: Style) -> Vec<Line<'static>> {
         count("parked, dropped", status.parked_dropped),
         count("resent", status.resent),
     ]);
+    if status.schedule_edge_utc != Utc(0) {
+        let edge = words::date_and_time(status.schedule_edge_utc);
+        let what = if status.in_schedule {
+            "closes"
+        } else {
+            "opens"
+        };
+        lines.push(line(what, edge));
+    }
     lines
 }
 
@@ -155,6 +164,16 @@ fn traffic(row: &Row, style: Style) -> Vec<Line<'static>> {
             format!("{:>9}", words::bytes(status.unsent_bytes as f64)),
             style,
             status.unsent_bytes > 0,
+        ),
+        entry(
+            "queued",
+            format!(
+                "{:>9} {:>9}",
+                words::count(status.queued as f64),
+                words::bytes(status.queued_bytes as f64)
+            ),
+            style,
+            status.queued > 0,
         ),
         entry(
             "journal",

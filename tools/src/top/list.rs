@@ -51,7 +51,7 @@ fn rate(row: &Row, of: fn(&super::board::Rates) -> f64) -> (String, bool) {
 }
 
 #[rustfmt::skip]
-const COLUMNS: [Column; 13] = [
+const COLUMNS: [Column; 14] = [
     Column { head: "next out", width: 9, order: None, cell: |row, _| fine(row.status().next_out.to_string()) },
     Column { head: "next in", width: 8, order: None, cell: |row, _| fine(row.status().next_in.to_string()) },
     Column { head: "out/s", width: 6, order: None, cell: |row, _| rate(row, |r| r.messages_out) },
@@ -60,6 +60,7 @@ const COLUMNS: [Column; 13] = [
     Column { head: "faults", width: 8, order: Some(Order::Faults), cell: |row, _| odd(row.status().faults) },
     Column { head: "sent", width: 7, order: None, cell: |row, now| fine(words::age(now, row.status().last_out_utc)) },
     Column { head: "parked", width: 7, order: Some(Order::Backlog), cell: |row, _| odd(row.status().parked) },
+    Column { head: "queued", width: 7, order: None, cell: |row, _| odd(row.status().queued) },
     Column { head: "unsent", width: 8, order: None, cell: |row, _| {
         let unsent = row.status().unsent_bytes;
         if unsent == 0 { odd(0) } else { (words::bytes(unsent as f64), true) }

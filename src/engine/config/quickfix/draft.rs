@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::dictionaries::{DictionariesDraft, Library};
 use super::hours::HoursDraft;
 use super::keys::Given;
 use crate::engine::config::{Destination, Failover, Listen, Need, Planned, SessionConfig, Start};
@@ -18,7 +19,7 @@ pub(super) struct Draft {
     pub config: SessionConfig,
     pub precision: Option<TimestampPrecision>,
     pub hours: HoursDraft,
-    pub use_dictionary: Option<bool>,
+    pub dictionaries: DictionariesDraft,
     pub reset_on_logout: bool,
     pub reset_on_disconnect: bool,
     pub check_latency: bool,
@@ -102,7 +103,7 @@ impl Draft {
             config,
             precision: None,
             hours: HoursDraft::default(),
-            use_dictionary: None,
+            dictionaries: DictionariesDraft::default(),
             reset_on_logout: false,
             reset_on_disconnect: false,
             check_latency: true,
@@ -139,8 +140,9 @@ impl Draft {
     }
 
     /// Puts together what takes several keys. What cannot be is told as (key, what would be right).
-    pub fn finish(mut self, wrong: &mut dyn FnMut(&str, String)) -> Finished {
+    pub fn finish(mut self, library: &mut Library, wrong: &mut dyn FnMut(&str, String)) -> Finished {
         let settings = &mut self.config.settings;
+        settings.validation.dictionaries = self.dictionaries.finish(settings.rules, library, wrong);
         if let Some(precision) = self.precision {
             settings.precision = precision;
         }

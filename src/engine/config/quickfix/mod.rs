@@ -26,6 +26,7 @@
 //! # Ok::<(), pinfix::engine::Problems>(())
 //! ```
 
+mod dictionaries;
 mod draft;
 mod grammar;
 mod hours;

@@ -2,6 +2,7 @@
 //! rows put the values in place.
 
 use super::Loader;
+use super::dictionaries::Library;
 use super::draft::{Draft, Finished, Kind};
 use super::grammar::{self, Entry, Expanded, Parsed, Section};
 use super::keys::{self, Given, Key, Stance};
@@ -17,6 +18,7 @@ pub(super) struct Reading<'a> {
     file: &'a str,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
+    library: Library,
 }
 
 /// An entry whose key is in the table.
@@ -41,6 +43,7 @@ impl<'a> Reading<'a> {
             file,
             problems: Vec::new(),
             warnings: Vec::new(),
+            library: Library::default(),
         }
     }
 
@@ -295,7 +298,9 @@ impl<'a> Reading<'a> {
                 self.warnings.push(warning);
             }
         }
-        let finished = draft.finish(&mut |key, text| wrong.push((key.to_owned(), text)));
+        let finished = draft.finish(&mut self.library, &mut |key, text| {
+            wrong.push((key.to_owned(), text))
+        });
         let told = |problem: &Problem| problem.key.as_deref() == Some("ConnectionType");
         let role_is_known = !self.problems[before..].iter().any(told);
         // What follows from a mistake that was told already is no mistake of its own.

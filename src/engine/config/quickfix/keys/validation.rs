@@ -1,7 +1,11 @@
 //! What is checked of a peer's messages.
 
+use super::super::dictionaries::version_called;
 use super::super::value::{flag, span};
-use super::{Family, Key, honoured, mapped, not_yet};
+use super::{Family, Given, Key, honoured, mapped, not_yet};
+use crate::dict::Scope;
+use crate::session::fix::OnInvalid;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub(super) const KEYS: &[Key] = &[
@@ -11,27 +15,48 @@ pub(super) const KEYS: &[Key] = &[
         "Y",
         "check messages against a dictionary",
         |draft, given| {
-            draft.use_dictionary = Some(flag(given.value)?);
+            draft.dictionaries.use_them = Some(flag(given.value)?);
             Ok(())
         },
     ),
-    not_yet(
+    honoured(
         "DataDictionary",
         "of the version",
         "required",
-        "XML file of the version up to FIX.4.4",
+        "XML file up to FIX.4.4; the dictionary that comes with the library if not given",
+        |draft, given| {
+            draft.dictionaries.data = file(given);
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "TransportDataDictionary",
         "of the version",
         "required",
         "XML file of FIXT.1.1",
+        |draft, given| {
+            draft.dictionaries.transport = file(given);
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "AppDataDictionary",
         "of the version",
         "required",
-        "XML file of the application version",
+        "XML file of the application version of a session over FIXT.1.1, or of the one after the point",
+        |draft, given| {
+            if !given.suffix.is_empty() && version_called(given.suffix).is_none() {
+                return Err(
+                    "no such version; expected one such as AppDataDictionary.FIX.5.0SP2".to_owned(),
+                );
+            }
+            let files = &mut draft.dictionaries.applications;
+            match file(given) {
+                Some(path) => files.insert(given.suffix.to_owned(), path),
+                None => files.remove(given.suffix),
+            };
+            Ok(())
+        },
     )
     .family(Family::Versioned),
     mapped(
@@ -56,36 +81,68 @@ pub(super) const KEYS: &[Key] = &[
         "look at BodyLength(9) and CheckSum(10)",
     ),
     not_yet("ValidateChecksum", "Y", "-", "look at CheckSum(10)"),
-    not_yet(
+    honoured(
         "ValidateFieldsOutOfOrder",
         "Y",
         "Y",
         "fields stand in header, body or trailer as they must",
+        |draft, given| {
+            draft.config.settings.validation.checks.sections = flag(given.value)?;
+            Ok(())
+        },
     ),
-    not_yet("ValidateFieldsHaveValues", "Y", "Y", "no field is empty"),
-    not_yet(
+    honoured(
+        "ValidateFieldsHaveValues",
+        "Y",
+        "Y",
+        "no field is empty",
+        |draft, given| {
+            draft.config.settings.validation.checks.empty_values = flag(given.value)?;
+            Ok(())
+        },
+    ),
+    honoured(
         "ValidateUserDefinedFields",
         "Y",
         "Y",
         "tags from 5000 are in the dictionary too",
+        |draft, given| {
+            draft.config.settings.validation.checks.user_defined_fields = flag(given.value)?;
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "ValidateUnorderedGroupFields",
         "Y",
         "-",
         "fields of a group entry stand in order",
+        |draft, given| {
+            draft.config.settings.validation.checks.group_order = flag(given.value)?;
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "FirstFieldInGroupIsDelimiter",
         "N",
         "-",
         "any field may begin the entries of a group",
+        |draft, given| {
+            draft.config.settings.validation.checks.group_delimiter = !flag(given.value)?;
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "ValidateIncomingMessage",
         "Y",
         "-",
-        "N: no check against the dictionary",
+        "N: no check against the dictionary, which then serves to read groups",
+        |draft, given| {
+            draft.config.settings.validation.scope = match flag(given.value)? {
+                true => Scope::Full,
+                false => Scope::Off,
+            };
+            Ok(())
+        },
     ),
     not_yet(
         "ValidateSequenceNumbers",
@@ -93,17 +150,25 @@ pub(super) const KEYS: &[Key] = &[
         "-",
         "N: take messages whatever their MsgSeqNum(34)",
     ),
-    not_yet(
+    honoured(
         "AllowUnknownMsgFields",
         "N",
         "N",
         "tags below 5000 may be in messages that have them not",
+        |draft, given| {
+            draft.config.settings.validation.checks.unknown_fields = !flag(given.value)?;
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "AllowUnknownEnumValues",
         "N",
         "-",
         "values that are not in the dictionary are taken",
+        |draft, given| {
+            draft.config.settings.validation.checks.listed_values = !flag(given.value)?;
+            Ok(())
+        },
     ),
     not_yet(
         "CheckCompID",
@@ -137,11 +202,18 @@ pub(super) const KEYS: &[Key] = &[
         "-",
         "answer a garbled message with a Reject(3)",
     ),
-    not_yet(
+    honoured(
         "RejectInvalidMessage",
         "Y",
         "-",
-        "N: hand an invalid message to the application",
+        "N: count an invalid message and hand it to the application",
+        |draft, given| {
+            draft.config.settings.validation.invalid = match flag(given.value)? {
+                true => OnInvalid::Reject,
+                false => OnInvalid::Accept,
+            };
+            Ok(())
+        },
     ),
     honoured(
         "RejectMessageOnUnhandledException",
@@ -151,3 +223,8 @@ pub(super) const KEYS: &[Key] = &[
         super::sequence::no_exceptions,
     ),
 ];
+
+/// A file; an empty value takes back what [DEFAULT] says.
+fn file(given: &Given<'_>) -> Option<PathBuf> {
+    Some(PathBuf::from(given.value)).filter(|path| !path.as_os_str().is_empty())
+}

@@ -5,13 +5,15 @@
 use std::time::Duration;
 
 use super::{ACCEPTOR, INITIATOR, read};
+use crate::dict::{Scope, SharedDictionary};
 use crate::engine::config::quickfix::keys::{self, Stance};
 use crate::engine::config::{Failover, IdentityPattern, Need, Plan, Planned, Start};
 use crate::journal::{Durability, Location};
 use crate::session::fix::rules::ALL;
-use crate::session::fix::{AtEnd, AtLogon, HeartbeatChoice, Role, SlowPeer};
+use crate::session::fix::{AtEnd, AtLogon, HeartbeatChoice, OnInvalid, Role, SlowPeer};
 use crate::session::schedule::Hours;
 use crate::time::TimestampPrecision;
+use crate::wire::fix::ApplVersion;
 
 /// What a line does to a session that is whole without it.
 enum Shows {
@@ -125,9 +127,9 @@ const ROWS: &[Row] = &[
     ),
     (
         "UseDataDictionary",
-        "UseDataDictionary=N",
+        "UseDataDictionary=Y",
         I,
-        Nothing { refused: "0" },
+        Change(|s| s.config.settings.validation.dictionaries.is_some()),
     ),
     (
         "PreserveMessageFieldsOrder",
@@ -564,7 +566,99 @@ const ROWS: &[Row] = &[
         I,
         Nothing { refused: "Y" },
     ),
+    (
+        "DataDictionary",
+        "UseDataDictionary=Y\nDataDictionary=src/dict/tables/FIX.4.4.dict",
+        I,
+        Change(|s| loaded(s) == "FIX.4.4"),
+    ),
+    (
+        "TransportDataDictionary",
+        "BeginString=FIXT.1.1\nDefaultApplVerID=9\nUseDataDictionary=Y\nTransportDataDictionary=src/dict/tables/FIXT.1.1.dict",
+        I,
+        Change(|s| loaded(s) == "transport"),
+    ),
+    (
+        "AppDataDictionary",
+        "BeginString=FIXT.1.1\nDefaultApplVerID=9\nUseDataDictionary=Y\nAppDataDictionary=src/dict/tables/FIX.5.0SP2.dict\nAppDataDictionary.FIX.4.4=src/dict/tables/FIX.4.4.dict",
+        I,
+        Change(|s| loaded(s) == "FIX.4.4 FIX.5.0SP2"),
+    ),
+    (
+        "ValidateFieldsOutOfOrder",
+        "ValidateFieldsOutOfOrder=N",
+        I,
+        Change(|s| !s.config.settings.validation.checks.sections),
+    ),
+    (
+        "ValidateFieldsHaveValues",
+        "ValidateFieldsHaveValues=N",
+        I,
+        Change(|s| !s.config.settings.validation.checks.empty_values),
+    ),
+    (
+        "ValidateUserDefinedFields",
+        "ValidateUserDefinedFields=N",
+        I,
+        Change(|s| !s.config.settings.validation.checks.user_defined_fields),
+    ),
+    (
+        "ValidateUnorderedGroupFields",
+        "ValidateUnorderedGroupFields=N",
+        I,
+        Change(|s| !s.config.settings.validation.checks.group_order),
+    ),
+    (
+        "FirstFieldInGroupIsDelimiter",
+        "FirstFieldInGroupIsDelimiter=Y",
+        I,
+        Change(|s| !s.config.settings.validation.checks.group_delimiter),
+    ),
+    (
+        "AllowUnknownMsgFields",
+        "AllowUnknownMsgFields=Y",
+        I,
+        Change(|s| !s.config.settings.validation.checks.unknown_fields),
+    ),
+    (
+        "AllowUnknownEnumValues",
+        "AllowUnknownEnumValues=Y",
+        I,
+        Change(|s| !s.config.settings.validation.checks.listed_values),
+    ),
+    (
+        "ValidateIncomingMessage",
+        "ValidateIncomingMessage=N",
+        I,
+        Change(|s| s.config.settings.validation.scope == Scope::Off),
+    ),
+    (
+        "RejectInvalidMessage",
+        "RejectInvalidMessage=N",
+        I,
+        Change(|s| s.config.settings.validation.invalid == OnInvalid::Accept),
+    ),
 ];
+
+/// What was read from files: `transport`, and versions.
+fn loaded(session: &Planned) -> String {
+    let Some(dictionaries) = &session.config.settings.validation.dictionaries else {
+        return String::new();
+    };
+    let is_loaded = |dictionary: &SharedDictionary| matches!(dictionary, SharedDictionary::Loaded(_));
+    // Up to FIX.4.4 one file is both.
+    let is_fixt = session.config.settings.rules.default_appl_ver_id.is_some();
+    let transport = is_fixt && is_loaded(dictionaries.transport());
+    let versions = ApplVersion::ALL.into_iter();
+    let versions = versions.filter(|version| dictionaries.application(*version).is_some_and(is_loaded));
+    let names = versions.map(|version| version.name());
+    transport
+        .then_some("transport")
+        .into_iter()
+        .chain(names)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
 
 fn hours(session: &Planned) -> String {
     let shown = |hours: &Hours| match hours {

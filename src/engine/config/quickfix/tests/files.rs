@@ -262,6 +262,31 @@ fn an_acceptor_that_decides_over_heartbeats_must_say_how_often() {
 }
 
 #[test]
+fn messages_are_checked_unless_a_file_says_otherwise_and_a_bad_dictionary_is_named() {
+    let checked = INITIATOR.replace("UseDataDictionary=N\n", "");
+    let validation = only(&checked).config.settings.validation;
+    assert!(validation.dictionaries.is_some());
+    assert!(
+        only(INITIATOR)
+            .config
+            .settings
+            .validation
+            .dictionaries
+            .is_none()
+    );
+    for (line, told) in [
+        ("DataDictionary=nowhere.xml", "DataDictionary: "),
+        (
+            "AppDataDictionary.FIX.9=x",
+            "AppDataDictionary.FIX.9 = x: no such version",
+        ),
+    ] {
+        let problems = wrong(&format!("{checked}{line}\n"));
+        assert!(problems[0].contains(told), "{problems:?}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_or_not_text_is_named() {
     let directory = std::env::temp_dir().join(format!("pinfix-settings-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
