@@ -213,7 +213,9 @@ fn resend(c: &mut Criterion) {
                 assert_eq!(step, Step::Done);
                 up.journal.set_next_in(2);
             }
-            let replayed: Replayed = up.session.replay(NOW, STEP, &mut index, &mut up.journal);
+            let replayed: Replayed = up
+                .session
+                .replay(NOW, STEP, &mut index, &mut (), &mut up.journal);
             up.sent();
             replayed
         });

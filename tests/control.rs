@@ -776,7 +776,7 @@ fn storm(threads: u64, each: u64) -> u64 {
                     Some(address) => SessionConfig::initiator(&FIX44, &name, "VENUE", address),
                 };
                 config.journal.retention.bytes = Some(8 << 20);
-                config.settings.logout_timeout = Duration::from_millis(500);
+                config.settings.logout.timeout = Duration::from_millis(500);
                 config.connect.reconnect = vec![Duration::from_millis(10)];
                 sessions.push(engine.add_session(config, now).unwrap().0);
             }

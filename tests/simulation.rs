@@ -26,6 +26,7 @@ use pinfix::engine::{
     SessionHandle,
 };
 use pinfix::journal::{Keeper, Location};
+use pinfix::session::fix::policy::RequestEnd;
 use pinfix::session::fix::rules::{ALL, Rules};
 use pinfix::session::fix::{AtLogon, Verdict};
 use pinfix::session::{Cause, Fault, Text};
@@ -255,11 +256,18 @@ fn two_engines(seed: u64, journals: &Path) -> Run {
     for (config, name) in [(&mut venue, "venue"), (&mut client, "client")] {
         config.journal.location = Location::Directory(journals.join(name));
         config.journal.first_segment_bytes = 16 * 1024;
-        config.settings.parked_max = 1 + rng.below(64) as usize;
+        config.settings.recovery.parked_max = 1 + rng.below(64) as usize;
+        config.settings.recovery.parked_bytes_max = 1024 + rng.below(16_000) as usize;
+        config.settings.recovery.chunk = (rng.below(2) == 0).then(|| 1 + rng.below(16));
+        config.settings.recovery.end = match rng.below(3) {
+            0 => RequestEnd::Open,
+            1 => RequestEnd::Closed,
+            _ => RequestEnd::OpenAtFirst,
+        };
         // Also where only one side has it.
         config.settings.logon.next_expected = rng.below(3) > 0;
         config.settings.logon.last_processed = rng.below(2) == 0;
-        config.settings.logout_timeout = Duration::from_secs(2);
+        config.settings.logout.timeout = Duration::from_secs(2);
         config.journal.unsent_limit_bytes = 24 * 1024 + rng.below(300_000) as usize;
     }
     let mut sides = [Side::new(venue, &wire, now), Side::new(client, &wire, now)];
@@ -742,7 +750,7 @@ fn hostile_peer(seed: u64) {
     if rng.below(4) == 0 {
         config.settings.at_logon = AtLogon::Restart;
     }
-    config.settings.parked_max = 4;
+    config.settings.recovery.parked_max = 4;
     let (session, _) = engine.add_session(config, now).unwrap();
     let (neighbour, _) = engine
         .add_session(SessionConfig::acceptor(rules, ENGINE, "NEIGHBOUR"), now)

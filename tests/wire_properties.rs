@@ -131,7 +131,7 @@ fn growth_of_a_replay_is_bounded() {
             let original = room[original].to_vec();
             let mut copy = vec![0; original.len() + REPLAY_GROWTH];
             let mut index = FieldIndex::default();
-            let range = replay(&original, &mut index, &mut copy, nanos).unwrap();
+            let range = replay(&index.read(&original).unwrap(), &mut copy, nanos).unwrap();
             assert!(range.len() > original.len());
             let message = index.read(&copy[range]).unwrap();
             assert_eq!(message.get(tag::ORIG_SENDING_TIME), Some(time));
@@ -168,7 +168,7 @@ proptest! {
         let original = room[range].to_vec();
         let mut copy = vec![0; original.len() + REPLAY_GROWTH];
         let mut index = FieldIndex::default();
-        let range = replay(&original, &mut index, &mut copy, &second).unwrap();
+        let range = replay(&index.read(&original).unwrap(), &mut copy, &second).unwrap();
         let frame = &copy[range];
         assert!(matches!(cut(frame, 8192), Cut::Frame { len, .. } if len == frame.len()));
         let message = index.read(frame).unwrap();

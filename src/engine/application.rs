@@ -36,6 +36,16 @@ impl<'a> Inbound<'a> {
     }
 }
 
+/// What the application says to a message of its own that the peer asks for again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resend {
+    /// Send it again.
+    #[default]
+    Send,
+    /// Do not: an order that is stale by now would be one too many. A gap fill takes its place.
+    GapFill,
+}
+
 /// Something an operator would want to know, that is no message.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
@@ -105,6 +115,14 @@ pub enum Event<'a> {
         /// Its version, which the identity does not tell where several share a BeginString(8).
         rules: &'static Rules,
     },
+    /// The peer asked for a message again whose record in the journal cannot be read. A gap fill takes
+    /// its place; the rest is sent.
+    Unreadable {
+        /// Which session.
+        session: SessionHandle,
+        /// MsgSeqNum(34) of the message.
+        seq: u64,
+    },
     /// A session has left the engine. Its handle leads to nobody from now on.
     SessionRemoved {
         /// Which session it was.
@@ -143,6 +161,15 @@ pub trait Application {
     /// The peer refused a message of ours with a Reject(3).
     fn on_reject(&mut self, session: SessionHandle, reject: &Message<'_>, out: &mut Outbound<'_>) {
         let _ = (session, reject, out);
+    }
+
+    /// The peer asks again for `original`, a message of ours as it went out: may it be sent again?
+    ///
+    /// Called in the middle of a resend, for one message after the other; what this does delays every
+    /// session of the core. It may be called twice for one message if there was no room to send it.
+    fn on_resend(&mut self, session: SessionHandle, original: &Message<'_>) -> Resend {
+        let _ = (session, original);
+        Resend::Send
     }
 
     /// The session is no longer logged on. Called once for each [`Application::on_logon`].

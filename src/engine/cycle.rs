@@ -412,17 +412,42 @@ impl Engine {
         }
         match cut(received, self.config.max_message_bytes) {
             Cut::Incomplete { .. } => Taken::Nothing,
+            Cut::Skip {
+                len,
+                why: Garbled::CheckSum { .. },
+            } if self.takes_any_checksum(index) => self.take_frame(now, index, len, app),
             Cut::Skip { len, why } => {
                 self.skip(now, index, len, why, app);
                 Taken::Message
             }
-            Cut::Frame { len, .. } => match self.handle_frame(now, index, len, app) {
-                Handled::Done => {
-                    self.buffers[index].take(len);
-                    Taken::Message
-                }
-                Handled::Later => Taken::Stalled,
-            },
+            Cut::Frame { len, .. } => self.take_frame(now, index, len, app),
+        }
+    }
+
+    fn take_frame<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        index: usize,
+        len: usize,
+        app: &mut A,
+    ) -> Taken {
+        match self.handle_frame(now, index, len, app) {
+            Handled::Done => {
+                self.buffers[index].take(len);
+                Taken::Message
+            }
+            Handled::Later => Taken::Stalled,
+        }
+    }
+
+    /// Whether the session of a connection does not look at CheckSum(10).
+    fn takes_any_checksum(&self, index: usize) -> bool {
+        match self.links[index].owner {
+            Owner::Session(slot) => {
+                let session = &self.desk.slots[slot as usize].session;
+                !session.settings().checks.checksum
+            }
+            _ => false,
         }
     }
 
@@ -435,11 +460,11 @@ impl Engine {
         why: Garbled,
         app: &mut A,
     ) {
-        self.buffers[index].take(len);
         let link = self.links[index].id;
         match self.links[index].owner {
             Owner::Session(slot) => {
                 let slot = slot as usize;
+                let bytes = &self.buffers[index].received()[..len];
                 let entry = &mut self.desk.slots[slot];
                 let step = match why {
                     Garbled::TooLong { declared } if declared <= BELIEVABLE_BYTES => {
@@ -449,13 +474,16 @@ impl Engine {
                         };
                         entry.session.beyond_limit(now, fault, &mut entry.journal)
                     }
-                    _ => entry.session.garbled(),
+                    why => entry
+                        .session
+                        .garbled(now, bytes, Some(why), &mut entry.journal),
                 };
                 self.desk.follow(now, slot, step, None, app);
             }
             Owner::Stranger { peer, .. } => self.turn_away(link, peer, Fault::GarbledLogon, app),
             Owner::Lingering { .. } | Owner::Nobody => {}
         }
+        self.buffers[index].take(len);
     }
 
     fn handle_frame<A: Application + ?Sized>(
@@ -485,7 +513,7 @@ impl Engine {
                             .session
                             .beyond_limit(now, Fault::TooManyFields, &mut entry.journal)
                     }
-                    _ => entry.session.garbled(),
+                    _ => entry.session.garbled(now, frame, None, &mut entry.journal),
                 };
                 return self.desk.follow(now, slot, step, None, app);
             }
@@ -615,12 +643,35 @@ impl Engine {
             };
             entry.listed = false;
             work += self.go_on_with_parked(now, slot, app);
+            if self.desk.slots[slot].session.is_peer_silent(now.mono) {
+                work += self.look_once_more(now, slot, app);
+            }
             if self.desk.settle(now, slot, &mut self.index, app) {
                 self.desk.touch(slot);
                 work += 1;
             }
         }
         self.desk.touched.drain(..touched);
+        work
+    }
+
+    /// Before a peer is given up for its silence its socket is emptied, for as long as nothing sound
+    /// comes out of it.
+    fn look_once_more<A: Application + ?Sized>(&mut self, now: Now, slot: usize, app: &mut A) -> usize {
+        let mut work = 0;
+        while let Some(link) = self.desk.slots[slot].link()
+            && self.desk.slots[slot].session.is_peer_silent(now.mono)
+        {
+            let index = link.index as usize;
+            let (done, more) = self.read_link(now, index, app);
+            work += done;
+            if done == 0 && !self.buffers[index].received().is_empty() && more {
+                // A message is there, but there is no room to keep it.
+                self.desk.slots[slot].session.were_slow(now.mono);
+            } else if done == 0 {
+                break;
+            }
+        }
         work
     }
 

@@ -6,9 +6,10 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::SessionHandle;
-use super::application::{Application, Event, Inbound};
+use super::application::{Application, Event, Inbound, Resend};
 use super::clock::Ticker;
 use super::hours::Wall;
 use super::leave::Exit;
@@ -21,7 +22,7 @@ use super::slot::{Connection, Goal, Pending, Slot, number};
 use crate::admin::{Command, CommandReceiver, HoldOrder, Operation, Order, Outcome, Ticket};
 use crate::counters::{Stage, StatusPage};
 use crate::journal::Handover;
-use crate::session::fix::{Origin, Phase, Replayed, Role, Step};
+use crate::session::fix::{Origin, Phase, Replayed, ResendJudge, Role, Step};
 use crate::session::{Cause, Fault, Full, Hold, Refusal, ResetCause, Text};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
@@ -269,11 +270,17 @@ impl Desk {
     fn drain(&mut self, now: Now, slot: usize, cause: Cause) {
         let entry = &mut self.slots[slot];
         if let Connection::Open { link } = entry.connection {
-            let give_up = now.mono + entry.session.settings().logout_timeout;
+            let logout = &entry.session.settings().logout;
+            let linger = match cause {
+                Cause::PeerLogout(_) => logout.linger,
+                _ => Duration::ZERO,
+            };
+            let not_before = now.mono + linger;
             entry.connection = Connection::Draining {
                 link,
                 cause,
-                give_up,
+                not_before,
+                give_up: not_before + logout.timeout,
             };
         }
     }
@@ -425,9 +432,12 @@ impl Desk {
                     app,
                 );
             }
-            Connection::Draining { cause, give_up, .. }
-                if entry.journal.unsent_len() == 0 || now.mono >= give_up =>
-            {
+            Connection::Draining {
+                cause,
+                not_before,
+                give_up,
+                ..
+            } if (entry.journal.unsent_len() == 0 && now.mono >= not_before) || now.mono >= give_up => {
                 self.end(now, slot, cause, app);
             }
             _ => {}
@@ -461,9 +471,16 @@ impl Desk {
         self.end_hold_when_over(now, slot);
         let hours_go_on = self.keep_hours(now, slot, app);
         let Slot {
-            session, journal, ..
+            session,
+            journal,
+            handle,
+            ..
         } = &mut self.slots[slot];
-        let replayed = session.replay(now, RESEND_STEP_MAX, index, journal);
+        let mut judge = Judge {
+            session: *handle,
+            app,
+        };
+        let replayed = session.replay(now, RESEND_STEP_MAX, index, &mut judge, journal);
         let dequeued = session.send_queued(now, QUEUE_STEP_MAX, index, journal);
         journal.poll();
         if let Some(loss) = session.take_loss() {
@@ -838,6 +855,23 @@ impl Desk {
     /// Whether a session may be used by this name.
     pub(super) fn slot(&self, session: SessionHandle) -> Option<&Slot> {
         self.slots.get(self.slots.number_of(session)?)
+    }
+}
+
+/// Asks and tells the application about the messages of a resend.
+struct Judge<'a, A: ?Sized> {
+    session: SessionHandle,
+    app: &'a mut A,
+}
+
+impl<A: Application + ?Sized> ResendJudge for Judge<'_, A> {
+    fn is_wanted(&mut self, original: &Message<'_>) -> bool {
+        self.app.on_resend(self.session, original) == Resend::Send
+    }
+
+    fn unreadable(&mut self, seq: u64) {
+        let session = self.session;
+        self.app.on_event(&Event::Unreadable { session, seq });
     }
 }
 

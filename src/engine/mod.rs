@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 pub use self::admin_socket::{AdminSocket, AdminSocketConfig, AdminSocketError};
-pub use self::application::{Application, Event, Inbound};
+pub use self::application::{Application, Event, Inbound, Resend};
 pub use self::clock::{Clock, Ticker};
 pub use self::config::{
     Accept, ConfigError, Connect, Destination, EngineConfig, Failover, IdentityParts, IdentityPattern,

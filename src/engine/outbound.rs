@@ -64,8 +64,9 @@ impl<'a> Outbound<'a> {
     }
 
     /// As [`Outbound::send_sized`], with `fields` in the header beside those of the session: where the
-    /// message is routed to, or ApplVerID(1128) if it has another application version than the
-    /// session.
+    /// message is routed to, PossResend(97), or ApplVerID(1128) if it has another application version
+    /// than the session. PossDupFlag(43) and OrigSendingTime(122) among them are left out unless the
+    /// session is set to let them pass.
     ///
     /// # Errors
     /// As [`Outbound::send`].

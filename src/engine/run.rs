@@ -136,7 +136,7 @@ impl Engine {
             .desk
             .slots
             .iter()
-            .map(|slot| slot.session.settings().logout_timeout);
+            .map(|slot| slot.session.settings().logout.timeout);
         let end = now.mono + timeouts.max().unwrap_or_default() + STOP_GRACE;
         loop {
             let now = clock.now();

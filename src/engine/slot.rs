@@ -63,10 +63,12 @@ pub(super) enum Connection {
     Connecting { link: LinkId, give_up: Mono },
     /// It stands.
     Open { link: LinkId },
-    /// It is closed once everything committed is on the wire, or at `give_up`.
+    /// It is closed once everything committed is on the wire and the peer had its time to close it,
+    /// or at `give_up`.
     Draining {
         link: LinkId,
         cause: Cause,
+        not_before: Mono,
         give_up: Mono,
     },
 }
@@ -153,9 +155,16 @@ impl Slot {
         let connection = match self.connection {
             Connection::None | Connection::Open { .. } => None,
             Connection::RetryAt(at) => (!self.is_held() && self.is_in_schedule()).then_some(at),
-            Connection::Connecting { give_up, .. } | Connection::Draining { give_up, .. } => {
-                Some(give_up)
-            }
+            Connection::Connecting { give_up, .. } => Some(give_up),
+            Connection::Draining {
+                not_before,
+                give_up,
+                ..
+            } => Some(if self.journal.unsent_len() == 0 {
+                not_before
+            } else {
+                give_up
+            }),
         };
         let pending = self.pending.iter().map(|pending| pending.deadline).min();
         let hours = self.hours.as_ref().and_then(|hours| hours.deadline());

@@ -120,6 +120,7 @@ impl Outbox for Journal {
         match self.locate(seq) {
             Some((_, _, head)) if head.kind == Kind::Admin as u8 => Stored::Admin,
             Some((_, _, head)) if !head.is_masked() => Stored::Application,
+            None if self.segment_of(seq).is_some() => Stored::Unreadable,
             Some(_) | None => Stored::Absent,
         }
     }

@@ -354,6 +354,13 @@ impl Journal {
     /// Where a frame of the current series with number `seq` is: place of its segment in the list,
     /// offset, header.
     fn locate(&self, seq: u64) -> Option<(usize, usize, Head)> {
+        let (nth, segment) = self.segment_of(seq)?;
+        let (offset, head) = segment.find(self.numbers.series, seq)?;
+        Some((nth, offset, head))
+    }
+
+    /// The segment that holds the frame sent as `seq`, if it is still kept.
+    fn segment_of(&self, seq: u64) -> Option<(usize, &Segment)> {
         let series = self.numbers.series;
         if seq >= self.numbers.next_out {
             return None;
@@ -363,8 +370,7 @@ impl Journal {
                 return None;
             }
             if segment.first_of(series).is_some_and(|first| first <= seq) {
-                let (offset, head) = segment.find(series, seq)?;
-                return Some((nth, offset, head));
+                return Some((nth, segment));
             }
         }
         None

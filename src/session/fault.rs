@@ -133,6 +133,11 @@ catalogue! {
 
     /// Bytes that are no sound frame, after logon. Shows up as a gap with the next good message.
     Garbled => Ignore,
+    /// Bytes that are no sound frame but show the expected MsgSeqNum(34), where such are to be
+    /// rejected.
+    GarbledRejected => Reject(99),
+    /// One garbled message after the other.
+    GarbledFlood => LogoutAndClose,
     /// A frame longer than the largest message we take.
     TooLong { received: u64, limit: u64 } => LogoutAndClose,
     /// More fields than the index holds.
@@ -148,6 +153,8 @@ catalogue! {
 
     // Content.
 
+    /// OnBehalfOfCompID(115) is none of those that are allowed.
+    OnBehalfOfCompId => Reject(9),
     /// A tag that is no positive number.
     InvalidTag => Reject(0),
     /// A required field is not there.
@@ -260,6 +267,7 @@ impl Fault {
             | Self::GroupOrder { tag }
             | Self::GroupCount { tag }
             | Self::ResendRange { tag } => Some(tag),
+            Self::OnBehalfOfCompId => Some(tag::ON_BEHALF_OF_COMP_ID),
             Self::EncryptMethod => Some(tag::ENCRYPT_METHOD),
             Self::ApplVerId => Some(tag::APPL_VER_ID),
             Self::SendingTime => Some(tag::SENDING_TIME),
@@ -365,7 +373,8 @@ impl fmt::Display for Fault {
             Self::ResetNotAsked => f.write_str("ResetSeqNumFlag was not asked for"),
             Self::NotALogonAnswer => f.write_str("Logon was not answered with Logon or Logout"),
             Self::LogonWhileLoggedOn => f.write_str("Logon without ResetSeqNumFlag while logged on"),
-            Self::Garbled => f.write_str("Garbled message"),
+            Self::Garbled | Self::GarbledRejected => f.write_str("Garbled message"),
+            Self::GarbledFlood => f.write_str("Too many garbled messages"),
             Self::TooLong { received, limit } => {
                 write!(
                     f,
@@ -376,7 +385,7 @@ impl fmt::Display for Fault {
             Self::NoMsgSeqNum => f.write_str("Required tag missing: MsgSeqNum(34)"),
             Self::BeginString => f.write_str("Incorrect BeginString"),
             Self::SendingTime => f.write_str("SendingTime accuracy problem"),
-            Self::CompId { .. } => f.write_str("CompID problem"),
+            Self::CompId { .. } | Self::OnBehalfOfCompId => f.write_str("CompID problem"),
             Self::InvalidTag | Self::UndefinedTag { .. } => f.write_str("Invalid tag number"),
             Self::NotInMessage { .. } => f.write_str("Tag not defined for this message type"),
             Self::MsgType => f.write_str("Invalid MsgType"),

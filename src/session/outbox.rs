@@ -48,8 +48,10 @@ pub enum Stored {
     Application,
     /// A session-level message, to be gap-filled. Unlike [`Stored::Absent`] it can be read.
     Admin,
-    /// Nothing readable: never stored, retired, or damaged. To be gap-filled.
+    /// Nothing to read: never stored, or retired. To be gap-filled.
     Absent,
+    /// There should be a record, but it is damaged. To be gap-filled, and told.
+    Unreadable,
 }
 
 /// Where an inbound record is kept, for reading it back while it is parked behind a gap.

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 
 use pinfix::admin::Operation;
-use pinfix::engine::{Application, Event, Inbound, Outbound, SessionHandle};
+use pinfix::engine::{Application, Event, Inbound, Outbound, Resend, SessionHandle};
 use pinfix::session::fix::{Admission, Loss, MsgDirection, Verdict};
 use pinfix::session::{Cause, Farewell, SessionStatus, Text};
 use pinfix::wire::fix::{Message, msg_type, tag};
 
-use super::script::Answer;
+use super::script::{Answer, Field, What};
 
 /// Something the application, the operator or the embedder was told.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ impl Told {
 
 pub struct App {
     pub told: VecDeque<Told>,
+    /// Own messages with these fields are not to be sent again; none: all are.
+    pub vetoed: Vec<Field>,
     /// Faults seen in causes and events.
     pub faults: Vec<&'static str>,
     pub answer: Answer,
@@ -57,6 +59,7 @@ impl App {
     pub fn new() -> Self {
         Self {
             told: VecDeque::new(),
+            vetoed: Vec::new(),
             faults: Vec::new(),
             answer: Answer::Accept,
             admission: None,
@@ -202,6 +205,18 @@ impl Application for App {
         self.told.push_back(Told::with("app reject".into(), reject));
     }
 
+    fn on_resend(&mut self, _: SessionHandle, original: &Message<'_>) -> Resend {
+        let has = |field: &Field| match (&field.what, field.tag.parse()) {
+            (What::Is(value), Ok(tag)) => original.get(tag) == Some(value),
+            _ => false,
+        };
+        if !self.vetoed.is_empty() && self.vetoed.iter().all(has) {
+            Resend::GapFill
+        } else {
+            Resend::Send
+        }
+    }
+
     fn on_logout(&mut self, _: SessionHandle, cause: &Cause, _: &mut Outbound<'_>) {
         self.cause("app logout", cause);
     }
@@ -220,6 +235,10 @@ impl Application for App {
                     .push_back(Told::new(format!("event turned-away {}", fault.name())));
             }
             Event::LogonFailed { cause, .. } => self.cause("event logon-failed", cause),
+            Event::Unreadable { seq, .. } => {
+                self.told
+                    .push_back(Told::new(format!("event unreadable {seq}")));
+            }
             Event::Reset { cause, .. } => {
                 self.told
                     .push_back(Told::new(format!("event reset {cause:?}")));

@@ -49,6 +49,10 @@
 //!   | decide TICKET ADMISSION [within 5s]
 //! operator-of-unknown ...      the same for a session the engine does not have
 //! callback ...                 the same, asked for inside the next delivery
+//! reason TEXT                  a text that is refused as the reason of anything
+//! veto FIELDS                  messages of ours with these fields are not wanted again
+//! damage N                     the record of message N of ours is spoilt in the journal
+//! stall 3s                     the process stands still: time passes without a cycle
 //! restart                      the process is killed and started again on the same journal
 //! stop-engine / drop-engine
 //!

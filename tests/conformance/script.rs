@@ -79,6 +79,11 @@ pub enum Action {
         within: Duration,
     },
     Callback(Box<Operation>),
+    /// A text that cannot be the reason of anything.
+    Reason(String),
+    Veto(Vec<Field>),
+    Damage(u64),
+    Stall(Duration),
     Restart,
     DropEngine,
     StopEngine,
@@ -342,6 +347,10 @@ fn action(word: &str, rest: &str) -> Result<Option<Action>, String> {
             }
         }
         "callback" => Action::Callback(Box::new(operation(rest)?)),
+        "reason" => Action::Reason(String::from_utf8_lossy(&soh(rest)).into_owned()),
+        "veto" => Action::Veto(fields(rest)?),
+        "damage" => Action::Damage(number(rest)?),
+        "stall" => Action::Stall(span(rest)?),
         "restart" => Action::Restart,
         "drop-engine" => Action::DropEngine,
         "stop-engine" => Action::StopEngine,

@@ -437,7 +437,7 @@ fn begin(setup: &Setup, seen: &Mutex<Seen>, clock: &mut Clock) -> Result<(Engine
         Role::Initiator => SessionConfig::initiator(rules, setup.sender, setup.target, address),
     };
     config.settings.heartbeat_s = setup.heartbeat_s;
-    config.settings.parked_max = setup.parked_max;
+    config.settings.recovery.parked_max = setup.parked_max;
     config.connect.reconnect = [50, 100, 200].map(Duration::from_millis).to_vec();
     let config = config.journal_below(&setup.journals);
     let (session, recovery) = engine

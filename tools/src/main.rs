@@ -1,7 +1,8 @@
-//! The `pinfix` command: a simulated exchange, a latency harness, and the tools that read journals.
+//! The `pinfix` command: a simulated exchange, a latency harness, and the tools that look at engines and
+//! their journals.
 //!
-//! It uses the public interface of the library only. Exit codes: 0 done, 1 failed or found damage,
-//! 2 wrong arguments, 130 interrupted.
+//! It uses the public interface of the library only. Exit codes: 0 done, 1 failed, or found damage, a
+//! difference or nothing at all, 2 wrong arguments, 130 interrupted.
 
 mod admin;
 mod config;
@@ -24,7 +25,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 #[command(
     name = "pinfix",
     version,
-    about = "A FIX engine's tools: simulated exchange, latency harness, journal reader",
+    about = "A FIX engine's tools: simulated exchange, latency harness, live view, journals",
     after_help = EXAMPLES,
     arg_required_else_help = true
 )]
@@ -39,8 +40,10 @@ Examples:
   pinfix exchange                             a venue on 127.0.0.1:9878 for anybody
   pinfix latency --connect 127.0.0.1:9878     measure against it, or any other FIX acceptor
   pinfix exchange --admin-socket venue.admin & pinfix admin --socket venue.admin list
+  pinfix exchange --status-page /dev/shm/venue & pinfix top --page /dev/shm/venue
+  pinfix metrics --page /dev/shm/venue        the same for Prometheus
   pinfix journal print DIR --from 14:30:02.123 --to 14:30:02.123
-  pinfix journal verify DIR && pinfix journal stat DIR
+  pinfix journal grep DIR 11=ORDER7           also follow, export, replay, verify, stat
   pinfix config check venue.cfg               what a configuration comes to
   pinfix dict show FIX.4.4 D                  what a NewOrderSingle may contain
 

@@ -307,17 +307,20 @@ impl Pen {
         let Some(Replay { original, room }) = out.claim_queued()? else {
             return Ok(None);
         };
-        let renumbered = fix::renumber(original, index, room, seq, time);
+        let renumbered = index
+            .read(original)
+            .ok()
+            .and_then(|message| fix::renumber(&message, room, seq, time).ok());
         let beyond = |len: usize| limit.filter(|limit| len as u64 > *limit);
         let loss = match renumbered {
-            Ok(frame) => match beyond(frame.len()) {
+            Some(frame) => match beyond(frame.len()) {
                 None => {
                     out.commit_dequeued(frame, now.utc);
                     return Ok(Some(Ok(())));
                 }
                 Some(limit) => Loss::LongerThanPeerTakes(limit),
             },
-            Err(_) => Loss::Unreadable,
+            None => Loss::Unreadable,
         };
         out.drop_queued();
         Ok(Some(Err(loss)))
@@ -439,6 +442,32 @@ impl Pen {
         })
     }
 
+    /// Reject(3) of bytes that are no message, but show a number and perhaps a type.
+    pub(super) fn reject_garbled<O: Outbox>(
+        &mut self,
+        now: Now,
+        ref_seq_num: u64,
+        ref_msg_type: Option<&[u8]>,
+        reason: u16,
+        text: Text,
+        out: &mut O,
+    ) -> Result<(), Full> {
+        let codes = self.rules.reject_codes.as_ref();
+        self.admin(now, msg_type::REJECT, ADMIN_ROOM, out, |writer| {
+            writer
+                .uint(tag::REF_SEQ_NUM, ref_seq_num)
+                .bytes(tag::TEXT, text.as_bytes());
+            if let Some(codes) = codes {
+                if let Some(msg_type) = ref_msg_type {
+                    writer.bytes(tag::REF_MSG_TYPE, msg_type);
+                }
+                if codes.has(reason) {
+                    writer.uint(tag::SESSION_REJECT_REASON, reason.into());
+                }
+            }
+        })
+    }
+
     /// A Reject of the versions that have no codes: the tag stands in the text.
     fn reject_in_words<O: Outbox>(
         &mut self,
@@ -528,21 +557,29 @@ impl Pen {
         Ok(())
     }
 
-    /// The copy of an application message that was sent as `seq`.
+    /// The copy of the message that was sent as `seq`, if it is `wanted`.
     pub(super) fn replay<O: Outbox>(
         &mut self,
         now: Now,
         seq: u64,
         index: &mut FieldIndex,
+        wanted: impl FnOnce(&Message<'_>) -> bool,
         out: &mut O,
     ) -> Result<Copied, Full> {
         let time = self.stamp.write(now.utc, self.precision);
-        let copy = match out.claim_replay(seq) {
-            Ok(Some(replay)) => fix::replay(replay.original, index, replay.room, time),
+        let replay = match out.claim_replay(seq) {
+            Ok(Some(replay)) => replay,
             Ok(None) | Err(Full::TooLong) => return Ok(Copied::Unreadable),
             Err(full) => return Err(full),
         };
-        let Ok(frame) = copy else {
+        let Ok(original) = index.read(replay.original) else {
+            return Ok(Copied::Unreadable);
+        };
+        if !wanted(&original) {
+            // Room that is not committed was never claimed.
+            return Ok(Copied::Unwanted);
+        }
+        let Ok(frame) = fix::replay(&original, replay.room, time) else {
             return Ok(Copied::Unreadable);
         };
         out.commit_replay(frame, seq, now.utc);

@@ -96,7 +96,7 @@ pub(super) fn check_body(message: &Message<'_>, kind: Kind) -> Result<(), Fault>
 impl Session {
     /// SendingTime(52) against our clock.
     pub(super) fn check_time(&self, now: Now, sent: Field<Utc>) -> Result<(), Fault> {
-        match (self.settings.sending_time_window, sent) {
+        match (self.settings.checks.sending_time_window, sent) {
             (Some(window), Ok(sent)) if sent.distance(now.utc) > window => Err(Fault::SendingTime),
             _ => Ok(()),
         }
@@ -106,6 +106,9 @@ impl Session {
     /// header itself has been found sound.
     pub(super) fn check_sender(&self, now: Now, head: &Head<'_>) -> Result<(), Fault> {
         self.check_time(now, head.sent)?;
+        if !self.settings.checks.comp_ids {
+            return Ok(());
+        }
         let id = &self.settings.id;
         // What the peer sends is what we send, mirrored.
         head.check_ids(
@@ -120,5 +123,19 @@ impl Session {
                 id.sender_location_id.as_deref(),
             ],
         )
+    }
+
+    /// OnBehalfOfCompID(115) is one of those that are allowed.
+    pub(super) fn check_on_behalf_of(&self, message: &Message<'_>) -> Result<(), Fault> {
+        let allowed = &self.settings.checks.on_behalf_of_comp_ids;
+        if allowed.is_empty() {
+            return Ok(());
+        }
+        match message.get(tag::ON_BEHALF_OF_COMP_ID) {
+            Some(from) if !allowed.iter().any(|name| name.as_bytes() == from) => {
+                Err(Fault::OnBehalfOfCompId)
+            }
+            _ => Ok(()),
+        }
     }
 }

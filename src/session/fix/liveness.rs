@@ -6,31 +6,31 @@
 use std::time::Duration;
 
 use super::admission::Admitting;
+use super::policy::{LivenessSettings, OnSilence};
 use super::reset::Resetting;
 use super::{LogonSent, LogoutSent, Session, State, Step};
 use crate::session::{Cause, Fault, Full, Outbox};
 use crate::time::{Mono, Now};
 use crate::wire::fix::{Message, msg_type, tag};
 
-/// Silence after which a TestRequest is sent, in tenths of HeartBtInt(108).
-const TEST_REQUEST_AFTER_TENTHS: u32 = 12;
-
-/// Silence after which the peer is given up, in tenths of HeartBtInt(108). With these two values
-/// exactly one TestRequest comes before the end.
-const DEAD_AFTER_TENTHS: u32 = 24;
-
 /// When something was last heard from and said to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pulse {
     /// HeartBtInt(108); zero switches all of this off.
     heartbeat: Duration,
+    /// Silence before a TestRequest, and before each further one.
     test_after: Duration,
-    dead_after: Duration,
+    /// Silence after which the peer is given up; none if it never is.
+    dead_after: Option<Duration>,
     heard: Mono,
     spoke: Mono,
     /// The last TestRequest, until the Heartbeat that answers it.
     probe: Option<Probe>,
     probes: u64,
+    /// TestRequests since something was heard.
+    unanswered: u32,
+    /// How much later than `dead_after` the end comes, because the first TestRequest came late.
+    grace: Duration,
     /// The last probe whose answer has come.
     answered: u64,
     round_trip: Option<Duration>,
@@ -53,16 +53,19 @@ enum Due {
 }
 
 impl Pulse {
-    pub(super) fn new(heartbeat_s: u32, now: Mono) -> Self {
+    pub(super) fn new(heartbeat_s: u32, settings: &LivenessSettings, now: Mono) -> Self {
         let heartbeat = Duration::from_secs(heartbeat_s.into());
+        let dead_after = heartbeat * settings.disconnect_percent / 100;
         Self {
             heartbeat,
-            test_after: heartbeat * TEST_REQUEST_AFTER_TENTHS / 10,
-            dead_after: heartbeat * DEAD_AFTER_TENTHS / 10,
+            test_after: heartbeat * settings.test_request_percent / 100,
+            dead_after: (settings.on_silence != OnSilence::Stay).then_some(dead_after),
             heard: now,
             spoke: now,
             probe: None,
             probes: 0,
+            unanswered: 0,
+            grace: Duration::ZERO,
             answered: 0,
             round_trip: None,
         }
@@ -98,8 +101,14 @@ impl Pulse {
 
     /// Any sound message is a sign of life; the Heartbeat that answers a TestRequest also gives the
     /// round trip. A peer that wakes up says what it has to say first, so the answer may come later.
-    pub(super) fn heard(&mut self, now: Mono, message: &Message<'_>) {
+    ///
+    /// Answers whether this came only now because we were slow: a peer that is silent for so long is
+    /// given up before anything else is read.
+    pub(super) fn heard(&mut self, now: Mono, message: &Message<'_>) -> bool {
+        let late = self.is_dead(now);
         self.heard = now;
+        self.unanswered = 0;
+        self.grace = Duration::ZERO;
         if let Some(probe) = self.probe
             && message.msg_type() == msg_type::HEARTBEAT
             && message.uint(tag::TEST_REQ_ID) == Ok(probe.id)
@@ -108,11 +117,24 @@ impl Pulse {
             self.answered = probe.id;
             self.probe = None;
         }
+        late
     }
 
     /// Whether a TestRequest was sent and nothing was heard since.
     fn is_probing(&self) -> bool {
-        self.probe.is_some_and(|probe| probe.sent > self.heard)
+        self.unanswered > 0
+    }
+
+    /// Whether the peer has been silent for so long that it is given up.
+    fn is_dead(&self, now: Mono) -> bool {
+        !self.heartbeat.is_zero() && self.dead_at().is_some_and(|at| now >= at)
+    }
+
+    /// What the peer sent waits on our side.
+    fn were_slow(&mut self, now: Mono) {
+        self.heard = now;
+        self.unanswered = 0;
+        self.grace = Duration::ZERO;
     }
 
     pub(super) fn spoke(&mut self, now: Mono) {
@@ -123,19 +145,23 @@ impl Pulse {
         if self.heartbeat.is_zero() {
             return None;
         }
-        Some(if self.is_probing() {
-            self.dead_at()
-        } else {
-            self.test_at().min(self.spoke + self.heartbeat)
-        })
+        let beat = (!self.is_probing()).then_some(self.spoke + self.heartbeat);
+        [Some(self.test_at()), self.dead_at(), beat]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn test_at(&self) -> Mono {
-        self.heard + self.test_after
+        let since = match &self.probe {
+            Some(probe) if self.is_probing() => probe.sent,
+            _ => self.heard,
+        };
+        since + self.test_after
     }
 
-    fn dead_at(&self) -> Mono {
-        self.heard + self.dead_after
+    fn dead_at(&self) -> Option<Mono> {
+        self.dead_after.map(|after| self.heard + after + self.grace)
     }
 
     /// The end is checked before the TestRequest, and that before the Heartbeat: no Heartbeat is
@@ -144,17 +170,19 @@ impl Pulse {
         if self.heartbeat.is_zero() {
             return Due::Nothing;
         }
-        if self.is_probing() {
-            return if now >= self.dead_at() {
-                Due::Dead
-            } else {
-                Due::Nothing
-            };
+        // A first TestRequest always comes before the end, however late we are.
+        if self.is_probing() && self.is_dead(now) {
+            return Due::Dead;
         }
         if now >= self.test_at() {
+            if self.is_dead(now) {
+                // We come too late to have asked in time: the peer gets the time it would have had.
+                self.grace = now.since(self.heard + self.test_after);
+            }
+            self.unanswered += 1;
             return Due::TestRequest(self.probe(now));
         }
-        if now >= self.spoke + self.heartbeat {
+        if now >= self.spoke + self.heartbeat && !self.is_probing() {
             Due::Heartbeat
         } else {
             Due::Nothing
@@ -212,6 +240,22 @@ impl Session {
         done.unwrap_or_else(|full| self.no_room(full))
     }
 
+    /// Whether [`Session::timeout`] would now give the peer up for its silence. Look into the socket
+    /// once more before it does; what waits there but cannot be handed in is for
+    /// [`Session::were_slow`].
+    #[must_use]
+    pub fn is_peer_silent(&self, now: Mono) -> bool {
+        matches!(&self.state, State::Up(up) if up.pulse.is_dead(now))
+    }
+
+    /// The peer was not silent: what it sent waits on our side.
+    pub fn were_slow(&mut self, now: Mono) {
+        if let State::Up(up) = &mut self.state {
+            up.pulse.were_slow(now);
+            self.tally.slow_reads += 1;
+        }
+    }
+
     fn keep_alive<O: Outbox>(&mut self, now: Now, out: &mut O) -> Result<Step, Full> {
         let State::Up(up) = &mut self.state else {
             return Ok(Step::Done);
@@ -229,7 +273,10 @@ impl Session {
             }
             Due::Dead => {
                 self.tally.note(Fault::Silence);
-                return self.end_with(now, Fault::Silence, out);
+                return match self.settings.liveness.on_silence {
+                    OnSilence::Logout => self.end_with(now, Fault::Silence, out),
+                    OnSilence::Close | OnSilence::Stay => Ok(self.close(Cause::Fault(Fault::Silence))),
+                };
             }
         }
         match self.recovery_due(now, out)? {

@@ -4,10 +4,12 @@
 //! when is drawn up in [`numbers`](super::numbers).
 
 use super::compose::LogonTerms;
+use super::content::Place;
 use super::greeting::Greeting;
 use super::head::Head;
 use super::liveness::Pulse;
 use super::parked::Waiting;
+use super::policy::LivenessSettings;
 use super::resend::{Repeats, Serving};
 use super::terms::Environment;
 use super::{AtLogon, LogonSent, Session, State, Step, Up};
@@ -75,7 +77,7 @@ impl Session {
             self.restart_numbers(now, ResetCause::ResetOnLogon, out)?;
         }
         let expected = out.next_in();
-        if received < expected {
+        if self.is_too_low(received, expected) {
             // PossDupFlag does not excuse a Logon.
             return self.refuse_logon(now, Fault::SeqTooLow { expected, received }, out);
         }
@@ -151,7 +153,7 @@ impl Session {
         } else if greeting.reset && !asked && (ours, expected, received) != (1, 1, 1) {
             // Harmless only where both series are new anyway.
             Some(Fault::ResetNotAsked)
-        } else if received < expected {
+        } else if self.is_too_low(received, expected) {
             Some(Fault::SeqTooLow { expected, received })
         } else {
             never_sent(&greeting, out.next_out())
@@ -200,7 +202,7 @@ impl Session {
     /// Both series are new and both sides have said so.
     pub(super) fn reset_done(&mut self, now: Now, greeting: &Greeting) -> Result<Step, Full> {
         self.remember(greeting);
-        self.state = State::Up(Up::new(greeting.heartbeat_s, now));
+        self.state = State::Up(Up::new(greeting.heartbeat_s, &self.settings.liveness, now));
         Ok(Step::Reset(ResetCause::InSession))
     }
 
@@ -215,15 +217,15 @@ impl Session {
     ) -> Result<Step, Full> {
         self.reset_owed = false;
         self.remember(greeting);
-        let mut up = Up::new(greeting.heartbeat_s, now);
+        let mut up = Up::new(greeting.heartbeat_s, &self.settings.liveness, now);
         up.serving = greeting
             .next_expected
             .filter(|&wanted| wanted < ours)
             // Our Logon as well: behind a gap the peer may not have counted it.
             .map(|wanted| Serving::of(wanted, ours));
         self.state = State::Up(up);
-        if greeting.seq == out.next_in() {
-            self.count(out);
+        if self.place(greeting.seq, false, out) == Place::Expected {
+            self.count_seq(greeting.seq, out);
         } else if greeting.next_expected.is_some() {
             // The peer has been told what we need.
             self.await_replay(now, greeting.seq, out);
@@ -231,6 +233,13 @@ impl Session {
             let _: Step = self.gap(now, greeting.seq, Waiting::Handled, out)?;
         }
         Ok(Step::LoggedOn)
+    }
+}
+
+impl Session {
+    /// Whether a Logon has a number that was used before. PossDupFlag does not excuse it.
+    fn is_too_low(&self, received: u64, expected: u64) -> bool {
+        received < expected && self.settings.checks.sequence_numbers
     }
 }
 
@@ -244,9 +253,9 @@ fn never_sent(greeting: &Greeting, next: u64) -> Option<Fault> {
 }
 
 impl Up {
-    pub(super) fn new(heartbeat_s: u32, now: Now) -> Self {
+    pub(super) fn new(heartbeat_s: u32, liveness: &LivenessSettings, now: Now) -> Self {
         Self {
-            pulse: Pulse::new(heartbeat_s, now.mono),
+            pulse: Pulse::new(heartbeat_s, liveness, now.mono),
             recovery: None,
             serving: None,
             repeats: Repeats::default(),

@@ -1,6 +1,7 @@
 //! Logout(5) from either side. No number is ever reset here.
 
 use super::content::Place;
+use super::policy::LogoutAboveExpected;
 use super::{LogoutSent, Session, State, Step};
 use crate::session::{Cause, Farewell, Fault, Full, Outbox, SessionStatus, Text};
 use crate::time::Now;
@@ -26,6 +27,13 @@ impl Session {
             State::Admitting(_) => self.close(Cause::Disconnected),
             State::Down | State::LogoutSent(_) | State::Closing(_) => Step::Done,
         }
+    }
+
+    /// Whether a Logout above the expected number waits until what is missing has come. With a
+    /// request under way, or our own Logout out, it is answered at once.
+    pub(super) fn recovers_before_logout(&self) -> bool {
+        self.settings.logout.above_expected == LogoutAboveExpected::RecoverFirst
+            && matches!(&self.state, State::Up(up) if up.recovery.is_none())
     }
 
     /// The peer's Logout, as an answer to ours or as its wish.
@@ -60,7 +68,8 @@ impl Session {
     ) -> Result<Step, Full> {
         match &mut self.state {
             State::Up(_) | State::Resetting(_) => {
-                self.send_logout(now, &fault.farewell(), Some(fault), out)?;
+                let farewell = self.settings.wording.farewell(fault);
+                self.send_logout(now, &farewell, Some(fault), out)?;
             }
             State::LogoutSent(logout) => logout.expelled_for = Some(fault),
             _ => return self.end_with(now, fault, out),
@@ -76,7 +85,8 @@ impl Session {
         out: &mut O,
     ) -> Result<Step, Full> {
         if !matches!(self.state, State::LogoutSent(_)) {
-            self.pen.logout(now, &fault.farewell(), out)?;
+            let farewell = self.settings.wording.farewell(fault);
+            self.pen.logout(now, &farewell, out)?;
         }
         Ok(self.close_after_flush(Cause::Fault(fault)))
     }
@@ -89,7 +99,7 @@ impl Session {
         out: &mut O,
     ) -> Result<(), Full> {
         self.pen.logout(now, farewell, out)?;
-        let give_up = now.mono + self.settings.logout_timeout;
+        let give_up = now.mono + self.settings.logout.timeout;
         let (serving, repeats) = match &mut self.state {
             State::Up(up) => (up.serving.take(), up.repeats),
             _ => Default::default(),

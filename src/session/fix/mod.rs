@@ -12,6 +12,7 @@
 mod admission;
 mod compose;
 mod content;
+mod garbled;
 mod greeting;
 mod head;
 mod liveness;
@@ -20,6 +21,7 @@ mod logout;
 pub mod numbers;
 mod parked;
 mod peer;
+pub mod policy;
 mod resend;
 mod reset;
 pub mod rules;
@@ -43,8 +45,10 @@ use self::head::Head;
 use self::liveness::Pulse;
 use self::parked::{Parked, Waiting};
 pub use self::peer::{Code, MsgDirection, MsgTypeSupport, Peer};
-pub use self::resend::Replayed;
+use self::policy::BelowExpected::{Accept, Refuse};
+use self::policy::OrigSendingTime;
 use self::resend::{Repeats, Serving};
+pub use self::resend::{Replayed, ResendJudge};
 use self::reset::{Ending, Quieting, Resetting};
 pub use self::sending::{
     BeyondRate, Flood, InboundRate, Loss, OutboundRate, QueueLimit, Sending, Sent, SlowPeer, WhileDown,
@@ -155,6 +159,8 @@ pub struct Session {
     state: State,
     /// Empty unless a gap is open.
     parked: Parked,
+    /// Garbled messages since the last sound one.
+    garbled_in_a_row: u32,
     peer: Peer,
     /// A reset we asked for in session was not confirmed: our next Logon asks again.
     reset_owed: bool,
@@ -246,7 +252,7 @@ impl Session {
         Ok(Self {
             pen: Pen::new(&settings)?,
             times: TimestampReader::new(),
-            parked: Parked::with_capacity(settings.parked_max),
+            parked: Parked::new(&settings.recovery),
             peer: Peer::new(settings.rules),
             outbound: settings
                 .sending
@@ -259,6 +265,7 @@ impl Session {
             validator: settings.validation.validator(),
             settings,
             state: State::Down,
+            garbled_in_a_row: 0,
             reset_owed: false,
             restart_owed: None,
             queue_due: None,
@@ -410,8 +417,8 @@ impl Session {
                 return self.fault(now, fault, message, out);
             }
         }
-        let place = Place::of(seq, out.next_in());
         let dup = head.is_poss_dup();
+        let place = self.place(seq, dup, out);
         match (kind, place) {
             (Kind::SequenceReset, _) if !content::is_gap_fill(message) => {
                 match header.and_then(|()| self.validate(message, head, kind)) {
@@ -423,6 +430,12 @@ impl Session {
             (Kind::Logon, Place::Low) if dup => Ok(Step::Done),
             (Kind::Logon, _) => self.logon_while_up(now, message, head, out),
             (Kind::Logout, Place::Low) if dup => Ok(Step::Done),
+            (Kind::Logout, Place::High) if self.recovers_before_logout() => {
+                self.gap_to(now, seq, kept, out)
+            }
+            (Kind::Logout, Place::Low) if self.settings.logout.below_expected == Refuse => {
+                self.too_low(now, seq, message, out)
+            }
             (Kind::Logout, _) => self.logout_received(now, message, place, out),
             (Kind::ResendRequest, Place::High) if header.is_ok() => {
                 // Served before our own gap is asked for, or two recovering peers wait for ever.
@@ -435,40 +448,34 @@ impl Session {
                     step => Ok(step),
                 }
             }
-            (Kind::ResendRequest, Place::Low) if header.is_ok() && !dup => {
+            (Kind::ResendRequest, Place::Low)
+                if header.is_ok() && !dup && self.settings.resend.below_expected == Accept =>
+            {
                 match self.take_request(message, out) {
                     Ok(()) => Ok(Step::Done),
                     Err(fault) => self.fault(now, fault, message, out),
                 }
             }
-            (_, Place::High) => match (header, kept.at) {
-                (Ok(()), Some(at)) => self.gap(now, seq, Waiting::Message(at), out),
+            (_, Place::High) => match header {
+                Ok(()) => self.gap_to(now, seq, kept, out),
                 // A faulty message is asked for again and rejected when its number is due.
-                _ => self.gap_unparked(now, seq, out),
+                Err(_) => self.gap_unparked(now, seq, out),
             },
             (Kind::SequenceReset, Place::Low) if dup => Ok(Step::Done),
             // It was dealt with when it came first; what is wrong with the copy changes nothing.
             (_, Place::Low) if dup && header.is_err() => Ok(Step::Done),
             (_, Place::Low) if dup => self.duplicate(now, message, head, out),
-            (_, Place::Low) => {
-                let expected = out.next_in();
-                self.fault(
-                    now,
-                    Fault::SeqTooLow {
-                        expected,
-                        received: seq,
-                    },
-                    message,
-                    out,
-                )
-            }
+            (_, Place::Low) => self.too_low(now, seq, message, out),
             (_, Place::Expected) => {
                 self.pen.answering(seq);
                 // A gap fill is the peer's own message, with no original: refusing one for the lack
                 // of OrigSendingTime(122) would leave a gap that the peer cannot close.
-                let copy = dup && kind != Kind::SequenceReset;
+                let copy = dup
+                    && kind != Kind::SequenceReset
+                    && self.settings.checks.orig_sending_time == OrigSendingTime::Always;
                 let sound = header
                     .and_then(|()| if copy { head.check_poss_dup() } else { Ok(()) })
+                    .and_then(|()| self.check_on_behalf_of(message))
                     .and_then(|()| self.validate(message, head, kind))
                     .and_then(|()| content::check_body(message, kind));
                 match sound {
@@ -476,6 +483,42 @@ impl Session {
                     Err(fault) => self.fault(now, fault, message, out),
                 }
             }
+        }
+    }
+
+    /// Where a number lies; what it is taken for if numbers are not checked.
+    fn place<O: Outbox>(&mut self, seq: u64, dup: bool, out: &mut O) -> Place {
+        let place = Place::of(seq, out.next_in());
+        if self.settings.checks.sequence_numbers || place == Place::Expected {
+            return place;
+        }
+        match place {
+            Place::High => out.set_next_in(seq),
+            Place::Low if dup => return Place::Low,
+            Place::Low | Place::Expected => {}
+        }
+        Place::Expected
+    }
+
+    fn too_low<O: Outbox>(
+        &mut self,
+        now: Now,
+        received: u64,
+        message: &Message<'_>,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        let expected = out.next_in();
+        self.fault(now, Fault::SeqTooLow { expected, received }, message, out)
+    }
+
+    /// A sound message above the expected number: it waits until what is missing has come.
+    fn gap_to<O: Outbox>(&mut self, now: Now, seq: u64, kept: Kept, out: &mut O) -> Result<Step, Full> {
+        match kept.at {
+            Some(at) => {
+                let bytes = kept.bytes;
+                self.gap(now, seq, Waiting::Message { at, bytes }, out)
+            }
+            None => self.gap_unparked(now, seq, out),
         }
     }
 
@@ -488,7 +531,8 @@ impl Session {
         kind: Kind,
         out: &mut O,
     ) -> Result<Step, Full> {
-        let seq = out.next_in();
+        // The expected number, unless numbers are not checked.
+        let seq = head.seq.unwrap_or_default();
         match kind {
             Kind::Application => {
                 let (poss_dup, poss_resend) = (head.is_poss_dup(), head.is_poss_resend());
@@ -511,10 +555,10 @@ impl Session {
             }
             Kind::SequenceReset => return self.gap_filled(now, message, out),
             Kind::TestRequest => {
-                if let State::Up(up) = &mut self.state {
+                if self.phase() == Phase::Up || self.settings.logout.answer_test_requests {
                     let id = message.get(tag::TEST_REQ_ID).unwrap_or_default();
                     self.pen.heartbeat(now, Some(id), out)?;
-                    up.pulse.spoke(now.mono);
+                    self.spoke(now);
                 }
             }
             Kind::ResendRequest => {
@@ -524,13 +568,13 @@ impl Session {
             }
             Kind::Reject => {
                 self.tally.rejects_in += 1;
-                self.count(out);
+                self.count_seq(seq, out);
                 return Ok(Step::PeerRejected);
             }
             Kind::Heartbeat => {}
             Kind::Logon | Kind::Logout => unreachable!("decided before the sequence is looked at"),
         }
-        self.count(out);
+        self.count_seq(seq, out);
         Ok(Step::Done)
     }
 
@@ -577,24 +621,10 @@ impl Session {
                 if verdict != Verdict::Accept {
                     self.spoke(now);
                 }
-                self.count(out);
+                self.count_if_expected(message, out);
                 Step::Done
             }
             Err(full) => self.no_room(full),
-        }
-    }
-
-    /// Notes bytes that were no sound frame. They move no number and are no sign of life.
-    pub fn garbled(&mut self) -> Step {
-        match self.phase() {
-            Phase::Down | Phase::Admitting | Phase::LogonSent => {
-                self.tally.note(Fault::GarbledLogon);
-                self.close(Cause::Fault(Fault::GarbledLogon))
-            }
-            Phase::Up | Phase::Resetting | Phase::LogoutSent | Phase::Closing => {
-                self.tally.note(Fault::Garbled);
-                Step::Done
-            }
         }
     }
 
@@ -627,6 +657,7 @@ impl Session {
             _ => Ending::NeverUp,
         };
         self.parked.clear();
+        self.garbled_in_a_row = 0;
         self.state = State::Down;
         self.reset_at_end(now, ending, out);
         was_up
@@ -650,17 +681,24 @@ impl Session {
         seq: u64,
         out: &mut O,
     ) -> Result<Kept, Full> {
+        let bytes = message.frame().len();
         if origin == Origin::Parked {
-            return Ok(Kept { origin, at: None });
+            return Ok(Kept {
+                origin,
+                at: None,
+                bytes,
+            });
         }
         // Only a message that waits behind a gap must be kept; the rest is the outbox's choice.
         let may_wait = matches!(self.state, State::Up(_)) && seq > out.next_in();
         let at = compose::keep_inbound(message, kind, seq, may_wait, now, out)?;
         if let State::Up(up) = &mut self.state {
-            up.pulse.heard(now.mono, message);
+            let late = up.pulse.heard(now.mono, message);
+            self.tally.slow_reads += u64::from(late);
         }
+        self.garbled_in_a_row = 0;
         self.tally.messages_in += 1;
-        Ok(Kept { origin, at })
+        Ok(Kept { origin, at, bytes })
     }
 
     /// Acts on a fault as the catalogue says.
@@ -685,8 +723,12 @@ impl Session {
                 // A Reject is never answered with a Reject, and nothing is while we log out.
                 if up && Kind::of(message) != Kind::Reject {
                     self.tally.rejects_out += 1;
-                    self.pen
-                        .reject(now, message, reason, fault.ref_tag(), fault.text(), out)?;
+                    let wording = &self.settings.wording;
+                    let (ref_tag, text) = (
+                        wording.ref_tag(fault, reason),
+                        wording.reject_text(fault, reason),
+                    );
+                    self.pen.reject(now, message, reason, ref_tag, text, out)?;
                     self.spoke(now);
                 }
                 self.count_if_expected(message, out);
@@ -755,4 +797,6 @@ struct Kept {
     origin: Origin,
     /// Where it can be read back.
     at: Option<InboundAt>,
+    /// Its length.
+    bytes: usize,
 }

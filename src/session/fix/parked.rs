@@ -2,50 +2,77 @@
 
 use std::collections::VecDeque;
 
+use super::policy::RecoverySettings;
 use crate::session::InboundAt;
 
 /// What waits under a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waiting {
     /// A message, handled when its turn comes.
-    Message(InboundAt),
+    Message {
+        at: InboundAt,
+        /// Its length.
+        bytes: usize,
+    },
     /// A Logon or ResendRequest that was handled on arrival; only its number is still to be counted.
     Handled,
 }
 
-/// A bounded list ordered by number, allocated once.
+impl Waiting {
+    fn bytes(self) -> usize {
+        match self {
+            Self::Message { bytes, .. } => bytes,
+            Self::Handled => 0,
+        }
+    }
+}
+
+/// A list ordered by number, bounded in messages and in bytes, allocated once.
 ///
-/// On overflow the highest number is dropped: it will be asked for again when the gap below it has
+/// On overflow the highest numbers are dropped: they are asked for again when the gap below them has
 /// closed (facts 9.4).
 #[derive(Debug)]
 pub(super) struct Parked {
     /// Ascending by number.
     list: VecDeque<(u64, Waiting)>,
     max: usize,
+    bytes: usize,
+    bytes_max: usize,
+    /// The highest number that was dropped.
+    dropped_to: u64,
 }
 
 impl Parked {
-    pub(super) fn with_capacity(max: usize) -> Self {
+    pub(super) fn new(settings: &RecoverySettings) -> Self {
         Self {
-            list: VecDeque::with_capacity(max),
-            max,
+            list: VecDeque::with_capacity(settings.parked_max),
+            max: settings.parked_max,
+            bytes: 0,
+            bytes_max: settings.parked_bytes_max,
+            dropped_to: 0,
         }
     }
 
-    /// Keeps the first of two under one number. Answers whether a message was dropped.
-    pub(super) fn park(&mut self, seq: u64, waiting: Waiting) -> bool {
+    /// Keeps the first of two under one number. Answers how many messages were dropped.
+    pub(super) fn park(&mut self, seq: u64, waiting: Waiting) -> u64 {
         let Err(place) = self.list.binary_search_by_key(&seq, |entry| entry.0) else {
-            return false;
+            return 0;
         };
-        if place == self.max {
-            return true;
+        let mut dropped = 0;
+        while self.list.len() == self.max || self.bytes + waiting.bytes() > self.bytes_max {
+            dropped += 1;
+            if place >= self.list.len() {
+                self.dropped_to = self.dropped_to.max(seq);
+                return dropped;
+            }
+            if let Some((number, last)) = self.list.pop_back() {
+                self.bytes -= last.bytes();
+                self.dropped_to = self.dropped_to.max(number);
+            }
         }
-        let full = self.list.len() == self.max;
-        if full {
-            self.list.pop_back();
-        }
+        self.bytes += waiting.bytes();
         self.list.insert(place, (seq, waiting));
-        full
+        dropped
     }
 
     pub(super) fn len(&self) -> usize {
@@ -57,6 +84,11 @@ impl Parked {
         self.list.front().map(|entry| entry.0)
     }
 
+    /// The highest number that was dropped and is not below `expected`.
+    pub(super) fn dropped_from(&self, expected: u64) -> Option<u64> {
+        (self.dropped_to >= expected).then_some(self.dropped_to)
+    }
+
     /// Takes what waits under exactly `seq`, and drops everything below it.
     pub(super) fn take(&mut self, seq: u64) -> Option<Waiting> {
         while let Some(&(number, waiting)) = self.list.front() {
@@ -64,6 +96,7 @@ impl Parked {
                 break;
             }
             self.list.pop_front();
+            self.bytes -= waiting.bytes();
             if number == seq {
                 return Some(waiting);
             }
@@ -73,6 +106,8 @@ impl Parked {
 
     pub(super) fn clear(&mut self) {
         self.list.clear();
+        self.bytes = 0;
+        self.dropped_to = 0;
     }
 }
 
@@ -80,13 +115,24 @@ impl Parked {
 mod tests {
     use super::*;
 
+    fn parked(max: usize, bytes_max: usize) -> Parked {
+        Parked::new(&RecoverySettings {
+            parked_max: max,
+            parked_bytes_max: bytes_max,
+            ..RecoverySettings::default()
+        })
+    }
+
     fn message(at: u64) -> Waiting {
-        Waiting::Message(InboundAt(at))
+        Waiting::Message {
+            at: InboundAt(at),
+            bytes: 100,
+        }
     }
 
     #[test]
     fn the_first_under_a_number_stays() {
-        let mut parked = Parked::with_capacity(4);
+        let mut parked = parked(4, 1000);
         parked.park(5, message(50));
         parked.park(5, message(51));
         assert_eq!(parked.take(5), Some(message(50)));
@@ -94,22 +140,34 @@ mod tests {
     }
 
     #[test]
-    fn overflow_drops_the_highest() {
-        let mut parked = Parked::with_capacity(2);
-        assert!(!parked.park(9, message(9)));
-        assert!(!parked.park(7, message(7)));
-        assert!(parked.park(8, message(8)), "9 makes room for 8");
-        assert!(parked.park(9, message(9)), "9 itself has no room now");
+    fn overflow_drops_the_highest_and_remembers_it() {
+        let mut parked = parked(2, 1000);
+        assert_eq!(parked.park(9, message(9)), 0);
+        assert_eq!(parked.park(7, message(7)), 0);
+        assert_eq!(parked.park(8, message(8)), 1, "9 makes room for 8");
+        assert_eq!(parked.park(10, message(10)), 1, "10 has no room itself");
         assert_eq!(parked.first(), Some(7));
         assert_eq!(
             (parked.take(7), parked.take(8), parked.take(9)),
             (Some(message(7)), Some(message(8)), None)
         );
+        assert_eq!(parked.dropped_from(9), Some(10));
+        assert_eq!(parked.dropped_from(11), None);
+    }
+
+    #[test]
+    fn bytes_are_bounded_like_messages() {
+        let mut parked = parked(10, 250);
+        assert_eq!(parked.park(7, message(7)) + parked.park(9, message(9)), 0);
+        assert_eq!(parked.park(8, message(8)), 1, "200 bytes are left of 250");
+        assert_eq!(parked.park(6, Waiting::Handled), 0, "no bytes, no cost");
+        assert_eq!(parked.take(7), Some(message(7)));
+        assert_eq!(parked.park(9, message(9)), 0, "100 bytes were freed");
     }
 
     #[test]
     fn taking_drops_what_lies_below() {
-        let mut parked = Parked::with_capacity(4);
+        let mut parked = parked(4, 1000);
         parked.park(5, message(5));
         parked.park(6, Waiting::Handled);
         assert_eq!(parked.take(6), Some(Waiting::Handled));

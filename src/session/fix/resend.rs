@@ -5,14 +5,12 @@
 
 use super::compose::Pen;
 use super::content::{self, Kind};
+use super::policy::{ResendFrom, ResendSettings};
 use super::tally::Tally;
 use super::{Session, State};
 use crate::session::{Fault, Full, Outbox, Stored};
 use crate::time::Now;
-use crate::wire::fix::{FieldIndex, Message, tag};
-
-/// How often the same ResendRequest is served in a row while we have nothing new to say.
-const SAME_REQUEST_MAX: u32 = 5;
+use crate::wire::fix::{FieldIndex, Message, msg_type, tag};
 
 /// EndSeqNo(16) that older versions write for "and everything after"; read so in every version.
 const OPEN_END_BEFORE_42: u64 = 999_999;
@@ -40,6 +38,29 @@ pub(super) enum Copied {
     Sent,
     /// There is nothing readable under its number: to be gap-filled.
     Unreadable,
+    /// It is not to be sent again: to be gap-filled.
+    Unwanted,
+}
+
+/// Who is asked, and told, about each message of a resend. Called inside a bounded step: what it does
+/// delays the core.
+pub trait ResendJudge {
+    /// Whether `original`, an application message as it went out, is still to be sent. If not, a gap
+    /// fill takes its place.
+    fn is_wanted(&mut self, original: &Message<'_>) -> bool;
+
+    /// There should be a record of what was sent as `seq`, but it cannot be read. A gap fill takes its
+    /// place.
+    fn unreadable(&mut self, seq: u64);
+}
+
+/// Everything is sent again.
+impl ResendJudge for () {
+    fn is_wanted(&mut self, _: &Message<'_>) -> bool {
+        true
+    }
+
+    fn unreadable(&mut self, _: u64) {}
 }
 
 /// A request being served.
@@ -63,8 +84,8 @@ pub(super) struct Repeats {
 }
 
 impl Repeats {
-    /// Whether this request has now come too often.
-    fn too_many(&mut self, begin: u64, end: u64, next_out: u64) -> bool {
+    /// Whether this request has now come more than `max` times in a row.
+    fn too_many(&mut self, begin: u64, end: u64, next_out: u64, max: u32) -> bool {
         let same = (self.begin, self.end, self.next_out) == (begin, end, next_out);
         let count = if same { self.count + 1 } else { 1 };
         *self = Self {
@@ -73,7 +94,7 @@ impl Repeats {
             next_out,
             count,
         };
-        count > SAME_REQUEST_MAX
+        count > max
     }
 }
 
@@ -101,15 +122,17 @@ impl Serving {
         &mut self,
         now: Now,
         budget: usize,
-        index: &mut FieldIndex,
-        pen: &mut Pen,
-        tally: &mut Tally,
+        means: &mut Means<'_, impl ResendJudge>,
         out: &mut O,
     ) -> Replayed {
+        if means.settings.from == ResendFrom::Nothing {
+            self.gap_from.get_or_insert(self.next);
+            self.next = self.end + 1;
+        }
         let mut messages = 0;
         for _ in 0..budget.saturating_mul(LOOKED_AT_PER_MESSAGE) {
             if self.next > self.end {
-                return match self.fill_gap(now, pen, tally, out) {
+                return match self.fill_gap(now, means, out) {
                     Ok(()) => Replayed::Finished,
                     Err(_) => Replayed::Waiting,
                 };
@@ -117,21 +140,15 @@ impl Serving {
             if messages == budget {
                 break;
             }
-            if out.stored(self.next) == Stored::Application {
-                if self.fill_gap(now, pen, tally, out).is_err() {
-                    return Replayed::Waiting;
+            match self.look(now, means, out) {
+                Ok(Looked::Sent) => {
+                    messages += 1;
+                    self.next += 1;
+                    continue;
                 }
-                match pen.replay(now, self.next, index, out) {
-                    Ok(Copied::Sent) => {
-                        tally.resent += 1;
-                        messages += 1;
-                        self.next += 1;
-                        continue;
-                    }
-                    // Unreadable after all: passed over like a message that is not there.
-                    Ok(Copied::Unreadable) => {}
-                    Err(_) => return Replayed::Waiting,
-                }
+                Ok(Looked::Asked) => messages += 1,
+                Ok(Looked::PassedOver) => {}
+                Err(_) => return Replayed::Waiting,
             }
             self.gap_from.get_or_insert(self.next);
             self.next += 1;
@@ -139,19 +156,101 @@ impl Serving {
         Replayed::More
     }
 
+    /// Sends the next message again if it is one that is sent again.
+    fn look<O: Outbox>(
+        &mut self,
+        now: Now,
+        means: &mut Means<'_, impl ResendJudge>,
+        out: &mut O,
+    ) -> Result<Looked, Full> {
+        let application = match out.stored(self.next) {
+            Stored::Application => true,
+            Stored::Admin if means.settings.rejects => false,
+            Stored::Admin | Stored::Absent => return Ok(Looked::PassedOver),
+            Stored::Unreadable => {
+                means.unreadable(self.next);
+                return Ok(Looked::PassedOver);
+            }
+        };
+        let judge = &mut *means.judge;
+        let mut wanted = |original: &Message<'_>| {
+            if application {
+                judge.is_wanted(original)
+            } else {
+                original.msg_type() == msg_type::REJECT
+            }
+        };
+        // What is passed over before it goes out first, but only if this one goes out at all.
+        let copied = if self.gap_from.is_none() {
+            means.pen.replay(now, self.next, means.index, wanted, out)?
+        } else {
+            let readable = out.claim_replay(self.next)?;
+            let original = readable.and_then(|found| means.index.read(found.original).ok());
+            match original {
+                None => Copied::Unreadable,
+                Some(original) if !wanted(&original) => Copied::Unwanted,
+                Some(_) => {
+                    self.fill_gap(now, means, out)?;
+                    let sure = |_: &Message<'_>| true;
+                    means.pen.replay(now, self.next, means.index, sure, out)?
+                }
+            }
+        };
+        Ok(match copied {
+            Copied::Sent => {
+                means.tally.resent += 1;
+                Looked::Sent
+            }
+            Copied::Unwanted if application => {
+                means.tally.resend_vetoes += 1;
+                Looked::Asked
+            }
+            Copied::Unwanted => Looked::PassedOver,
+            Copied::Unreadable => {
+                means.unreadable(self.next);
+                Looked::PassedOver
+            }
+        })
+    }
+
     fn fill_gap<O: Outbox>(
         &mut self,
         now: Now,
-        pen: &mut Pen,
-        tally: &mut Tally,
+        means: &mut Means<'_, impl ResendJudge>,
         out: &mut O,
     ) -> Result<(), Full> {
         if let Some(from) = self.gap_from {
-            pen.gap_fill(now, from, self.next, out)?;
-            tally.gap_fills_out += 1;
+            means.pen.gap_fill(now, from, self.next, out)?;
+            means.tally.gap_fills_out += 1;
             self.gap_from = None;
         }
         Ok(())
+    }
+}
+
+/// What became of one number that was looked at.
+enum Looked {
+    /// Its message was sent again.
+    Sent,
+    /// The application was asked about it, and did not want it sent.
+    Asked,
+    /// It is none that is sent again.
+    PassedOver,
+}
+
+/// What a step of a resend works with.
+struct Means<'a, J> {
+    settings: ResendSettings,
+    index: &'a mut FieldIndex,
+    pen: &'a mut Pen,
+    tally: &'a mut Tally,
+    judge: &'a mut J,
+}
+
+impl<J: ResendJudge> Means<'_, J> {
+    fn unreadable(&mut self, seq: u64) {
+        self.tally.unreadable += 1;
+        self.judge.unreadable(seq);
     }
 }
 
@@ -185,7 +284,8 @@ impl Session {
             State::LogoutSent(logout) => (&mut logout.serving, &mut logout.repeats),
             _ => return Ok(()),
         };
-        if repeats.too_many(begin, end, next_out) {
+        let max = self.settings.resend.same_request_max;
+        if repeats.too_many(begin, end, next_out, max) {
             return Err(Fault::ResendRepeated);
         }
         let request = Serving::of(begin, end);
@@ -208,12 +308,14 @@ impl Session {
 
     /// Serves the peer's ResendRequest up to `budget` messages further.
     ///
-    /// `index` is scratch space of the caller.
-    pub fn replay<O: Outbox>(
+    /// `index` is scratch space of the caller; `judge` is asked about every application message. For
+    /// want of room it may be asked about one of them twice.
+    pub fn replay<O: Outbox, J: ResendJudge>(
         &mut self,
         now: Now,
         budget: usize,
         index: &mut FieldIndex,
+        judge: &mut J,
         out: &mut O,
     ) -> Replayed {
         let serving = match &mut self.state {
@@ -226,7 +328,14 @@ impl Session {
         };
         let sent = |tally: &Tally| tally.resent + tally.gap_fills_out;
         let before = sent(&self.tally);
-        let replayed = range.step(now, budget, index, &mut self.pen, &mut self.tally, out);
+        let mut means = Means {
+            settings: self.settings.resend,
+            index,
+            pen: &mut self.pen,
+            tally: &mut self.tally,
+            judge,
+        };
+        let replayed = range.step(now, budget, &mut means, out);
         self.resent_below = self.resent_below.max(range.next);
         if replayed == Replayed::Finished {
             *serving = None;

@@ -233,8 +233,10 @@ impl Session {
         self.send_with(now, msg_type, None, room, write, out)
     }
 
-    /// As [`Session::send`], with `fields` in the header beside those of the session: routing, or
-    /// ApplVerID(1128) where this message has another version than the session.
+    /// As [`Session::send`], with `fields` in the header beside those of the session: routing,
+    /// PossResend(97), or ApplVerID(1128) where this message has another version than the session.
+    /// PossDupFlag(43) and OrigSendingTime(122) among them are left out unless
+    /// `resend.application_poss_dup` is set.
     ///
     /// # Errors
     /// As [`Session::send`].
@@ -248,6 +250,16 @@ impl Session {
         out: &mut O,
     ) -> Result<Sent, Refusal> {
         let destiny = self.destiny(now.mono, room, out)?;
+        let original;
+        let fields = match fields {
+            Some(copy)
+                if copy.is_possible_duplicate() && !self.settings.resend.application_poss_dup =>
+            {
+                original = copy.without_possible_duplicate();
+                Some(&original)
+            }
+            fields => fields,
+        };
         let outgoing = Outgoing {
             msg_type,
             fields,
@@ -404,7 +416,7 @@ impl Session {
                     });
                 }
                 Stored::Admin => {}
-                Stored::Application | Stored::Absent => break,
+                Stored::Application | Stored::Absent | Stored::Unreadable => break,
             }
         }
         if loss.is_some() {

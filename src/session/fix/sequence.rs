@@ -8,19 +8,19 @@ use std::time::Duration;
 use super::content::{self, Kind, Place};
 use super::head::Head;
 use super::parked::Waiting;
-use super::{Session, State, Step, Unparked};
+use super::policy::{OrigSendingTime, RequestEnd};
+use super::{Session, State, Step, Unparked, Up};
 use crate::session::{Fault, Full, Outbox, ResetCause};
 use crate::time::{Mono, Now};
 use crate::wire::fix::{Message, tag};
-
-/// How often a ResendRequest is repeated for numbers that do not come before we log out.
-const REQUESTS_WITHOUT_PROGRESS_MAX: u32 = 3;
 
 /// A gap that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Recovery {
     /// The highest number that is missing: satisfied when the expected number is above it.
     end: u64,
+    /// The highest number asked for so far; below `end` if the gap is asked for in chunks.
+    asked_to: u64,
     /// The expected number when it was last seen to move.
     reached: u64,
     /// When the request is repeated unless something moves.
@@ -28,15 +28,34 @@ pub(super) struct Recovery {
     repeats: u32,
 }
 
-/// How long a gap may stay as it is before it is asked for again.
-fn patience(heartbeat: Duration) -> Duration {
-    (heartbeat * 2).max(Duration::from_secs(10))
+/// Why a ResendRequest is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asking {
+    /// A gap was found.
+    First,
+    /// A chunk of it has come: the next one.
+    NextChunk,
+    /// It was asked for before and is still missing; `repeats` times without anything moving.
+    Again { repeats: u32 },
 }
 
 impl Session {
+    /// How long a gap may stay as it is before it is asked for again.
+    fn patience(&self, heartbeat: Duration) -> Duration {
+        let usual = (heartbeat * 2).max(Duration::from_secs(10));
+        self.settings.recovery.repeat_after.unwrap_or(usual)
+    }
+
     /// Counts the message under the expected number.
     pub(super) fn count<O: Outbox>(&mut self, out: &mut O) {
         out.set_next_in(out.next_in() + 1);
+    }
+
+    /// Counts the message `seq` if it is the expected one. It is, unless numbers are not checked.
+    pub(super) fn count_seq<O: Outbox>(&mut self, seq: u64, out: &mut O) {
+        if seq == out.next_in() {
+            self.count(out);
+        }
     }
 
     /// Counts a refused message: its number is used up if it is the expected one. A Logon or
@@ -57,8 +76,8 @@ impl Session {
         waiting: Waiting,
         out: &mut O,
     ) -> Result<Step, Full> {
-        if matches!(self.state, State::Up(_)) && self.parked.park(seq, waiting) {
-            self.tally.parked_dropped += 1;
+        if matches!(self.state, State::Up(_)) {
+            self.tally.parked_dropped += self.parked.park(seq, waiting);
         }
         self.gap_unparked(now, seq, out)
     }
@@ -69,12 +88,17 @@ impl Session {
         let State::Up(up) = &mut self.state else {
             return;
         };
-        up.recovery = Some(Recovery {
-            end: seq - 1,
-            reached: out.next_in(),
-            repeat_at: now.mono + patience(up.pulse.heartbeat()),
-            repeats: 0,
-        });
+        let heartbeat = up.pulse.heartbeat();
+        let repeat_at = now.mono + self.patience(heartbeat);
+        if let State::Up(up) = &mut self.state {
+            up.recovery = Some(Recovery {
+                end: seq - 1,
+                asked_to: seq - 1,
+                reached: out.next_in(),
+                repeat_at,
+                repeats: 0,
+            });
+        }
         self.parked.park(seq, Waiting::Handled);
     }
 
@@ -87,36 +111,69 @@ impl Session {
         seq: u64,
         out: &mut O,
     ) -> Result<Step, Full> {
-        match &self.state {
-            State::Up(up) if up.recovery.is_none() => {
-                self.ask(now, seq - 1, 0, out).map(|()| Step::Done)
+        let State::Up(up) = &self.state else {
+            return Ok(Step::Done);
+        };
+        match up.recovery {
+            None => self.ask(now, seq - 1, Asking::First, out)?,
+            Some(running) if self.settings.recovery.redundant_requests => {
+                let repeats = running.repeats;
+                self.ask(now, running.end, Asking::Again { repeats }, out)?;
             }
-            _ => Ok(Step::Done),
+            Some(_) => {}
         }
+        Ok(Step::Done)
     }
 
-    /// Sends a ResendRequest for everything from the expected number on.
-    fn ask<O: Outbox>(&mut self, now: Now, end: u64, repeats: u32, out: &mut O) -> Result<(), Full> {
+    /// Sends a ResendRequest for what is missing from the expected number up to `end`.
+    fn ask<O: Outbox>(&mut self, now: Now, end: u64, asking: Asking, out: &mut O) -> Result<(), Full> {
         let State::Up(up) = &mut self.state else {
             return Ok(());
         };
+        let settings = &self.settings.recovery;
         let begin = out.next_in();
-        self.pen
-            .resend_request(now, begin, self.settings.rules.open_end_seq_no, out)?;
+        // What waits already is not missing.
+        let useful = match self.parked.first() {
+            Some(first) if first > begin => end.min(first - 1),
+            _ => end,
+        };
+        let chunk_end = settings.chunk.map(|chunk| begin.saturating_add(chunk - 1));
+        let closed = match settings.end {
+            RequestEnd::Closed => true,
+            RequestEnd::Open => false,
+            RequestEnd::OpenAtFirst => matches!(asking, Asking::Again { .. }),
+        };
+        let (end_seq_no, asked_to) = match chunk_end {
+            Some(chunk_end) if chunk_end < useful => (chunk_end, chunk_end),
+            _ if closed => (useful, end),
+            _ => (self.settings.rules.open_end_seq_no, end),
+        };
+        self.pen.resend_request(now, begin, end_seq_no, out)?;
         up.pulse.spoke(now.mono);
         self.tally.resend_requests_out += 1;
-        let repeat_at = now.mono + patience(up.pulse.heartbeat());
-        up.recovery = Some(Recovery {
-            end,
-            reached: begin,
-            repeat_at,
-            repeats,
-        });
+        let heartbeat = up.pulse.heartbeat();
+        let repeat_at = now.mono + self.patience(heartbeat);
+        if let State::Up(up) = &mut self.state {
+            up.recovery = Some(Recovery {
+                end,
+                asked_to,
+                reached: begin,
+                repeat_at,
+                repeats: match asking {
+                    Asking::First | Asking::NextChunk => 0,
+                    Asking::Again { repeats } => repeats,
+                },
+            });
+        }
         Ok(())
     }
 
     /// Repeats a request that brought nothing for a while, a few times.
     pub(super) fn recovery_due<O: Outbox>(&mut self, now: Now, out: &mut O) -> Result<Step, Full> {
+        let State::Up(up) = &self.state else {
+            return Ok(Step::Done);
+        };
+        let patience = self.patience(up.pulse.heartbeat());
         let State::Up(up) = &mut self.state else {
             return Ok(Step::Done);
         };
@@ -130,16 +187,17 @@ impl Session {
         if expected > recovery.reached {
             recovery.reached = expected;
             recovery.repeats = 0;
-            recovery.repeat_at = now.mono + patience(up.pulse.heartbeat());
+            recovery.repeat_at = now.mono + patience;
             return Ok(Step::Done);
         }
-        if recovery.repeats == REQUESTS_WITHOUT_PROGRESS_MAX {
+        if recovery.repeats == self.settings.recovery.repeats_max {
             let fault = Fault::ResendNotServed { expected };
             self.tally.note(fault);
             return self.end_with(now, fault, out);
         }
         let (end, repeats) = (recovery.end, recovery.repeats + 1);
-        self.ask(now, end, repeats, out).map(|()| Step::Done)
+        self.ask(now, end, Asking::Again { repeats }, out)
+            .map(|()| Step::Done)
     }
 
     /// Whether messages wait behind a gap.
@@ -161,22 +219,31 @@ impl Session {
             }
             match self.parked.take(expected) {
                 Some(Waiting::Handled) => self.count(out),
-                Some(Waiting::Message(at)) => return Unparked::Message(at),
+                Some(Waiting::Message { at, .. }) => return Unparked::Message(at),
                 None => break,
             }
         }
         let State::Up(up) = &self.state else {
             return Unparked::Nothing;
         };
-        match self.parked.first() {
+        let expected = out.next_in();
+        let next = match (up.recovery, self.parked.first()) {
+            (Some(running), _) if expected > running.asked_to => Some((running.end, Asking::NextChunk)),
+            (Some(_), _) => None,
             // The request was satisfied and a hole is left below what waits.
-            Some(first) if up.recovery.is_none() => match self.ask(now, first - 1, 0, out) {
-                Ok(()) => Unparked::Nothing,
-                Err(full) => match self.no_room(full) {
-                    Step::Close(cause) => Unparked::Close(cause),
-                    _ => Unparked::Nothing,
-                },
-            },
+            (None, Some(first)) => Some((first - 1, Asking::Again { repeats: 0 })),
+            // Nor does anything wait, but something was dropped for want of room.
+            (None, None) => {
+                let dropped = self.parked.dropped_from(expected);
+                dropped.map(|end| (end, Asking::Again { repeats: 0 }))
+            }
+        };
+        let asked = match next {
+            Some((end, asking)) => self.ask(now, end, asking, out),
+            None => Ok(()),
+        };
+        match asked.map_err(|full| self.no_room(full)) {
+            Err(Step::Close(cause)) => Unparked::Close(cause),
             _ => Unparked::Nothing,
         }
     }
@@ -191,6 +258,7 @@ impl Session {
         out: &mut O,
     ) -> Result<Step, Full> {
         match head.check_poss_dup() {
+            _ if self.settings.checks.orig_sending_time == OrigSendingTime::Never => Ok(Step::Done),
             Ok(()) => Ok(Step::Done),
             Err(Fault::OrigSendingTime) => self.fault(now, Fault::OrigSendingTimeStale, message, out),
             Err(fault) => self.fault(now, fault, message, out),
@@ -219,6 +287,17 @@ impl Session {
         }
         // What waits below `next` is dropped when the next turn is looked for.
         out.set_next_in(next);
+        if let State::Up(Up {
+            recovery: Some(recovery),
+            ..
+        }) = &mut self.state
+            && next == recovery.asked_to
+            && next < recovery.end
+        {
+            // The fill led exactly onto the last number of the chunk: that one itself is not on its
+            // way (facts 9.3).
+            recovery.asked_to = next - 1;
+        }
         self.tally.gap_fills_in += 1;
         Ok(Step::Done)
     }

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::policy::{
+    self, BelowExpected, CheckSettings, Garbled, LivenessSettings, LogoutAboveExpected, LogoutSettings,
+    OnSilence, OrigSendingTime, RecoverySettings, RequestEnd, ResendSettings, Texts, WordingSettings,
+};
 use super::rules::Rules;
 use super::terms::LogonSettings;
 use super::{Sending, Validation};
@@ -78,10 +82,6 @@ pub struct Settings {
     pub heartbeat_s: u32,
     /// How long a Logon may take: from sending it, or from the connection being accepted.
     pub logon_timeout: Duration,
-    /// How long to wait for the answer to our Logout.
-    pub logout_timeout: Duration,
-    /// Largest accepted difference between SendingTime(52) and our clock; `None` accepts any.
-    pub sending_time_window: Option<Duration>,
     /// What happens to the numbers at logon.
     pub at_logon: AtLogon,
     /// What happens to the numbers when a connection ends.
@@ -92,8 +92,18 @@ pub struct Settings {
     pub precision: TimestampPrecision,
     /// Fields added to our Logon, in this order: Username(553), Password(554) and the like.
     pub logon_fields: Vec<LogonField>,
-    /// How many inbound messages may wait behind a gap. More are dropped and asked for again.
-    pub parked_max: usize,
+    /// What is checked of every message.
+    pub checks: CheckSettings,
+    /// How the peer is asked for what is missing.
+    pub recovery: RecoverySettings,
+    /// How the peer's requests are answered.
+    pub resend: ResendSettings,
+    /// When a quiet peer is given up.
+    pub liveness: LivenessSettings,
+    /// How the session ends.
+    pub logout: LogoutSettings,
+    /// The words in which the peer is told of its mistakes.
+    pub wording: WordingSettings,
     /// What becomes of application messages, and how many may pass.
     pub sending: Sending,
     /// What is checked of messages received: nothing unless dictionaries are given.
@@ -111,17 +121,52 @@ impl Settings {
             role,
             heartbeat_s: 30,
             logon_timeout: Duration::from_secs(10),
-            logout_timeout: Duration::from_secs(2),
-            sending_time_window: Some(Duration::from_secs(120)),
             at_logon: AtLogon::default(),
             at_end: AtEnd::default(),
             logon: LogonSettings::default(),
             precision: TimestampPrecision::Millis,
             logon_fields: Vec::new(),
-            parked_max: 1024,
+            checks: CheckSettings::default(),
+            recovery: RecoverySettings::default(),
+            resend: ResendSettings::default(),
+            liveness: LivenessSettings::default(),
+            logout: LogoutSettings::default(),
+            wording: WordingSettings::default(),
             sending: Sending::default(),
             validation: Validation::default(),
         }
+    }
+
+    /// Everything a peer can see as the widely deployed engines do it, also where the standard says
+    /// otherwise: for counterparties, and test suites, that compare to the letter.
+    ///
+    /// Rejects in the words in common use, without RefTagID(371) on CompID, SendingTime and
+    /// SequenceReset problems, and followed by a Logout without Text(58); silence ends without a
+    /// Logout; OrigSendingTime(122) is looked at below the expected number only; a ResendRequest is
+    /// always open; milliseconds, or whole seconds before FIX.4.2. Identity, timeouts, limits and
+    /// fields of the Logon stay as they are.
+    #[must_use]
+    pub fn strict_compat(mut self) -> Self {
+        self.precision = TimestampPrecision::Millis;
+        self.checks.orig_sending_time = OrigSendingTime::BelowExpected;
+        self.checks.garbled = Garbled::Ignore;
+        self.recovery.end = RequestEnd::Open;
+        self.recovery.redundant_requests = false;
+        self.resend.rejects = false;
+        self.resend.below_expected = BelowExpected::Accept;
+        self.liveness.test_request_percent = 120;
+        self.liveness.disconnect_percent = 240;
+        self.liveness.on_silence = OnSilence::Close;
+        self.logout.above_expected = LogoutAboveExpected::Answer;
+        self.logout.below_expected = BelowExpected::Accept;
+        self.logout.answer_test_requests = false;
+        self.logout.linger = Duration::ZERO;
+        self.wording = WordingSettings {
+            texts: Texts::Common,
+            ref_tag_of_header: false,
+            text_after_reject: false,
+        };
+        self
     }
 
     /// Checks what the types cannot.
@@ -156,8 +201,7 @@ impl Settings {
             .into_iter()
             .filter_map(|(name, part)| Some((name, part?)))
         {
-            if value.is_empty() || value.len() > 64 || !value.bytes().all(|b| (0x20..0x7f).contains(&b))
-            {
+            if !policy::is_name(value) {
                 return wrong(setting, value, "1 to 64 printable ASCII characters");
             }
         }
@@ -176,18 +220,13 @@ impl Settings {
         if self.heartbeat_s > 86_400 {
             return wrong("heartbeat_s", &self.heartbeat_s, "0 (off) to 86400 seconds");
         }
-        for (setting, span) in [
-            ("logon_timeout", self.logon_timeout),
-            ("logout_timeout", self.logout_timeout),
-        ] {
-            if span < Duration::from_millis(10) || span > Duration::from_secs(3600) {
-                return wrong(setting, &format!("{span:?}"), "10 ms to 1 hour");
-            }
-        }
+        policy::span("logon_timeout", self.logon_timeout)?;
+        self.checks.check()?;
+        self.recovery.check()?;
+        self.resend.check()?;
+        self.liveness.check()?;
+        self.logout.check()?;
         self.sending.check(self.at_logon)?;
-        if self.parked_max == 0 || self.parked_max > 65_536 {
-            return wrong("parked_max", &self.parked_max, "1 to 65536 messages");
-        }
         self.logon.check(self.role)?;
         for LogonField { tag, value } in &self.logon_fields {
             const OURS: [Tag; 9] = [

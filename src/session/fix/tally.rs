@@ -23,6 +23,13 @@ pub struct Tally {
     pub resend_requests_out: u64,
     /// Messages that waited behind a gap and were dropped, to be asked for again.
     pub parked_dropped: u64,
+    /// Messages the application did not want sent again.
+    pub resend_vetoes: u64,
+    /// Numbers asked for whose record could not be read.
+    pub unreadable: u64,
+    /// Times the peer's bytes waited on our side for longer than a peer may be silent: it spoke, we
+    /// were slow. A peer that was silent is counted under [`Fault::Silence`].
+    pub slow_reads: u64,
     /// Reject(3) received.
     pub rejects_in: u64,
     /// Reject(3) and BusinessMessageReject(j) sent.
@@ -46,7 +53,10 @@ impl Tally {
         self.faults += 1;
         self.faults_by_kind.count(fault);
         self.last_fault = Some(fault);
-        if matches!(fault, Fault::Garbled | Fault::GarbledLogon) {
+        if matches!(
+            fault,
+            Fault::Garbled | Fault::GarbledRejected | Fault::GarbledLogon
+        ) {
             self.garbled += 1;
         }
     }

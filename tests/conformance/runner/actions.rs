@@ -2,14 +2,15 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
 use pinfix::admin::{Operation, Outcome};
 use pinfix::engine::{Engine, EngineConfig, MESSAGE_ROOM, SessionConfig, SessionHandle};
 use pinfix::journal::Keeper;
-use pinfix::session::Refusal;
 use pinfix::session::fix::rules::FIX44;
 use pinfix::session::fix::{Role, Sent};
+use pinfix::session::{Refusal, Text};
 use pinfix::time::{Now, Utc};
 use pinfix::wire::fix::{HeaderFields, tag};
 
@@ -107,6 +108,20 @@ impl Run<'_> {
                 within,
             } => self.operate(**operation, *unknown, *within)?,
             Action::Callback(operation) => self.app.callback = Some(**operation),
+            Action::Reason(text) => {
+                let refused = Text::new(text).err().ok_or("the text was not refused")?;
+                self.app
+                    .told
+                    .push_back(Told::new(format!("app refused {refused:?}")));
+            }
+            Action::Veto(fields) => self.app.vetoed.clone_from(fields),
+            Action::Damage(number) => self.damage(*number)?,
+            Action::Stall(span) => {
+                self.note(&format!("  the process stands still for {span:?}"));
+                self.now.mono = self.now.mono + *span;
+                self.now.utc = self.now.utc + *span;
+                self.wire.set_now(self.now.mono.0);
+            }
             Action::Restart => self.restart()?,
             Action::DropEngine => {
                 self.note("  the engine is dropped");
@@ -164,6 +179,27 @@ impl Run<'_> {
             self.expect_event("app logout ConnectionLost", &[])?;
         }
         self.nothing_left()
+    }
+
+    /// Spoils the record of a message we sent, in the file under the running engine.
+    fn damage(&mut self, number: u64) -> Result<(), String> {
+        let directory = self.directory.as_ref().ok_or("the journal is in memory")?;
+        let wanted = format!("\u{1}34={number}\u{1}49={ENGINE}\u{1}");
+        let files = std::fs::read_dir(directory).map_err(|error| error.to_string())?;
+        for path in files.filter_map(|entry| Some(entry.ok()?.path())) {
+            let Ok(bytes) = std::fs::read(&path) else {
+                continue;
+            };
+            let found = bytes
+                .windows(wanted.len())
+                .position(|window| window == wanted.as_bytes());
+            if let Some(at) = found {
+                let file = std::fs::OpenOptions::new().write(true).open(&path);
+                let written = file.and_then(|file| file.write_all_at(b"?", at as u64 + 4));
+                return written.map_err(|error| error.to_string());
+            }
+        }
+        Err(format!("no record of message {number}"))
     }
 
     /// In and Out.
@@ -272,16 +308,22 @@ impl Run<'_> {
     }
 
     fn app_sends(&mut self, kind: &[u8], fields: &[Field]) -> Result<(), String> {
-        let engine = self.engine.as_mut().ok_or("there is no engine")?;
         let mut header = HeaderFields::new();
-        let mut has_header = false;
-        for field in fields {
-            let tag: u32 = field.tag.parse().unwrap_or_default();
-            if let (true, What::Is(value)) = (tag::is_header(tag), &field.what) {
-                header.bytes(tag, value);
-                has_header = true;
+        let given = fields.iter().filter_map(|field| match &field.what {
+            What::Is(value) => Some((field.tag.parse().unwrap_or_default(), value.as_slice())),
+            _ => None,
+        });
+        let (head, body): (Vec<(u32, &[u8])>, Vec<_>) =
+            given.partition(|(tag, _)| tag::is_header(*tag));
+        let has_header = !head.is_empty();
+        for (tag, value) in head {
+            match tag {
+                43 => {}
+                122 => _ = header.possible_duplicate(value),
+                _ => _ = header.bytes(tag, value),
             }
         }
+        let engine = self.engine.as_mut().ok_or("there is no engine")?;
         let sent = engine.outbound(self.now).send_with(
             self.session,
             kind,
@@ -289,14 +331,7 @@ impl Run<'_> {
             MESSAGE_ROOM,
             |writer| {
                 let mut length = None;
-                for field in fields {
-                    let tag: u32 = field.tag.parse().unwrap_or_default();
-                    let What::Is(value) = &field.what else {
-                        continue;
-                    };
-                    if tag::is_header(tag) {
-                        continue;
-                    }
+                for (tag, value) in body {
                     match (tag, length.take()) {
                         (95, _) => length = Some(()),
                         (96, Some(())) => {

@@ -21,10 +21,11 @@ impl Run<'_> {
             return Err(format!("SendingTime(52) should be {now}"));
         }
         let number = frame.number(34).ok_or("MsgSeqNum(34) is no number")?;
-        if is(43, "Y") {
+        let bridged = self.config.settings.resend.application_poss_dup && number >= self.engine_number;
+        if is(43, "Y") && !bridged {
             return self.check_resent(frame, number);
         }
-        if frame.get(43).is_some() || frame.get(122).is_some() {
+        if (frame.get(43).is_some() || frame.get(122).is_some()) && !bridged {
             return Err("a new message with 43 or 122".into());
         }
         let logon = is(35, "A") && (is(141, "Y") || self.restarts);

@@ -162,7 +162,7 @@ impl<'a> Run<'a> {
             matches!(
                 &line.step,
                 Step::Do {
-                    action: Action::Restart,
+                    action: Action::Restart | Action::Damage(_),
                     ..
                 }
             )

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use pinfix::dict::{Dictionaries, Scope};
 use pinfix::engine::{EngineConfig, Failover, SessionConfig};
+use pinfix::session::fix::policy::{
+    BelowExpected, Garbled, LogoutAboveExpected, OnSilence, OrigSendingTime, RequestEnd, ResendFrom,
+};
 use pinfix::session::fix::{
     AtEnd, AtLogon, BeyondRate, Environment, Flood, HeartbeatChoice, InboundRate, LogonField,
     MsgDirection, MsgTypeSupport, OnHold, OnInvalid, OutboundRate, Rate, SlowPeer, WhileDown,
@@ -27,6 +30,16 @@ pub(super) fn set(
             .map(|ns| Duration::from_nanos(ns.unsigned_abs()))
             .map_err(|_| wrong())
     };
+    let on = || match value {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(wrong()),
+    };
+    let low = || match value {
+        "accept" => Ok(BelowExpected::Accept),
+        "refuse" => Ok(BelowExpected::Refuse),
+        _ => Err(wrong()),
+    };
     if let Some(done) = super::hours::set(config, key, value) {
         return done;
     }
@@ -34,9 +47,9 @@ pub(super) fn set(
     match key {
         "heartbeat" => settings.heartbeat_s = number()? as u32,
         "logon_timeout" => settings.logon_timeout = span(value)?,
-        "logout_timeout" => settings.logout_timeout = span(value)?,
-        "window" if value == "off" => settings.sending_time_window = None,
-        "window" => settings.sending_time_window = Some(span(value)?),
+        "logout_timeout" => settings.logout.timeout = span(value)?,
+        "window" if value == "off" => settings.checks.sending_time_window = None,
+        "window" => settings.checks.sending_time_window = Some(span(value)?),
         "at_logon" => {
             settings.at_logon = match value {
                 "continue" => AtLogon::Continue,
@@ -107,7 +120,69 @@ pub(super) fn set(
                 _ => return Err(wrong()),
             }
         }
-        "parked_max" => settings.parked_max = number()?,
+        "parked_max" => settings.recovery.parked_max = number()?,
+        "parked_bytes_max" => settings.recovery.parked_bytes_max = number()?,
+        "chunk" => settings.recovery.chunk = Some(number()? as u64),
+        "request_end" => {
+            settings.recovery.end = match value {
+                "open-at-first" => RequestEnd::OpenAtFirst,
+                "open" => RequestEnd::Open,
+                "closed" => RequestEnd::Closed,
+                _ => return Err(wrong()),
+            }
+        }
+        "redundant_requests" => settings.recovery.redundant_requests = on()?,
+        "repeat_after" => settings.recovery.repeat_after = Some(span(value)?),
+        "repeats_max" => settings.recovery.repeats_max = number()? as u32,
+        "resend_from" if value == "nothing" => settings.resend.from = ResendFrom::Nothing,
+        "resend_rejects" => settings.resend.rejects = on()?,
+        "application_poss_dup" => settings.resend.application_poss_dup = on()?,
+        "same_request_max" => settings.resend.same_request_max = number()? as u32,
+        "resend_request_low" => settings.resend.below_expected = low()?,
+        "test_request_percent" => settings.liveness.test_request_percent = number()? as u32,
+        "disconnect_percent" => settings.liveness.disconnect_percent = number()? as u32,
+        "on_silence" => {
+            settings.liveness.on_silence = match value {
+                "logout" => OnSilence::Logout,
+                "close" => OnSilence::Close,
+                "stay" => OnSilence::Stay,
+                _ => return Err(wrong()),
+            }
+        }
+        "logout_linger" => settings.logout.linger = span(value)?,
+        "logout_gap" => {
+            settings.logout.above_expected = match value {
+                "answer" => LogoutAboveExpected::Answer,
+                "recover-first" => LogoutAboveExpected::RecoverFirst,
+                _ => return Err(wrong()),
+            }
+        }
+        "logout_low" => settings.logout.below_expected = low()?,
+        "answer_test_requests" => settings.logout.answer_test_requests = on()?,
+        "check_comp_ids" => settings.checks.comp_ids = on()?,
+        "check_sequence_numbers" => settings.checks.sequence_numbers = on()?,
+        "check_checksum" => settings.checks.checksum = on()?,
+        "check_orig_sending_time" => {
+            settings.checks.orig_sending_time = match value {
+                "always" => OrigSendingTime::Always,
+                "below-expected" => OrigSendingTime::BelowExpected,
+                "never" => OrigSendingTime::Never,
+                _ => return Err(wrong()),
+            }
+        }
+        "on_behalf_of" => {
+            let names = value.split(',').map(str::to_owned);
+            settings.checks.on_behalf_of_comp_ids = names.collect();
+        }
+        "garbled" => {
+            settings.checks.garbled = match value {
+                "ignore" => Garbled::Ignore,
+                "reject" => Garbled::Reject,
+                _ => return Err(wrong()),
+            }
+        }
+        "garbled_in_a_row_max" => settings.checks.garbled_in_a_row_max = Some(number()? as u32),
+        "strict_compat" => *settings = settings.clone().strict_compat(),
         "logon_field" => {
             let (tag, value) = value.split_once('=').ok_or_else(wrong)?;
             settings.logon_fields.push(LogonField {

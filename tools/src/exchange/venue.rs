@@ -360,6 +360,11 @@ impl Application for Venue {
             Event::SessionNotAdded { peer, error } => {
                 self.bulletin.say(format!("turned away {peer}: {error}"));
             }
+            Event::Unreadable { session, seq } => {
+                let name = self.name(*session);
+                self.bulletin
+                    .say(format!("{name}: message {seq} cannot be read for a resend"));
+            }
             Event::SessionAdded { session, id, rules } => {
                 // One that was removed left its number to it.
                 let known = Known {

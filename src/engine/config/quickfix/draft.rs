@@ -151,7 +151,7 @@ impl Draft {
             (false, true) => AtEnd::RestartAfterLogout,
             (false, false) => AtEnd::Continue,
         };
-        settings.sending_time_window = self.check_latency.then_some(self.max_latency);
+        settings.checks.sending_time_window = self.check_latency.then_some(self.max_latency);
         if let Some(missing) = gap(self.logon_tags.keys()) {
             wrong(&format!("LogonTag{missing}"), MISSING_NUMBER.to_owned());
         }

@@ -165,7 +165,8 @@ impl<'a> HeaderFields<'a> {
         }
     }
 
-    /// PossDupFlag(43)=Y and OrigSendingTime(122), for what the session itself sends again: a gap fill.
+    /// PossDupFlag(43)=Y and OrigSendingTime(122): for a gap fill, and for a bridge that passes on
+    /// what it was sent as a possible duplicate.
     pub fn possible_duplicate(&mut self, orig_sending_time: &'a [u8]) -> &mut Self {
         if let Err(error) = check_value(tag::ORIG_SENDING_TIME, orig_sending_time) {
             return self.fail(error);
@@ -175,6 +176,30 @@ impl<'a> HeaderFields<'a> {
             tag::ORIG_SENDING_TIME,
             HeaderValue::Bytes(orig_sending_time),
         )
+    }
+
+    /// Whether PossDupFlag(43) is among them.
+    #[must_use]
+    pub fn is_possible_duplicate(&self) -> bool {
+        self.entries[..self.len]
+            .iter()
+            .any(|entry| entry.tag == tag::POSS_DUP_FLAG)
+    }
+
+    /// The same fields without PossDupFlag(43) and OrigSendingTime(122).
+    #[must_use]
+    pub fn without_possible_duplicate(&self) -> Self {
+        let mut kept = Self {
+            error: self.error,
+            ..Self::new()
+        };
+        for entry in &self.entries[..self.len] {
+            if !matches!(entry.tag, tag::POSS_DUP_FLAG | tag::ORIG_SENDING_TIME) {
+                kept.entries[kept.len] = *entry;
+                kept.len += 1;
+            }
+        }
+        kept
     }
 
     /// Keeps the order of emission.

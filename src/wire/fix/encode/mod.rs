@@ -26,7 +26,6 @@ use self::draft::{BODY_LENGTH_DIGITS, Draft};
 use self::header::Merge;
 pub use self::header::{HeaderFields, HeaderTemplate};
 pub use self::replay::{renumber, replay};
-use super::index::Malformed;
 use super::tag::{self, Tag};
 use super::value::{self, DECIMAL_LEN_MAX, Decimal, UINT_LEN_MAX};
 use crate::time::{TimestampPrecision, Utc};
@@ -118,8 +117,6 @@ pub enum EncodeError {
         /// Counter of the group.
         counter: Tag,
     },
-    /// The frame to be sent again cannot be read.
-    Original(Malformed),
     /// The frame to be sent again lacks a field it must have.
     OriginalLacks {
         /// The field.
@@ -180,9 +177,6 @@ impl fmt::Display for EncodeError {
                     f,
                     "the group of field {counter} has another number of entries than announced"
                 )
-            }
-            Self::Original(malformed) => {
-                write!(f, "the frame to send again cannot be read: {malformed}")
             }
             Self::OriginalLacks { tag } => write!(f, "the frame to send again has no field {tag}"),
         }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::EncodeError;
 use super::draft::{Draft, Front};
 use super::header::header_position;
-use crate::wire::fix::index::FieldIndex;
+use crate::wire::fix::message::Message;
 use crate::wire::fix::tag;
 
 /// Writes the copy of a sent frame that answers a ResendRequest(2).
@@ -14,33 +14,31 @@ use crate::wire::fix::tag;
 /// The same fields in the same order, but: PossDupFlag(43)=Y after MsgSeqNum(34), OrigSendingTime(122) with
 /// the text of the original SendingTime(52), a new 52, and 9 and 10 computed again. 43 and 122 of the original
 /// are replaced. The body is copied as one piece. `room` must hold
-/// 96 bytes more than `original`, which covers stamps of 27 characters and one more digit in 9.
+/// 96 bytes more than the original, which covers stamps of 27 characters and one more digit in 9.
 ///
 /// # Errors
-/// The original cannot be read, has no 34 or 52 in its header, or `room` is too small.
+/// The original has no 34 or 52 in its header, or `room` is too small.
 pub fn replay(
-    original: &[u8],
-    index: &mut FieldIndex,
+    message: &Message<'_>,
     room: &mut [u8],
     sending_time: &[u8],
 ) -> Result<Range<usize>, EncodeError> {
-    copy(original, index, room, sending_time, As::PossDup)
+    copy(message, room, sending_time, As::PossDup)
 }
 
 /// Writes the copy of a frame that has not been sent, to be sent now: the same fields in the same order, but
 /// MsgSeqNum(34) is `seq`, SendingTime(52) is new, and 9 and 10 are computed again. The body is copied as one
-/// piece. `room` must hold 96 bytes more than `original`.
+/// piece. `room` must hold 96 bytes more than the original.
 ///
 /// # Errors
-/// The original cannot be read, has no 34 or 52 in its header, or `room` is too small.
+/// The original has no 34 or 52 in its header, or `room` is too small.
 pub fn renumber(
-    original: &[u8],
-    index: &mut FieldIndex,
+    message: &Message<'_>,
     room: &mut [u8],
     seq: u64,
     sending_time: &[u8],
 ) -> Result<Range<usize>, EncodeError> {
-    copy(original, index, room, sending_time, As::New(seq))
+    copy(message, room, sending_time, As::New(seq))
 }
 
 /// What a copy is.
@@ -53,13 +51,12 @@ enum As {
 }
 
 fn copy(
-    original: &[u8],
-    index: &mut FieldIndex,
+    message: &Message<'_>,
     room: &mut [u8],
     sending_time: &[u8],
     what: As,
 ) -> Result<Range<usize>, EncodeError> {
-    let message = index.read(original).map_err(EncodeError::Original)?;
+    let original = message.frame();
     let last = message.len() - 1;
     match message.field_at(last) {
         Some((tag::CHECK_SUM, _)) => {}

@@ -248,7 +248,9 @@ impl Player {
         self.settle(now, None, records)?;
         let mut index = FieldIndex::with_capacity(FIELDS_MAX);
         while self.produced.is_empty() {
-            let replayed = self.session.replay(now, 1, &mut index, &mut self.outbox);
+            let replayed = self
+                .session
+                .replay(now, 1, &mut index, &mut (), &mut self.outbox);
             self.drain();
             if replayed != Replayed::More {
                 break;

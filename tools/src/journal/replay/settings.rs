@@ -166,8 +166,8 @@ pub fn of_journal(place: &Place, choices: &Choices) -> anyhow::Result<Settings> 
     settings.id = id;
     let heartbeat_s = choices.heartbeat.or(seen.heartbeat_s);
     settings.heartbeat_s = heartbeat_s.unwrap_or(settings.heartbeat_s);
-    settings.sending_time_window = choices.sending_time_window.0;
-    settings.parked_max = choices.parked_max;
+    settings.checks.sending_time_window = choices.sending_time_window.0;
+    settings.recovery.parked_max = choices.parked_max;
     settings.at_logon = match choices.at_logon {
         Some(AtLogonName::Continue) => AtLogon::Continue,
         Some(AtLogonName::AskReset) => AtLogon::AskReset,
@@ -198,7 +198,7 @@ pub fn in_words(settings: &Settings) -> String {
         Role::Initiator => "initiator",
         Role::Acceptor => "acceptor",
     };
-    let window = match settings.sending_time_window {
+    let window = match settings.checks.sending_time_window {
         Some(window) => format!("{} s", window.as_secs_f64()),
         None => "off".to_owned(),
     };

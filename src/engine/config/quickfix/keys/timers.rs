@@ -34,7 +34,7 @@ pub(super) const KEYS: &[Key] = &[
         "2",
         "seconds the answer to our Logout may take",
         |draft, given| {
-            draft.config.settings.logout_timeout = span(given.value, Duration::from_secs(1))?;
+            draft.config.settings.logout.timeout = span(given.value, Duration::from_secs(1))?;
             Ok(())
         },
     ),

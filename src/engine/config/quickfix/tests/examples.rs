@@ -141,13 +141,13 @@ const ROWS: &[Row] = &[
         "CheckLatency",
         "CheckLatency=N",
         I,
-        Change(|s| s.config.settings.sending_time_window.is_none()),
+        Change(|s| s.config.settings.checks.sending_time_window.is_none()),
     ),
     (
         "MaxLatency",
         "MaxLatency=7",
         I,
-        Change(|s| s.config.settings.sending_time_window == Some(Duration::from_secs(7))),
+        Change(|s| s.config.settings.checks.sending_time_window == Some(Duration::from_secs(7))),
     ),
     (
         "HeartBtInt",
@@ -165,7 +165,7 @@ const ROWS: &[Row] = &[
         "LogoutTimeout",
         "LogoutTimeout=7",
         I,
-        Change(|s| s.config.settings.logout_timeout == Duration::from_secs(7)),
+        Change(|s| s.config.settings.logout.timeout == Duration::from_secs(7)),
     ),
     (
         "ReconnectInterval",
