@@ -28,6 +28,7 @@ use pinfix::engine::{
 use pinfix::journal::{JournalConfig, Keeper, Retention};
 use pinfix::session::fix::rules::FIX44;
 use pinfix::session::fix::{BeyondRate, OutboundRate, Rate, Sent, Tally, Verdict, WhileDown};
+use pinfix::session::schedule::{ClockTime, Day, Schedule};
 use pinfix::session::{Cause, Refusal, Text};
 use pinfix::time::Now;
 use pinfix::wire::fix::{msg_type, tag};
@@ -654,6 +655,8 @@ struct Total {
     received: u64,
     logons: u64,
     connects_failed: u64,
+    edges: u64,
+    resets: u64,
 }
 
 impl Application for Total {
@@ -667,7 +670,12 @@ impl Application for Total {
     }
 
     fn on_event(&mut self, event: &Event<'_>) {
-        self.connects_failed += u64::from(matches!(event, Event::ConnectFailed { .. }));
+        match event {
+            Event::ConnectFailed { .. } => self.connects_failed += 1,
+            Event::ScheduleOpened { .. } | Event::ScheduleClosed { .. } => self.edges += 1,
+            Event::Reset { .. } => self.resets += 1,
+            _ => {}
+        }
     }
 }
 
@@ -887,6 +895,57 @@ fn sessions_that_come_and_go() {
         ALLOCATIONS.get(),
         FREES.get()
     );
+    assert_eq!(
+        (ALLOCATIONS.get(), FREES.get()),
+        (0, 0),
+        "{}",
+        FIRST.take().unwrap_or_default()
+    );
+}
+
+#[test]
+fn edges_of_schedules() {
+    const SESSIONS: u64 = 48;
+    let mut clock = Clock::new();
+    let mut engine = Engine::new(EngineConfig::default()).unwrap();
+    let mut app = Total::default();
+    let zones = [
+        "America/New_York",
+        "Europe/London",
+        "Asia/Tokyo",
+        "Australia/Lord_Howe",
+    ];
+    let mut now = clock.now();
+    for number in 0..SESSIONS {
+        let name = format!("CLIENT{number}");
+        let zone = zones[number as usize % zones.len()].parse().unwrap();
+        let at = |text: &str| ClockTime::parse(text, &zone).unwrap();
+        let mut config = SessionConfig::acceptor(&FIX44, "VENUE", &name);
+        config.schedule = match number % 3 {
+            0 => Schedule::daily(at("08:00:00"), at("17:00:00 UTC")),
+            1 => Schedule::daily_on("mon,fri".parse().unwrap(), at("02:30:00"), at("02:30:00")),
+            _ => Schedule::weekly(Day::Sunday, at("18:00:00"), Day::Friday, at("17:00:00")),
+        };
+        config.schedule.resets = vec![at("05:00:00")];
+        config.schedule.holidays = vec!["2026-12-25".parse().unwrap()];
+        engine.add_session(config, now).unwrap();
+    }
+    engine.poll(now, &mut app);
+    // A year in steps of 20 minutes, over every edge and every change of clocks. Meanwhile the wall
+    // clock is set twice a day.
+    for step in 0..366 * 72 {
+        now.mono = now.mono + Duration::from_mins(20);
+        now.utc = now.utc + Duration::from_mins(if step % 36 == 0 { 23 } else { 20 });
+        armed(|| engine.poll(now, &mut app));
+    }
+    println!(
+        "{} edges of schedules: {} allocations, {} frees",
+        app.edges,
+        ALLOCATIONS.get(),
+        FREES.get()
+    );
+    assert!(app.edges > SESSIONS * 100, "the schedules were kept");
+    assert!(app.resets > SESSIONS * 50, "numbers started anew");
     assert_eq!(
         (ALLOCATIONS.get(), FREES.get()),
         (0, 0),
