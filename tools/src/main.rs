@@ -14,6 +14,7 @@ mod journal;
 mod latency;
 mod metrics;
 mod report;
+mod schedule;
 mod status;
 mod top;
 mod version;
@@ -47,6 +48,7 @@ Examples:
   pinfix journal print DIR --from 14:30:02.123 --to 14:30:02.123
   pinfix journal grep DIR 11=ORDER7           also follow, export, replay, verify, stat
   pinfix config check venue.cfg               what a configuration comes to
+  pinfix schedule explain old.cfg             when its sessions open, close and start anew
   pinfix dict show FIX.4.4 D                  what a NewOrderSingle may contain
 
 `pinfix COMMAND --help` tells everything about a command.";
@@ -62,6 +64,8 @@ enum Command {
     Latency(latency::Arguments),
     #[command(subcommand)]
     Journal(journal::Command),
+    #[command(subcommand)]
+    Schedule(schedule::Command),
     Metrics(metrics::Arguments),
     Top(top::Arguments),
     #[command(subcommand)]
@@ -83,6 +87,7 @@ fn main() -> ExitCode {
         Command::Admin(arguments) => admin::run(arguments),
         Command::Latency(arguments) => latency::run(arguments),
         Command::Journal(command) => journal::run(command),
+        Command::Schedule(command) => schedule::run(command),
         Command::Metrics(arguments) => metrics::run(arguments),
         Command::Top(arguments) => top::run(arguments),
         Command::Config(command) => config::run(command),

@@ -1,8 +1,8 @@
 //! What a user decides about sequence, resend, liveness, rejects and logout, grouped by concern.
 //!
 //! Where the standard and the deployed engines disagree the choice is a setting here. The defaults
-//! are the standard's unless every deployed engine does otherwise; [`Settings::strict_compat`] is the
-//! other end: what the widely deployed engines put on the wire, to the letter.
+//! are the standard's unless every deployed engine does otherwise;
+//! [`Settings::strict_compat`](super::Settings::strict_compat) is the other end: what the widely deployed engines put on the wire, to the letter.
 
 use std::fmt;
 use std::ops::RangeInclusive;
