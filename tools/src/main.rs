@@ -5,6 +5,7 @@
 //! difference or nothing at all, 2 wrong arguments, 130 interrupted.
 
 mod admin;
+mod certify;
 mod config;
 mod dict;
 mod exchange;
@@ -41,6 +42,7 @@ Examples:
   pinfix exchange                             a venue on 127.0.0.1:9878 for anybody
   pinfix latency --connect 127.0.0.1:9878     measure against it, or any other FIX acceptor
   pinfix exchange --admin-socket venue.admin & pinfix admin --socket venue.admin list
+  pinfix certify --target 127.0.0.1:9878 --version FIX.4.4 --sender C --target-comp V --echo
   pinfix exchange --status-page /dev/shm/venue & pinfix top --page /dev/shm/venue
   pinfix metrics --page /dev/shm/venue        the same for Prometheus
   pinfix journal print DIR --from 14:30:02.123 --to 14:30:02.123
@@ -56,6 +58,7 @@ enum Command {
     #[command(subcommand)]
     Dict(dict::Command),
     Exchange(exchange::Arguments),
+    Certify(certify::Arguments),
     Admin(admin::Arguments),
     #[command(disable_version_flag = true)]
     Latency(latency::Arguments),
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Dict(command) => dict::run(command),
         Command::Exchange(arguments) => exchange::run(arguments),
+        Command::Certify(arguments) => certify::run(arguments),
         Command::Admin(arguments) => admin::run(arguments),
         Command::Latency(arguments) => latency::run(arguments),
         Command::Journal(command) => journal::run(command),

@@ -260,6 +260,13 @@ pub(super) fn set(
         "record_inbound" if value == "off" => config.journal.record_inbound = false,
         "retention_bytes" => config.journal.retention.bytes = Some(number()? as u64),
         "unsent_limit" => config.journal.unsent_limit_bytes = number()?,
+        "segment_bytes" => {
+            config.journal.first_segment_bytes = number()?;
+            config.journal.max_segment_bytes = number()?;
+        }
+        // The peer is served by a template; the session that is configured is somebody else's.
+        "template" => settings.id.target_comp_id = value.into(),
+        "sessions_max" => engine.sessions_max = number()?,
         "max_message_bytes" => engine.max_message_bytes = number()?,
         "max_fields" => engine.max_fields = number()?,
         "dictionary" => {
