@@ -892,15 +892,3 @@ fn every_key_that_is_refused_says_what_to_use_instead() {
         }
     }
 }
-
-#[test]
-fn no_name_of_the_table_is_there_twice() {
-    let mut names: Vec<_> = keys::all()
-        .flat_map(|key| key.also.iter().chain([&key.name]))
-        .map(|name| name.to_ascii_lowercase())
-        .collect();
-    let count = names.len();
-    names.sort_unstable();
-    names.dedup();
-    assert_eq!(names.len(), count);
-}
