@@ -60,7 +60,7 @@
 //! lose-journal                 the directory of the journal is gone
 //!
 //! < FIELDS                     the next frame the engine sent: TAG=VALUE, TAG~PART, TAG=* (any), !TAG
-//! frames N | *                 N frames, or some, whatever they are
+//! frames N | *                 the next N frames, or all that were sent, whatever they are
 //! silent [10s]                 nothing was sent or told [and nothing is, nor does the engine connect,
 //!                              while time passes]
 //! ok                           the session is up: a TestRequest in sequence is answered

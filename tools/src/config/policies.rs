@@ -2,9 +2,9 @@
 
 use pinfix::dict::{Checks, Scope};
 use pinfix::session::fix::policy::{
-    BelowExpected, CheckSettings, Garbled, LivenessSettings, LogoutAboveExpected, LogoutSettings,
-    OnSilence, OrigSendingTime, RecoverySettings, RequestEnd, ResendFrom, ResendSettings, Texts,
-    WordingSettings,
+    BelowExpected, CheckSettings, DuringReplay, Garbled, LivenessSettings, LogoutAboveExpected,
+    LogoutSettings, OnSilence, OrigSendingTime, RecoverySettings, RequestEnd, ResendFrom,
+    ResendSettings, Texts, WordingSettings,
 };
 use pinfix::session::fix::{
     BeyondRate, Code, Environment, Flood, HeartbeatChoice, HeartbeatTerms, InboundRate, LogonSettings,
@@ -94,6 +94,7 @@ table! {
         same_request_max: u32 = same_request_max,
         below_expected: Word<BelowExpected> = below_expected,
         application_poss_dup: bool = application_poss_dup,
+        new_messages: Word<DuringReplay> = new_messages,
     }
 }
 
@@ -304,6 +305,7 @@ named! {
     RequestEnd {
         "open_at_first" = RequestEnd::OpenAtFirst, "open" = RequestEnd::Open, "closed" = RequestEnd::Closed,
     }
+    DuringReplay { "interleave" = DuringReplay::Interleave, "wait" = DuringReplay::Wait }
     ResendFrom { "journal" = ResendFrom::Journal, "nothing" = ResendFrom::Nothing }
     BelowExpected { "accept" = BelowExpected::Accept, "refuse" = BelowExpected::Refuse }
     OnSilence { "logout" = OnSilence::Logout, "close" = OnSilence::Close, "stay" = OnSilence::Stay }
