@@ -93,7 +93,12 @@ fn action_fits(
                 may_send(scenario, terms)
             }
         }
-        Action::Connect(None) | Action::Raw(_) | Action::RawMany(..) | Action::Number(_) => Ok(()),
+        Action::Connect(None) | Action::RawMany(..) | Action::Number(_) => Ok(()),
+        // Its answer could not be told from what is expected.
+        Action::Raw(raw) if kinds_in(raw).any(|kind| !SESSION_LEVEL.contains(&kind)) => {
+            Err("what the target's application does is not known")
+        }
+        Action::Raw(_) => Ok(()),
         Action::Logon(_) if terms.reset == Reset::Target => {
             Err("needs numbers that outlive a connection")
         }
@@ -126,6 +131,12 @@ fn action_fits(
         Action::Operator { .. } | Action::Callback(_) => Err("the target's operator would have to act"),
         _ => Err("cannot be done from outside"),
     }
+}
+
+/// The MsgTypes(35) in raw bytes.
+fn kinds_in(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
+    raw.split(|byte| *byte == 1)
+        .filter_map(|field| field.strip_prefix(b"35="))
 }
 
 /// The target sends what it is sent first. That costs a number of ours, which must not matter.
