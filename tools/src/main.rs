@@ -42,7 +42,7 @@ Examples:
   pinfix exchange                             a venue on 127.0.0.1:9878 for anybody
   pinfix latency --connect 127.0.0.1:9878     measure against it, or any other FIX acceptor
   pinfix exchange --admin-socket venue.admin & pinfix admin --socket venue.admin list
-  pinfix certify --target 127.0.0.1:9878 --version FIX.4.4 --sender C --target-comp V --echo
+  pinfix certify --target 127.0.0.1:9878 --version FIX.4.4 --sender C --target-comp V
   pinfix exchange --status-page /dev/shm/venue & pinfix top --page /dev/shm/venue
   pinfix metrics --page /dev/shm/venue        the same for Prometheus
   pinfix journal print DIR --from 14:30:02.123 --to 14:30:02.123

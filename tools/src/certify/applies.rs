@@ -11,9 +11,6 @@ use pinfix::time::Utc;
 use super::script::{Action, Expectation, Field, Scenario, Start, Step, What};
 use super::{Reset, Terms};
 
-/// Application messages that an acceptor with `--echo` sends back.
-pub const ECHOED: [&[u8]; 3] = [b"D", b"d", b"C"];
-
 /// Session-level messages.
 const SESSION_LEVEL: [&[u8]; 7] = [b"0", b"1", b"2", b"3", b"4", b"5", b"A"];
 
@@ -41,7 +38,7 @@ pub fn check(scenario: &Scenario, rules: &Rules, terms: &Terms) -> Result<(), St
     let mut fresh = true;
     for line in &scenario.lines {
         let why = match &line.step {
-            Step::Do { action, .. } => action_fits(action, scenario, terms, &mut fresh),
+            Step::Do { action, .. } => action_fits(action, terms, &mut fresh),
             Step::Expect(Expectation::Dialled(_)) => Err("is about an initiator"),
             Step::Expect(_) => Ok(()),
         };
@@ -69,12 +66,7 @@ pub fn check(scenario: &Scenario, rules: &Rules, terms: &Terms) -> Result<(), St
     }
 }
 
-fn action_fits(
-    action: &Action,
-    scenario: &Scenario,
-    terms: &Terms,
-    fresh: &mut bool,
-) -> Result<(), &'static str> {
+fn action_fits(action: &Action, terms: &Terms, fresh: &mut bool) -> Result<(), &'static str> {
     match action {
         Action::Given {
             start,
@@ -90,7 +82,7 @@ fn action_fits(
             } else if *next_out == 2 {
                 Ok(())
             } else {
-                may_send(scenario, terms)
+                Err("the target's application would have to send")
             }
         }
         Action::Connect(None) | Action::RawMany(..) | Action::Number(_) => Ok(()),
@@ -114,16 +106,13 @@ fn action_fits(
                 && !(at_one && value(fields, "141").is_none())
             {
                 Err("needs numbers at 1 without ResetSeqNumFlag(141)")
-            } else if SESSION_LEVEL.contains(&kind) || (terms.echo && ECHOED.contains(&kind)) {
+            } else if SESSION_LEVEL.contains(&kind) {
                 Ok(())
-            } else if ECHOED.contains(&kind) {
-                Err("what the target's application does is not known")
             } else {
-                Err("needs a target whose application takes this type")
+                Err("what the target's application does is not known")
             }
         }
         Action::On(_) | Action::Finish | Action::Close | Action::Sever | Action::Wait(_) => Ok(()),
-        Action::Send(kind, _) if ECHOED.contains(&kind.as_slice()) => may_send(scenario, terms),
         Action::Send(..) | Action::SendMany(..) => Err("the target's application would have to send"),
         Action::Verdict(_) | Action::Admission(_) => {
             Err("the target's application would have to be told what to say")
@@ -137,29 +126,6 @@ fn action_fits(
 fn kinds_in(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
     raw.split(|byte| *byte == 1)
         .filter_map(|field| field.strip_prefix(b"35="))
-}
-
-/// The target sends what it is sent first. That costs a number of ours, which must not matter.
-fn may_send(scenario: &Scenario, terms: &Terms) -> Result<(), &'static str> {
-    if !terms.echo {
-        return Err("the target's application would have to send");
-    }
-    let counts = |step: &Step| match step {
-        Step::Do { action, .. } => match action {
-            Action::Frame(fields) | Action::Repeat { fields, .. } => value(fields, "34").is_some(),
-            Action::Number(_) | Action::Raw(_) => true,
-            _ => false,
-        },
-        Step::Expect(Expectation::Frame(fields)) => {
-            value(fields, "45").is_some() || value(fields, "369").is_some()
-        }
-        Step::Expect(_) => false,
-    };
-    if scenario.lines.iter().any(|line| counts(&line.step)) {
-        Err("the target's application would have to send without being sent to")
-    } else {
-        Ok(())
-    }
 }
 
 /// The value of a field that a line gives.

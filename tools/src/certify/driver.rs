@@ -64,10 +64,6 @@ struct Driver<'a> {
     ask_reset: bool,
     /// It did, which the scenario does not know of.
     asked_reset: bool,
-    /// The target sent messages that the scenario does not know of, so its numbers are others.
-    numbers_differ: bool,
-    /// ClOrdID(11) of orders whose echo no line expects.
-    sent_for_echo: Vec<Vec<u8>>,
     probes: u32,
     pending: Vec<u8>,
     differs: Vec<String>,
@@ -93,8 +89,6 @@ pub fn run(scenario: &Scenario, rules: &'static Rules, terms: &Terms) -> Outcome
         scale,
         ask_reset: terms.reset == Reset::Logon,
         asked_reset: false,
-        numbers_differ: false,
-        sent_for_echo: Vec::new(),
         probes: 0,
         pending: Vec::new(),
         differs: Vec::new(),
@@ -202,12 +196,10 @@ impl Driver<'_> {
             }
             Action::Logon(fields) => self.log_on(fields)?,
             Action::Frame(fields) => {
-                self.remember_echo(fields);
                 self.send(fields)?;
             }
             Action::Repeat { times, fields } => {
                 for _ in 0..*times {
-                    self.remember_echo(fields);
                     self.send(fields)?;
                 }
             }
@@ -218,11 +210,6 @@ impl Driver<'_> {
             }
             Action::RawMany(times, raw) => {
                 self.put(&raw.repeat(*times as usize));
-            }
-            Action::Send(kind, fields) => {
-                let mut all = vec![is("35", kind)];
-                all.extend_from_slice(fields);
-                self.send(&all)?;
             }
             Action::Number(number) => self.number = *number,
             Action::On(number) => self.current = number - 1,
@@ -252,12 +239,6 @@ impl Driver<'_> {
             Start::Down | Start::Up => {}
         }
         self.log_on(&[])?;
-        for number in 2..next_out {
-            let id = format!("G{number}");
-            self.send(&[is("35", b"D"), is("11", id.as_bytes())])?;
-            self.flush()?;
-            self.expect_frame(&[is("35", b"D"), is("11", id.as_bytes())], false)?;
-        }
         while self.number < next_in {
             self.send(&[])?;
             self.flush()?;
@@ -336,13 +317,6 @@ impl Driver<'_> {
         };
         self.put(&bytes);
         Ok(())
-    }
-
-    /// An order that a line sends is answered by the target's application, which no line expects.
-    fn remember_echo(&mut self, fields: &[Field]) {
-        if let (Some(b"D"), Some(id)) = (value(fields, "35"), value(fields, "11")) {
-            self.sent_for_echo.push(id.to_vec());
-        }
     }
 
     fn filling(&self) -> Filling<'_> {
@@ -435,7 +409,7 @@ impl Driver<'_> {
                     None => Err("nothing was sent".into()),
                 };
             };
-            match leniency::judge(fields, &frame, self.numbers_differ, ends) {
+            match leniency::judge(fields, &frame, ends) {
                 Judgement::Same => return Ok(()),
                 Judgement::Differs(note) => {
                     self.differ(note);
@@ -560,9 +534,7 @@ impl Driver<'_> {
                 Ok(None) => break,
                 Ok(Some(frame)) => {
                     self.note(&format!("< {}", shortened(&frame.bytes)));
-                    if !self.is_echo(&frame) {
-                        self.connections[at].frames.push_back(frame);
-                    }
+                    self.connections[at].frames.push_back(frame);
                 }
                 Err(why) => {
                     self.note(&format!("< unsound, {why}: {}", shortened(&bytes)));
@@ -575,22 +547,6 @@ impl Driver<'_> {
             }
         }
         self.connections[at].bytes = bytes;
-    }
-
-    /// What the target's application sends back because it echoes, and no line knows of.
-    fn is_echo(&mut self, frame: &Received) -> bool {
-        let is_ours = self
-            .sent_for_echo
-            .iter()
-            .position(|id| frame.get(11) == Some(id));
-        match is_ours {
-            Some(at) if frame.get(35) == Some(b"D") && frame.get(43).is_none() => {
-                self.sent_for_echo.swap_remove(at);
-                self.numbers_differ = true;
-                true
-            }
-            _ => false,
-        }
     }
 
     // The rest.

@@ -59,10 +59,6 @@ pub struct Arguments {
     #[arg(long, value_name = "ID")]
     filter: Option<String>,
 
-    /// The target sends D, d and C back, as `pinfix exchange --echo` does
-    #[arg(long)]
-    echo: bool,
-
     /// How numbers come to be 1 before each scenario
     #[arg(long, value_enum, default_value_t = Reset::Logon)]
     reset: Reset,
@@ -90,8 +86,8 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  pinfix exchange --echo &
-  pinfix certify --target 127.0.0.1:9878 --version FIX.4.4 --sender C --target-comp V --echo
+  pinfix exchange &
+  pinfix certify --target 127.0.0.1:9878 --version FIX.4.4 --sender C --target-comp V
   pinfix certify --target 127.0.0.1:9878 --version FIX.4.4 --sender C --target-comp V --filter 8- -v";
 
 /// How numbers come to be 1 before each scenario.
@@ -109,7 +105,6 @@ struct Terms {
     sender: String,
     target_comp: String,
     reset: Reset,
-    echo: bool,
     settings: Vec<String>,
     scale: f64,
 }
@@ -157,7 +152,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         sender: arguments.sender,
         target_comp: arguments.target_comp,
         reset: arguments.reset,
-        echo: arguments.echo,
         settings: arguments.has,
         scale: arguments.scale,
     };
