@@ -199,6 +199,12 @@ impl Desk {
                     session.delivered(now, message, verdict, journal)
                 }
                 (Step::Reset(cause), _) => {
+                    for pending in &mut self.slots[slot].pending {
+                        if matches!(pending.goal, Goal::Answered(_)) {
+                            let outcome = Outcome::Refused("the numbers were reset before the answer");
+                            pending.goal = Goal::Ended(outcome);
+                        }
+                    }
                     let _: Flushed = self.flush(now, slot);
                     app.on_event(&Event::Reset { session, cause });
                     Step::Done
@@ -330,8 +336,13 @@ impl Desk {
         let entry = &mut self.slots[slot];
         // Noted now: it may connect again before commands are answered.
         for pending in &mut entry.pending {
-            if pending.goal == Goal::Closed {
-                pending.goal = Goal::Ended(Outcome::Done);
+            match pending.goal {
+                Goal::Closed => pending.goal = Goal::Ended(Outcome::Done),
+                Goal::Answered(_) => {
+                    let outcome = Outcome::Refused("the connection ended before the answer");
+                    pending.goal = Goal::Ended(outcome);
+                }
+                _ => {}
             }
         }
         self.touch(slot);
@@ -543,6 +554,7 @@ impl Desk {
 
     /// Answers the commands of a session that have come to their end.
     fn complete(&mut self, now: Now, slot: usize) {
+        self.rotate_if_wanted(slot);
         let mut at = 0;
         while let Some(pending) = self.slots[slot].pending.get(at).copied() {
             match self.slots[slot].outcome_of(&pending, now) {
@@ -551,6 +563,19 @@ impl Desk {
                     self.receivers[pending.controller].complete(pending.ticket, outcome);
                 }
                 None => at += 1,
+            }
+        }
+    }
+
+    /// Goes on with a rotation of the journal that waited for the next segment.
+    fn rotate_if_wanted(&mut self, slot: usize) {
+        let Slot {
+            journal, pending, ..
+        } = &mut self.slots[slot];
+        let wanted = |pending: &Pending| pending.goal == Goal::Rotated;
+        if pending.iter().any(wanted) && journal.rotate() {
+            for pending in pending.iter_mut().filter(|pending| wanted(pending)) {
+                pending.goal = Goal::Ended(Outcome::Done);
             }
         }
     }
@@ -657,6 +682,63 @@ impl Desk {
                         Ok(Goal::Reset)
                     }
                     Err(refusal) => Err(refused(refusal)),
+                }
+            }
+            Operation::SetNextOut(next) => {
+                let entry = &mut self.slots[slot];
+                let set = entry.session.set_next_out(now, next, &mut entry.journal);
+                Err(set.map_or_else(refused, |()| Outcome::Done))
+            }
+            Operation::SetNextIn(next) => {
+                let entry = &mut self.slots[slot];
+                let set = match entry.connection {
+                    Connection::None | Connection::RetryAt(_) => {
+                        entry.session.set_next_in(now, next, &mut entry.journal)
+                    }
+                    _ => Err(Refusal::Connected),
+                };
+                Err(set.map_or_else(refused, |()| Outcome::Done))
+            }
+            Operation::SequenceReset(next) => {
+                let entry = &mut self.slots[slot];
+                match entry.session.sequence_reset(now, next, &mut entry.journal) {
+                    Ok(Step::Done) => {
+                        self.follow(now, slot, Step::Done, None, app);
+                        Err(Outcome::Done)
+                    }
+                    Ok(step) => {
+                        self.follow(now, slot, step, None, app);
+                        Err(Outcome::Refused("there is no room in the journal"))
+                    }
+                    Err(refusal) => Err(refused(refusal)),
+                }
+            }
+            Operation::TestRequest => {
+                let entry = &mut self.slots[slot];
+                match entry.session.test_request(now, &mut entry.journal) {
+                    Ok(probe) => {
+                        self.follow(now, slot, Step::Done, None, app);
+                        Ok(Goal::Answered(probe))
+                    }
+                    Err(refusal) => Err(refused(refusal)),
+                }
+            }
+            Operation::ResendRequest { begin, end } => {
+                let entry = &mut self.slots[slot];
+                match entry.session.ask_again(now, begin, end, &mut entry.journal) {
+                    Ok(()) => {
+                        self.follow(now, slot, Step::Done, None, app);
+                        Err(Outcome::Done)
+                    }
+                    Err(refusal) => Err(refused(refusal)),
+                }
+            }
+            Operation::RotateJournal => {
+                let entry = &mut self.slots[slot];
+                if entry.journal.rotate() {
+                    Err(Outcome::Done)
+                } else {
+                    Ok(Goal::Rotated)
                 }
             }
             Operation::ResetNumbers => {
@@ -877,12 +959,22 @@ impl<A: Application + ?Sized> ResendJudge for Judge<'_, A> {
 
 /// The outcome of a command that a session refused.
 fn refused(refusal: Refusal) -> Outcome {
+    if refusal == Refusal::NumberUnchanged {
+        return Outcome::NoOp("the number is that already");
+    }
     Outcome::Refused(match refusal {
         Refusal::NotLoggedOn => "the session is not logged on",
         Refusal::LoggingOut => "the session is logging out",
         Refusal::NothingToDecide => "no Logon waits for this decision",
         Refusal::Resetting => "a reset in session is under way",
         Refusal::NoResetSeqNumFlag => "the version has no ResetSeqNumFlag(141)",
+        Refusal::BetweenStates => "a logon is under way",
+        Refusal::NumberOutOfRange => "a number is from 1 to 4294967295",
+        Refusal::NumberLowered => {
+            "a number is never lowered within a series, it would be used twice: reset the numbers"
+        }
+        Refusal::AlreadyAsked => "what is missing is being asked for already",
+        Refusal::RangeReversed => "the range ends before it begins",
         Refusal::Connected => "the session has a connection: log it out, or reset in session",
         _ => "there is no room in the journal",
     })

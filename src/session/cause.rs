@@ -112,13 +112,14 @@ mod tests {
             Cause::Disconnected,
             Cause::NoRoom(Full::Unsent),
             Cause::EngineStopped,
+            Cause::OutOfSchedule,
         ] {
             let meaning = Cause::meaning_of(cause.code()).unwrap();
             assert!(cause.to_string().starts_with(meaning), "{cause}: {meaning}");
         }
         let fault = Cause::Fault(Fault::Silence);
         assert_eq!(Cause::meaning_of(fault.code()), Some("Silence"));
-        for code in [0, 10, 99, 9_999] {
+        for code in [0, 11, 99, 9_999] {
             assert_eq!(Cause::meaning_of(code), None);
         }
     }
