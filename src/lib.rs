@@ -1,19 +1,20 @@
-//! A FIX engine for processes that sit next to an exchange: one pinned core, one busy-polled loop, many
-//! sessions. It speaks FIX.4.2, FIX.4.4 and FIX.5.0SP2 over FIXT.1.1, as initiator and as acceptor, and
-//! keeps every message in a memory-mapped journal that is also its send buffer.
+//! A FIX engine in Rust for processes that sit next to an exchange: one pinned core, one busy-polled loop,
+//! many sessions. It speaks FIX.4.0 to FIX.4.4, and FIX.5.0, SP1 and SP2 over FIXT.1.1, as initiator and as
+//! acceptor, and keeps every message in a memory-mapped journal that is also its send buffer.
 //!
 //! # The layers
 //!
 //! ```text
-//!   engine                                   I/O, clock, application
+//!   engine                                   I/O, clock, application, settings files
 //!   journal   wheel   admin   counters       mapped log, timers, command ring, status page
-//!   session::fix                             sans-IO protocol machine
+//!   session::fix   session::schedule         sans-IO protocol machine; when it may be logged on
+//!   dict                                     what messages may contain
 //!   wire::fix                                pure functions over bytes
 //!   time                                     nanoseconds as values
 //! ```
 //!
-//! Imports point downward only; `tests/layering.rs` checks it. What a lower layer needs of an upper one
-//! it declares as a trait: [`session::Outbox`] is implemented by [`journal::Journal`],
+//! Imports point downward only; `tests/house/layering.rs` checks it. What a lower layer needs of an upper
+//! one it declares as a trait: [`session::Outbox`] is implemented by [`journal::Journal`],
 //! [`engine::net::Network`] by [`engine::OsNetwork`] and by simulations.
 //!
 //! # Three walks

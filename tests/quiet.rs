@@ -14,12 +14,13 @@ use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pinfix::admin::Outcome;
+use pinfix::dict::{Dictionaries, Dictionary, WriteGroups as _, builtin};
 use pinfix::engine::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
 use pinfix::engine::{
     Application, Clock, Controller, Engine, EngineConfig, Event, Inbound, OsNetwork, Outbound,
@@ -27,10 +28,15 @@ use pinfix::engine::{
 };
 use pinfix::journal::{JournalConfig, Keeper, Retention};
 use pinfix::session::fix::rules::FIX44;
-use pinfix::session::fix::{BeyondRate, OutboundRate, Rate, Sent, Tally, Verdict, WhileDown};
+use pinfix::session::fix::{
+    BeyondRate, OutboundRate, Rate, Sent, Tally, Validation, Verdict, WhileDown,
+};
+use pinfix::session::schedule::{ClockTime, Day, Schedule};
 use pinfix::session::{Cause, Refusal, Text};
 use pinfix::time::Now;
-use pinfix::wire::fix::{msg_type, tag};
+use pinfix::wire::fix::{ApplVersion, msg_type, tag};
+
+const NO_PARTY_IDS: u32 = 453;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -143,6 +149,8 @@ impl Network for Lossy {
 struct Side {
     replies: bool,
     received: u64,
+    /// Entries of groups that were read.
+    parties: usize,
     answered: u64,
     logons: u64,
     logouts: u64,
@@ -175,6 +183,10 @@ impl Application for Side {
     fn on_message(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict {
         assert_eq!(inbound.message.uint(tag::CL_ORD_ID), Ok(self.received + 1));
         self.received += 1;
+        self.parties += inbound
+            .groups(NO_PARTY_IDS)
+            .filter(|party| party.get(448).is_some())
+            .count();
         self.answer(inbound.session, out);
         Verdict::Accept
     }
@@ -210,7 +222,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(name: &str, journal: &JournalConfig) -> Self {
+    fn new(name: &str, journal: &JournalConfig, judged_by: Validation) -> Self {
         let directory =
             std::env::temp_dir().join(format!("pinfix-quiet-{}-{name}", std::process::id()));
         let mut clock = Clock::new();
@@ -226,6 +238,7 @@ impl Pair {
             let app = Side {
                 replies,
                 received: 0,
+                parties: 0,
                 answered: 0,
                 logons: 0,
                 logouts: 0,
@@ -236,6 +249,7 @@ impl Pair {
         let address = engine.listen("127.0.0.1:0".parse().unwrap(), None).unwrap();
         let mut config = SessionConfig::acceptor(&FIX44, "VENUE", "CLIENT");
         config.journal = journal.clone();
+        config.settings.validation = judged_by;
         let config = config.journal_below(&directory);
         let (session, _) = engine.add_session(config, now).unwrap();
         let venue = End {
@@ -269,7 +283,12 @@ impl Pair {
 
     /// Logged on, with some messages exchanged.
     fn warm(name: &str, journal: &JournalConfig) -> Self {
-        let mut pair = Self::new(name, journal);
+        Self::warm_judged(name, journal, Validation::default())
+    }
+
+    /// The same, with a venue that judges what it receives.
+    fn warm_judged(name: &str, journal: &JournalConfig, judged_by: Validation) -> Self {
+        let mut pair = Self::new(name, journal, judged_by);
         pair.until_logged_on(1);
         pair.trade(200);
         pair.quiesce();
@@ -341,6 +360,10 @@ impl Pair {
     fn order(&mut self) -> bool {
         let now = self.now();
         let id = self.sent + 1;
+        let layout = builtin::fix44()
+            .message(msg_type::NEW_ORDER_SINGLE)
+            .unwrap()
+            .body();
         let End {
             engine, session, ..
         } = &mut self.client;
@@ -353,11 +376,15 @@ impl Pair {
                         .str(tag::SYMBOL, "ESZ6")
                         .char(tag::SIDE, b'1')
                         .uint(tag::ORDER_QTY, 5)
+                        .char(tag::ORD_TYPE, b'1')
                         .utc(
                             tag::TRANSACT_TIME,
                             now.utc,
                             pinfix::time::TimestampPrecision::Millis,
-                        );
+                        )
+                        .groups(layout, NO_PARTY_IDS, ["TRADER", "DESK"], |entry, party| {
+                            entry.uint(452, 12).char(447, b'D').str(448, party);
+                        });
                 })
         });
         match sent {
@@ -441,6 +468,43 @@ fn receive_callback_and_send() {
     pair.trade(10_000);
     assert_eq!(pair.venue.app.received, 10_200);
     pair.assert_quiet("10,000 orders there, 10,000 reports back");
+}
+
+#[test]
+fn validation_by_a_dictionary_and_groups() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/dict/tables/FIX.4.4.dict");
+    let loaded = Dictionary::load(&file).unwrap();
+    let judged_by = Validation::full(Dictionaries::single(ApplVersion::Fix44, loaded));
+    let mut pair = Pair::warm_judged("validation", &one_segment(), judged_by);
+    // Both ways of a message: taken, and rejected.
+    let rejected = |pair: &mut Pair, count: u64| {
+        let before = pair.venue.tally().rejects_out;
+        for _ in 0..count {
+            let now = pair.now();
+            let End {
+                engine, session, ..
+            } = &mut pair.client;
+            let sent = armed(|| {
+                engine
+                    .outbound(now)
+                    .send(*session, msg_type::NEW_ORDER_SINGLE, |order| {
+                        order.str(tag::CL_ORD_ID, "bad").char(tag::SIDE, b'?');
+                    })
+            });
+            sent.unwrap();
+        }
+        pair.until("the rejects", |pair| {
+            pair.venue.tally().rejects_out == before + count
+        });
+    };
+    rejected(&mut pair, 10);
+    pair.quiesce();
+    let parties = pair.venue.app.parties;
+    pair.measure();
+    pair.trade(2000);
+    rejected(&mut pair, 100);
+    assert_eq!(pair.venue.app.parties - parties, 4000);
+    pair.assert_quiet("2,000 orders judged, their groups written and read, 100 rejected");
 }
 
 #[test]
@@ -597,7 +661,7 @@ fn a_session_that_reconnects() {
 
 #[test]
 fn commands_from_another_thread() {
-    let mut pair = Pair::new("commands", &one_segment());
+    let mut pair = Pair::new("commands", &one_segment(), Validation::default());
     let controllers = [
         pair.client.engine.controller(),
         pair.venue.engine.controller(),
@@ -654,6 +718,8 @@ struct Total {
     received: u64,
     logons: u64,
     connects_failed: u64,
+    edges: u64,
+    resets: u64,
 }
 
 impl Application for Total {
@@ -667,7 +733,12 @@ impl Application for Total {
     }
 
     fn on_event(&mut self, event: &Event<'_>) {
-        self.connects_failed += u64::from(matches!(event, Event::ConnectFailed { .. }));
+        match event {
+            Event::ConnectFailed { .. } => self.connects_failed += 1,
+            Event::ScheduleOpened { .. } | Event::ScheduleClosed { .. } => self.edges += 1,
+            Event::Reset { .. } => self.resets += 1,
+            _ => {}
+        }
     }
 }
 
@@ -887,6 +958,57 @@ fn sessions_that_come_and_go() {
         ALLOCATIONS.get(),
         FREES.get()
     );
+    assert_eq!(
+        (ALLOCATIONS.get(), FREES.get()),
+        (0, 0),
+        "{}",
+        FIRST.take().unwrap_or_default()
+    );
+}
+
+#[test]
+fn edges_of_schedules() {
+    const SESSIONS: u64 = 48;
+    let mut clock = Clock::new();
+    let mut engine = Engine::new(EngineConfig::default()).unwrap();
+    let mut app = Total::default();
+    let zones = [
+        "America/New_York",
+        "Europe/London",
+        "Asia/Tokyo",
+        "Australia/Lord_Howe",
+    ];
+    let mut now = clock.now();
+    for number in 0..SESSIONS {
+        let name = format!("CLIENT{number}");
+        let zone = zones[number as usize % zones.len()].parse().unwrap();
+        let at = |text: &str| ClockTime::parse(text, &zone).unwrap();
+        let mut config = SessionConfig::acceptor(&FIX44, "VENUE", &name);
+        config.schedule = match number % 3 {
+            0 => Schedule::daily(at("08:00:00"), at("17:00:00 UTC")),
+            1 => Schedule::daily_on("mon,fri".parse().unwrap(), at("02:30:00"), at("02:30:00")),
+            _ => Schedule::weekly(Day::Sunday, at("18:00:00"), Day::Friday, at("17:00:00")),
+        };
+        config.schedule.resets = vec![at("05:00:00")];
+        config.schedule.holidays = vec!["2026-12-25".parse().unwrap()];
+        engine.add_session(config, now).unwrap();
+    }
+    engine.poll(now, &mut app);
+    // A year in steps of 20 minutes, over every edge and every change of clocks. Meanwhile the wall
+    // clock is set twice a day.
+    for step in 0..366 * 72 {
+        now.mono = now.mono + Duration::from_mins(20);
+        now.utc = now.utc + Duration::from_mins(if step % 36 == 0 { 23 } else { 20 });
+        armed(|| engine.poll(now, &mut app));
+    }
+    println!(
+        "{} edges of schedules: {} allocations, {} frees",
+        app.edges,
+        ALLOCATIONS.get(),
+        FREES.get()
+    );
+    assert!(app.edges > SESSIONS * 100, "the schedules were kept");
+    assert!(app.resets > SESSIONS * 50, "numbers started anew");
     assert_eq!(
         (ALLOCATIONS.get(), FREES.get()),
         (0, 0),

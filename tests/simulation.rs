@@ -561,12 +561,14 @@ struct Hostile {
 }
 
 impl Hostile {
-    fn filling(&self) -> Filling {
+    fn filling(&self) -> Filling<'_> {
         Filling {
             rules: self.rules,
             now: self.now.utc,
             number: self.number,
             heartbeat_s: 30,
+            sender: PEER,
+            target: ENGINE,
         }
     }
 

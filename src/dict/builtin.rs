@@ -1,7 +1,7 @@
 //! The nine dictionaries that come with the library: FIX.4.0 to FIX.5.0 SP2, and FIXT.1.1.
 //!
-//! Each is text in the form of `super::text`, read when it is first asked for and kept. Ask for those
-//! you need before a session starts: reading the largest takes milliseconds.
+//! Each is text in the form that [`Dictionary::from_text`] reads, read when it is first asked for and
+//! kept. Ask for those you need before a session starts: reading the largest takes milliseconds.
 
 use std::sync::LazyLock;
 

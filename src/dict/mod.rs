@@ -50,7 +50,32 @@ impl Dictionary {
             .map_err(|problem| problem.in_file(file))
     }
 
-    /// Reads the project's own form, that of the built-in dictionaries.
+    /// Reads the project's own form, that of the built-in dictionaries: `pinfix dict compile` writes it
+    /// from XML.
+    ///
+    /// ```
+    /// let text = "\
+    /// dictionary FIX.4.4
+    /// field 11 ClOrdID STRING
+    /// field 54 Side CHAR
+    ///  1 BUY
+    ///  2 SELL
+    /// field 448 PartyID STRING
+    /// field 453 NoPartyIDs NUMINGROUP
+    /// component Parties
+    ///  NoPartyIDs {
+    ///   PartyID!
+    ///  }
+    /// message D NewOrderSingle
+    ///  ClOrdID!
+    ///  Side!
+    ///  @Parties
+    /// ";
+    /// let dictionary = pinfix::dict::Dictionary::from_text("my.dict", text)?;
+    /// let order = dictionary.message(b"D").expect("it is defined").body();
+    /// assert!(order.has(54) && order.group(453).is_some_and(|entry| entry.has(448)));
+    /// # Ok::<(), pinfix::dict::DictionaryError>(())
+    /// ```
     ///
     /// # Errors
     /// The first thing that is wrong, with its line and what would be right.

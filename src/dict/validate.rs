@@ -443,8 +443,13 @@ impl<'m, 'd> Walk<'_, 'm, 'd> {
         if value.is_empty() {
             return self.checks.empty_values.then_some(InvalidKind::Empty);
         }
-        // Half of all fields are text, which needs no look.
-        if slot.of_type != FieldType::String && !slot.of_type.takes(value) {
+        // Most fields are one of these two.
+        let is_spelled_right = match slot.of_type {
+            FieldType::String => true,
+            FieldType::Char => value.len() == 1,
+            other => other.takes(value),
+        };
+        if !is_spelled_right {
             return Some(InvalidKind::Format);
         }
         if slot.listed && self.checks.listed_values && !is_listed(dictionary, slot, value) {

@@ -57,7 +57,7 @@ fn at_place(
     let name = config.settings.id.to_string();
     config.journal.identity.clone_from(&name);
     let hours = Hours::of(&config.schedule, config.calendar()?, now);
-    config.journal.queue_max_messages = config.settings.sending.queue_max();
+    config.journal.queue_max_messages = config.settings.sending.queue_max(&config.settings.resend);
     let route = match config.settings.role {
         Role::Initiator => {
             let found = resolver::look_up(&config.connect);

@@ -139,6 +139,41 @@ pub enum Event<'a> {
     },
 }
 
+impl Event<'_> {
+    /// The name of every event.
+    pub const NAMES: [&'static str; 11] = [
+        "ConnectFailed",
+        "TurnedAway",
+        "LogonFailed",
+        "Reset",
+        "MessagesLost",
+        "ScheduleOpened",
+        "ScheduleClosed",
+        "Unreadable",
+        "SessionAdded",
+        "SessionRemoved",
+        "SessionNotAdded",
+    ];
+
+    /// The name of this event, one of [`Event::NAMES`].
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ConnectFailed { .. } => "ConnectFailed",
+            Self::TurnedAway { .. } => "TurnedAway",
+            Self::LogonFailed { .. } => "LogonFailed",
+            Self::Reset { .. } => "Reset",
+            Self::MessagesLost { .. } => "MessagesLost",
+            Self::ScheduleOpened { .. } => "ScheduleOpened",
+            Self::ScheduleClosed { .. } => "ScheduleClosed",
+            Self::Unreadable { .. } => "Unreadable",
+            Self::SessionAdded { .. } => "SessionAdded",
+            Self::SessionRemoved { .. } => "SessionRemoved",
+            Self::SessionNotAdded { .. } => "SessionNotAdded",
+        }
+    }
+}
+
 /// The application.
 ///
 /// Every callback runs on the engine's thread and should return in less time than a heartbeat.

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::SessionHandle;
-use super::application::{Application, Event, Inbound, Resend};
+use super::application::{Application, Event, Inbound};
 use super::clock::Ticker;
 use super::hours::Wall;
+use super::judge::Judge;
 use super::leave::Exit;
 use super::net::{LinkId, Network};
 use super::outbound::Outbound;
@@ -22,7 +23,7 @@ use super::slot::{Connection, Goal, Pending, Slot, number};
 use crate::admin::{Command, CommandReceiver, HoldOrder, Operation, Order, Outcome, Ticket};
 use crate::counters::{Stage, StatusPage};
 use crate::journal::Handover;
-use crate::session::fix::{Origin, Phase, Replayed, ResendJudge, Role, Step};
+use crate::session::fix::{Origin, Phase, Replayed, Role, Step};
 use crate::session::{Cause, Fault, Full, Hold, Refusal, ResetCause, Text};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
@@ -937,23 +938,6 @@ impl Desk {
     /// Whether a session may be used by this name.
     pub(super) fn slot(&self, session: SessionHandle) -> Option<&Slot> {
         self.slots.get(self.slots.number_of(session)?)
-    }
-}
-
-/// Asks and tells the application about the messages of a resend.
-struct Judge<'a, A: ?Sized> {
-    session: SessionHandle,
-    app: &'a mut A,
-}
-
-impl<A: Application + ?Sized> ResendJudge for Judge<'_, A> {
-    fn is_wanted(&mut self, original: &Message<'_>) -> bool {
-        self.app.on_resend(self.session, original) == Resend::Send
-    }
-
-    fn unreadable(&mut self, seq: u64) {
-        let session = self.session;
-        self.app.on_event(&Event::Unreadable { session, seq });
     }
 }
 

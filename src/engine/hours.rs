@@ -154,7 +154,7 @@ impl Slot {
     /// Puts both numbers at 1 if they are those of another interval and nothing is under way with
     /// them. Answers whether it did. If there is no room to record it, they stay what they are.
     fn begin_series(&mut self, now: Now) -> bool {
-        let idle = self.session.phase() == Phase::Down
+        let idle = matches!(self.session.phase(), Phase::Down | Phase::Admitting)
             && !matches!(self.connection, Connection::Draining { .. });
         idle && self.has_old_numbers(now)
             && self

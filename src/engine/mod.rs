@@ -12,6 +12,7 @@ mod control;
 mod cycle;
 mod desk;
 mod hours;
+mod judge;
 mod leave;
 mod link;
 pub mod net;

@@ -36,6 +36,39 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The name of every cause.
+    pub const NAMES: [&'static str; 11] = [
+        "LogoutConfirmed",
+        "PeerLogout",
+        "LogonRefused",
+        "LogonDenied",
+        "Fault",
+        "ConnectionLost",
+        "ConnectFailed",
+        "Disconnected",
+        "NoRoom",
+        "EngineStopped",
+        "OutOfSchedule",
+    ];
+
+    /// The name of this cause, one of [`Cause::NAMES`].
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::LogoutConfirmed => "LogoutConfirmed",
+            Self::PeerLogout(_) => "PeerLogout",
+            Self::LogonRefused(_) => "LogonRefused",
+            Self::LogonDenied(_) => "LogonDenied",
+            Self::Fault(_) => "Fault",
+            Self::ConnectionLost => "ConnectionLost",
+            Self::ConnectFailed(_) => "ConnectFailed",
+            Self::Disconnected => "Disconnected",
+            Self::NoRoom(_) => "NoRoom",
+            Self::EngineStopped => "EngineStopped",
+            Self::OutOfSchedule => "OutOfSchedule",
+        }
+    }
+
     /// A stable number for the status page.
     #[must_use]
     pub fn code(&self) -> u32 {

@@ -42,6 +42,8 @@ pub struct App {
     pub vetoed: Vec<Field>,
     /// Faults seen in causes and events.
     pub faults: Vec<&'static str>,
+    pub causes: Vec<&'static str>,
+    pub events: Vec<&'static str>,
     pub answer: Answer,
     /// What is said to every Logon; if nothing, the password decides.
     pub admission: Option<Admission>,
@@ -61,6 +63,8 @@ impl App {
             told: VecDeque::new(),
             vetoed: Vec::new(),
             faults: Vec::new(),
+            causes: Vec::new(),
+            events: Vec::new(),
             answer: Answer::Accept,
             admission: None,
             password: None,
@@ -72,6 +76,7 @@ impl App {
     }
 
     fn cause(&mut self, what: &str, cause: &Cause) {
+        self.causes.push(cause.name());
         let (name, said) = match cause {
             Cause::Fault(fault) => {
                 self.faults.push(fault.name());
@@ -222,8 +227,11 @@ impl Application for App {
     }
 
     fn on_event(&mut self, event: &Event<'_>) {
+        self.events.push(event.name());
         match event {
             Event::ConnectFailed { kind, address, .. } => {
+                // Nothing else tells of this cause: there was no connection to end.
+                self.causes.push(Cause::ConnectFailed(*kind).name());
                 let to = address.filter(|_| self.tells_address);
                 let to = to.map_or(String::new(), |address| format!(" {address}"));
                 self.told
@@ -257,8 +265,10 @@ impl Application for App {
                     .push_back(Told::new("event schedule-closed".into()));
             }
             Event::SessionAdded { id, .. } => {
-                self.told
-                    .push_back(Told::new(format!("event session-added {id}")));
+                let mut told = Told::new("event session-added".into());
+                told.fields
+                    .push((tag::TARGET_COMP_ID, id.target_comp_id.clone().into()));
+                self.told.push_back(told);
             }
             Event::MessagesLost { loss, .. } => {
                 let loss = match loss {
@@ -273,8 +283,9 @@ impl Application for App {
                     .push_back(Told::new(format!("event messages-lost {loss}")));
             }
             Event::SessionNotAdded { error, .. } => {
-                self.told
-                    .push_back(Told::new(format!("event session-not-added {error}")));
+                let mut told = Told::new("event session-not-added".into());
+                told.fields.push((tag::TEXT, error.to_string().into()));
+                self.told.push_back(told);
             }
         }
     }

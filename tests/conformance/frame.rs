@@ -19,15 +19,18 @@ const HEADER: [&str; 17] = [
 ];
 
 /// What a composed frame is filled in with.
-pub struct Filling {
+pub struct Filling<'a> {
     pub rules: &'static Rules,
     pub now: Utc,
     pub number: u64,
     pub heartbeat_s: u32,
+    /// The CompIDs of the one who sends, and of the one who is sent to.
+    pub sender: &'a str,
+    pub target: &'a str,
 }
 
 /// A frame of the peer's, and the number it carries if that can be read.
-pub fn compose(fields: &[Field], filling: &Filling) -> (Vec<u8>, Option<u64>) {
+pub fn compose(fields: &[Field], filling: &Filling<'_>) -> (Vec<u8>, Option<u64>) {
     let mut fields = fields.to_vec();
     if let Some(at) = fields.iter().position(|field| field.tag == "+pd") {
         fields[at] = set("43", "Y");
@@ -51,13 +54,13 @@ pub fn compose(fields: &[Field], filling: &Filling) -> (Vec<u8>, Option<u64>) {
     let mut body = Vec::new();
     put(&mut body, "35", value("35", "0"));
     put(&mut body, "34", value("34", &filling.number.to_string()));
-    put(&mut body, "49", value("49", PEER));
+    put(&mut body, "49", value("49", filling.sender));
     put(
         &mut body,
         "52",
         value("52", "now").map(|text| time(&text, filling.now)),
     );
-    put(&mut body, "56", value("56", ENGINE));
+    put(&mut body, "56", value("56", filling.target));
     for field in fields
         .iter()
         .filter(|field| HEADER.contains(&field.tag.as_str()))
@@ -184,7 +187,7 @@ fn knows(rules: &Rules, reason: &[u8]) -> bool {
 }
 
 /// Fills `{8}`, `{9}`, `{10}` and `{52}` in a raw text.
-pub fn fill(raw: &[u8], filling: &Filling) -> Vec<u8> {
+pub fn fill(raw: &[u8], filling: &Filling<'_>) -> Vec<u8> {
     let text = String::from_utf8_lossy(raw)
         .replace("{8}", filling.rules.begin_string)
         .replace("{52}", &stamp(filling.now));

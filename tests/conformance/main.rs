@@ -2,8 +2,9 @@
 //!
 //! A scenario is written once, in `scenarios/RULE.scn`, and run for every version and role it names,
 //! by the real engine in virtual time, three times each: as written, one byte per read, and with
-//! neighbouring lines in one segment. The suite also fails if a `Fault`, an operation or an outcome
-//! of a command is provoked by no scenario.
+//! neighbouring lines in one segment. The suite also fails if a row of the catalogue (`catalogue.txt`)
+//! has neither a scenario nor a test nor a reason, and if a `Fault`, a `Cause`, an `Event`, an operation
+//! or an outcome of a command is provoked by no scenario.
 //!
 //! # The format
 //!
@@ -26,8 +27,9 @@
 //! given down [in=N] [out=N]    not connected
 //! > FIELDS                     the peer sends a frame; 8 9 34 49 52 56 10 are filled in unless
 //!                              given, and 98 108 1137 on a Logon. -TAG leaves one out, +pd adds 43=Y
-//!                              and 122, +order what a NewOrderSingle needs beside 11. 52 and 122 take now, now-5s; 9 and 10 take +N and -N.
-//!                              34 counts by itself. | in a value is SOH, "58=two words"
+//!                              and 122, +order what a NewOrderSingle needs beside 11. 52 and 122 take
+//!                              now, now-5s; 9 and 10 take +N and -N. 34 counts by itself. | in a
+//!                              value is SOH, "58=two words", 112=x{9000} is that many x
 //! & LINE                       LINE in the same segment as the line before
 //! raw TEXT                     bytes; | is SOH; {8} {9} {10} {52} are filled in
 //! raw-many N TEXT              the same bytes N times
@@ -56,9 +58,10 @@
 //! stall 3s                     the process stands still: time passes without a cycle
 //! restart                      the process is killed and started again on the same journal
 //! stop-engine / drop-engine
+//! lose-journal                 the directory of the journal is gone
 //!
 //! < FIELDS                     the next frame the engine sent: TAG=VALUE, TAG~PART, TAG=* (any), !TAG
-//! frames N | *                 N frames, or some, whatever they are
+//! frames N | *                 the next N frames, or all that were sent, whatever they are
 //! silent [10s]                 nothing was sent or told [and nothing is, nor does the engine connect,
 //!                              while time passes]
 //! ok                           the session is up: a TestRequest in sequence is answered
@@ -68,6 +71,7 @@
 //! app logon: with 108, 1137, 383, 464, 384 and 372 (D>6!,8< : type, direction, version, default) of
 //!                              the peer; with 1128 on each message
 //! app logon | logout CAUSE | TYPE [poss-dup] [poss-resend] FIELDS | reject FIELDS | refused WHY
+//! event session-added 56=ID | session-not-added 58~WHY
 //! event turned-away FAULT | logon-failed CAUSE | connect-failed KIND | reset CAUSE
 //! events N WORDS               the same N times
 //! completed OUTCOME            a command of the operator
@@ -87,6 +91,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod app;
+mod catalogue;
 mod frame;
 mod runner;
 mod script;
@@ -94,14 +99,15 @@ mod script;
 #[allow(dead_code)] // shared with the simulation, which uses other parts
 mod simnet;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use pinfix::admin::Operation;
-use pinfix::session::Fault;
+use pinfix::engine::Event;
+use pinfix::session::{Cause, Fault};
 
 use self::runner::{Coverage, Delivery, run};
 use self::script::Scenario;
@@ -127,10 +133,16 @@ fn main() -> ExitCode {
         }
     };
     let coverage = Arc::new(Coverage::default());
-    let trials = scenarios
+    let mut trials: Vec<_> = scenarios
         .iter()
         .flat_map(|scenario| trials(scenario, &coverage))
         .collect();
+    let catalogue = catalogue::check(&scenarios);
+    let told = catalogue.clone().map(drop).map_err(Failed::from);
+    trials.push(Trial::test(
+        "catalogue - every row is proven or says why not",
+        || told,
+    ));
     let all = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.list;
     let conclusion = libtest_mimic::run(&arguments, trials);
     if conclusion.has_failed() {
@@ -140,6 +152,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     summary(&scenarios);
+    println!("{}", catalogue.unwrap_or_default());
     check(&coverage)
 }
 
@@ -216,26 +229,33 @@ fn summary(scenarios: &[Scenario]) {
     });
 }
 
-/// Everything a peer can do wrong and everything an operator can ask for has a scenario.
+type Names = BTreeSet<&'static str>;
+
+/// Everything a peer can do wrong, everything an operator can ask for and everything that is told to
+/// the application has a scenario.
 fn check(coverage: &Coverage) -> ExitCode {
-    let missing = |what: &str, names: &[&str], seen: &std::collections::BTreeSet<&'static str>| {
-        let missing: Vec<_> = names.iter().filter(|name| !seen.contains(*name)).collect();
-        if !missing.is_empty() {
-            eprintln!("{what} without a scenario: {missing:?}");
+    let kinds: [(&str, &[&'static str], &Mutex<Names>); 5] = [
+        ("fault", Fault::NAMES, &coverage.faults),
+        ("cause", &Cause::NAMES, &coverage.causes),
+        ("event", &Event::NAMES, &coverage.events),
+        ("operation", &Operation::NAMES, &coverage.operations),
+        ("outcome", &OUTCOMES, &coverage.outcomes),
+    ];
+    let mut complete = true;
+    for (what, names, seen) in kinds {
+        let names: Names = names.iter().copied().collect();
+        let seen = seen.lock().unwrap();
+        for name in names.difference(&seen) {
+            eprintln!("{what} {name} is provoked by no scenario");
         }
-        missing.is_empty()
-    };
-    let faults = missing("faults", Fault::NAMES, &coverage.faults.lock().unwrap());
-    let operations = missing(
-        "operations",
-        &Operation::NAMES,
-        &coverage.operations.lock().unwrap(),
-    );
-    let outcomes = missing("outcomes", &OUTCOMES, &coverage.outcomes.lock().unwrap());
-    if faults && operations && outcomes {
-        println!("every fault, operation and outcome is provoked by a scenario");
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+        for name in seen.difference(&names) {
+            eprintln!("{what} {name} is missing in the list of names");
+        }
+        complete &= names == *seen;
     }
+    if !complete {
+        return ExitCode::FAILURE;
+    }
+    println!("every fault, cause, event, operation and outcome is provoked by a scenario");
+    ExitCode::SUCCESS
 }

@@ -86,6 +86,7 @@ pub enum Action {
     Stall(Duration),
     Restart,
     DropEngine,
+    LoseJournal,
     StopEngine,
     Number(u64),
 }
@@ -182,6 +183,11 @@ pub fn read_all(directory: &Path) -> Result<Vec<Scenario>, String> {
 
 fn read(file: &Path) -> Result<Vec<Scenario>, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    parse(file, &text)
+}
+
+/// The scenarios in `text`, which is that of `file`.
+pub fn parse(file: &Path, text: &str) -> Result<Vec<Scenario>, String> {
     let mut scenarios: Vec<Scenario> = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let number = at + 1;
@@ -352,6 +358,7 @@ fn action(word: &str, rest: &str) -> Result<Option<Action>, String> {
         "damage" => Action::Damage(number(rest)?),
         "stall" => Action::Stall(span(rest)?),
         "restart" => Action::Restart,
+        "lose-journal" => Action::LoseJournal,
         "drop-engine" => Action::DropEngine,
         "stop-engine" => Action::StopEngine,
         "peer-number" => Action::Number(number(rest)?),
@@ -626,7 +633,7 @@ fn field(token: &str) -> Result<Field, String> {
     }
     match token.find(['=', '~']) {
         Some(at) if token.as_bytes()[at] == b'=' => {
-            let value = soh(&token[at + 1..]);
+            let value = repeated(&token[at + 1..]).unwrap_or_else(|| soh(&token[at + 1..]));
             match value.as_slice() {
                 b"*" => made(&token[..at], What::Present),
                 _ => made(&token[..at], What::Is(value)),
@@ -636,5 +643,15 @@ fn field(token: &str) -> Result<Field, String> {
         None => Err(format!(
             "{token:?} is no field, expected tag=value, tag~part, !tag, +pd or +order"
         )),
+    }
+}
+
+/// `x{9000}`: one character so many times.
+fn repeated(text: &str) -> Option<Vec<u8>> {
+    let (letter, times) = text.strip_suffix('}')?.split_once('{')?;
+    let times = times.parse().ok()?;
+    match letter.as_bytes() {
+        [letter] => Some(vec![*letter; times]),
+        _ => None,
     }
 }

@@ -325,7 +325,7 @@ fn old_segments_are_deleted_by_age() {
 }
 
 #[test]
-fn a_segment_that_is_missing_is_reported_and_its_numbers_are_absent() {
+fn a_segment_that_is_missing_is_reported_and_its_numbers_are_unreadable() {
     let dir = Scratch::new("missing");
     let keeper = Keeper::inline();
     let (mut journal, _) = open(dir.config(), &keeper);
@@ -337,14 +337,14 @@ fn a_segment_that_is_missing_is_reported_and_its_numbers_are_absent() {
     std::fs::remove_file(dir.segment(2)).unwrap();
     let (mut journal, recovery) = open(dir.config(), &keeper);
     assert_eq!(recovery.missing, [2..=2]);
-    let absent: Vec<_> = (1..=200)
-        .filter(|&seq| journal.stored(seq) == Stored::Absent)
+    let lost: Vec<_> = (1..=200)
+        .filter(|&seq| journal.stored(seq) == Stored::Unreadable)
         .collect();
     assert!(
-        absent.len() > 20 && absent.windows(2).all(|pair| pair[0] + 1 == pair[1]),
-        "{absent:?}"
+        lost.len() > 20 && lost.windows(2).all(|pair| pair[0] + 1 == pair[1]),
+        "{lost:?}"
     );
-    for seq in (1..=200).filter(|seq| !absent.contains(seq)) {
+    for seq in (1..=200).filter(|seq| !lost.contains(seq)) {
         assert_eq!(original(&mut journal, seq), Some(frame(seq, 1000)));
     }
     assert_eq!(journal.next_out(), 201);

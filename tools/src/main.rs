@@ -5,6 +5,7 @@
 //! difference or nothing at all, 2 wrong arguments, 130 interrupted.
 
 mod admin;
+mod certify;
 mod config;
 mod dict;
 mod exchange;
@@ -13,6 +14,7 @@ mod journal;
 mod latency;
 mod metrics;
 mod report;
+mod schedule;
 mod status;
 mod top;
 mod version;
@@ -40,11 +42,13 @@ Examples:
   pinfix exchange                             a venue on 127.0.0.1:9878 for anybody
   pinfix latency --connect 127.0.0.1:9878     measure against it, or any other FIX acceptor
   pinfix exchange --admin-socket venue.admin & pinfix admin --socket venue.admin list
+  pinfix certify --target 127.0.0.1:9878 --version FIX.4.4 --sender C --target-comp V
   pinfix exchange --status-page /dev/shm/venue & pinfix top --page /dev/shm/venue
   pinfix metrics --page /dev/shm/venue        the same for Prometheus
   pinfix journal print DIR --from 14:30:02.123 --to 14:30:02.123
   pinfix journal grep DIR 11=ORDER7           also follow, export, replay, verify, stat
   pinfix config check venue.cfg               what a configuration comes to
+  pinfix schedule explain old.cfg             when its sessions open, close and start anew
   pinfix dict show FIX.4.4 D                  what a NewOrderSingle may contain
 
 `pinfix COMMAND --help` tells everything about a command.";
@@ -54,11 +58,14 @@ enum Command {
     #[command(subcommand)]
     Dict(dict::Command),
     Exchange(exchange::Arguments),
+    Certify(certify::Arguments),
     Admin(admin::Arguments),
     #[command(disable_version_flag = true)]
     Latency(latency::Arguments),
     #[command(subcommand)]
     Journal(journal::Command),
+    #[command(subcommand)]
+    Schedule(schedule::Command),
     Metrics(metrics::Arguments),
     Top(top::Arguments),
     #[command(subcommand)]
@@ -76,9 +83,11 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Dict(command) => dict::run(command),
         Command::Exchange(arguments) => exchange::run(arguments),
+        Command::Certify(arguments) => certify::run(arguments),
         Command::Admin(arguments) => admin::run(arguments),
         Command::Latency(arguments) => latency::run(arguments),
         Command::Journal(command) => journal::run(command),
+        Command::Schedule(command) => schedule::run(command),
         Command::Metrics(arguments) => metrics::run(arguments),
         Command::Top(arguments) => top::run(arguments),
         Command::Config(command) => config::run(command),

@@ -96,8 +96,8 @@ fn a_session_inherits_from_the_defaults_and_secrets_come_from_elsewhere() {
          [defaults.connect]\nto = [\"127.0.0.1:1\"]\ntimeout = 3\n\
          [defaults.logon]\nusername = \"me\"\npassword_env = \"PINFIX_TEST_PASSWORD\"\n\
          [[session]]\ntarget_comp_id = \"A\"\n\
-         [[session]]\ntarget_comp_id = \"B\"\nheartbeat_s = 6\nsending_time_window = \"off\"\n\
-         [session.connect]\nto = [\"b.example:2\"]\n\
+         [[session]]\ntarget_comp_id = \"B\"\nheartbeat_s = 6\n\
+         [session.checks]\nsending_time_window = \"off\"\n[session.connect]\nto = [\"b.example:2\"]\n\
          [session.logon]\npassword_file = {secret:?}\nfields = [\"95=1\"]\n"
     );
     fs::write(&file, text).unwrap();

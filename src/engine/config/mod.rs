@@ -251,6 +251,33 @@ mod tests {
     use crate::session::fix::rules::FIX44;
 
     #[test]
+    fn a_schedule_that_the_version_cannot_keep_is_named() {
+        use crate::session::fix::rules::FIX40;
+        use crate::session::schedule::{ClockTime, Days, TimeOfDay};
+        let midnight = ClockTime::utc(TimeOfDay::MIDNIGHT);
+        let refused = |rules, schedule: Schedule| {
+            let mut config = SessionConfig::acceptor(rules, "ME", "YOU");
+            config.schedule = schedule;
+            config.check().map_err(|error| error.to_string())
+        };
+        let mut schedule = Schedule::non_stop();
+        schedule.resets = vec![midnight.clone()];
+        assert!(refused(&FIX44, schedule.clone()).is_ok());
+        let error = refused(&FIX40, schedule).unwrap_err();
+        for part in ["FIX.4.0:ME->YOU", "schedule.resets", "00:00:00 UTC", "141"] {
+            assert!(error.contains(part), "{error}");
+        }
+        let mut schedule = Schedule::daily(midnight.clone(), midnight.clone());
+        schedule.renewal = Renewal::ResetSeqNumFlag;
+        assert!(refused(&FIX44, schedule.clone()).is_ok());
+        let error = refused(&FIX40, schedule).unwrap_err();
+        assert!(error.contains("schedule.renewal"), "{error}");
+        let schedule = Schedule::daily_on(Days::default(), midnight.clone(), midnight);
+        let error = refused(&FIX44, schedule).unwrap_err();
+        assert!(error.contains("schedule.hours.days"), "{error}");
+    }
+
+    #[test]
     fn names_that_look_alike_get_different_directories() {
         let one = directory_name(&SessionId::new("FIX.4.4", "A/B", "C"));
         let two = directory_name(&SessionId::new("FIX.4.4", "A:B", "C"));

@@ -1,8 +1,8 @@
 //! What a user decides about sequence, resend, liveness, rejects and logout, grouped by concern.
 //!
 //! Where the standard and the deployed engines disagree the choice is a setting here. The defaults
-//! are the standard's unless every deployed engine does otherwise; [`Settings::strict_compat`] is the
-//! other end: what the widely deployed engines put on the wire, to the letter.
+//! are the standard's unless every deployed engine does otherwise;
+//! [`Settings::strict_compat`](super::Settings::strict_compat) is the other end: what the widely deployed engines put on the wire, to the letter.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -111,6 +111,25 @@ pub struct ResendSettings {
     /// Whether PossDupFlag(43) and OrigSendingTime(122) that the application sets on a new message
     /// stay on it, as a bridge needs it; otherwise they are left out.
     pub application_poss_dup: bool,
+    /// What becomes of a new application message while a request is being served.
+    pub new_messages: DuringReplay,
+}
+
+/// What becomes of a new application message while the peer's ResendRequest(2) is being served.
+///
+/// Either way the peer can process it only when the gap below it is closed, and what it is sent are
+/// whole messages in the order of the journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DuringReplay {
+    /// It is numbered and sent at once, between two messages that are sent again: nothing of it is late
+    /// on our side.
+    #[default]
+    Interleave,
+    /// It waits without a number until everything that was asked for is sent, and goes out behind it
+    /// with that SendingTime(52): for peers that expect a resend in one piece. The limit is that of
+    /// [`QueueLimit`](super::QueueLimit); what still waits when the connection ends is sent after the
+    /// next logon.
+    Wait,
 }
 
 /// What is sent again on request.
@@ -304,6 +323,7 @@ impl Default for ResendSettings {
             same_request_max: 5,
             below_expected: BelowExpected::default(),
             application_poss_dup: false,
+            new_messages: DuringReplay::default(),
         }
     }
 }

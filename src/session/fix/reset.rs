@@ -114,7 +114,10 @@ impl Session {
         out: &mut O,
     ) -> Result<(), Refusal> {
         match self.state {
-            State::Down => self.restart_numbers(now, why, out).map_err(Refusal::Full),
+            // A Logon that is waiting for the application's answer is checked again then.
+            State::Down | State::Admitting(_) => {
+                self.restart_numbers(now, why, out).map_err(Refusal::Full)
+            }
             _ => Err(Refusal::Connected),
         }
     }

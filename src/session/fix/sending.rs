@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::compose::{Destiny, Outgoing};
+use super::policy::{DuringReplay, ResendSettings};
 use super::throttle::Rate;
 use super::{AtLogon, Replayed, Session, SettingsError, State, Step, Up};
 use crate::session::{Cause, Fault, Full, Outbox, Refusal, Stored};
@@ -141,9 +142,12 @@ impl Sending {
     }
 
     /// How many messages can ever wait.
-    pub(crate) fn queue_max(&self) -> usize {
+    pub(crate) fn queue_max(&self, resend: &ResendSettings) -> usize {
         let beyond = self.outbound.map(|outbound| outbound.beyond);
-        if self.while_down == WhileDown::Queue || beyond == Some(BeyondRate::Queue) {
+        if self.while_down == WhileDown::Queue
+            || beyond == Some(BeyondRate::Queue)
+            || resend.new_messages == DuringReplay::Wait
+        {
             self.queue.messages
         } else {
             0
@@ -158,7 +162,8 @@ pub enum Sent {
     Now(u64),
     /// It is stored under this MsgSeqNum(34), for the peer to ask for: [`WhileDown::Number`].
     Numbered(u64),
-    /// It waits without a number, to be sent in its turn: [`WhileDown::Queue`], [`BeyondRate::Queue`].
+    /// It waits without a number, to be sent in its turn: [`WhileDown::Queue`], [`BeyondRate::Queue`],
+    /// [`DuringReplay::Wait`].
     Queued,
 }
 
@@ -300,6 +305,9 @@ impl Session {
             },
             // What was taken before goes before.
             State::Up(_) if out.queued().messages > 0 => Destiny::Queue,
+            State::Up(Up {
+                serving: Some(_), ..
+            }) if self.settings.resend.new_messages == DuringReplay::Wait => Destiny::Queue,
             State::Up(_) => match self.outbound.map(|outbound| outbound.ready(now)) {
                 None | Some(Ok(())) => Destiny::Now,
                 Some(Err(free_at)) => self.beyond_rate(free_at)?,
@@ -349,7 +357,16 @@ impl Session {
         if out.queued().messages == 0 {
             return Replayed::Finished;
         }
-        if !matches!(self.state, State::Up(Up { quieting: None, .. })) {
+        let State::Up(Up {
+            quieting: None,
+            serving,
+            ..
+        }) = &self.state
+        else {
+            return Replayed::Finished;
+        };
+        if serving.is_some() && self.settings.resend.new_messages == DuringReplay::Wait {
+            // The step that ends the replay comes before the next call.
             return Replayed::Finished;
         }
         for _ in 0..budget {

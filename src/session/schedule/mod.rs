@@ -82,6 +82,25 @@ pub enum Hours {
     },
 }
 
+/// `every day from 08:00:00 UTC to 17:00:00 UTC`.
+impl fmt::Display for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NonStop => f.write_str("always"),
+            Self::Daily { start, end, days } if *days == Days::ALL => {
+                write!(f, "every day from {start} to {end}")
+            }
+            Self::Daily { start, end, days } => write!(f, "{days} from {start} to {end}"),
+            Self::Weekly {
+                start_day,
+                start,
+                end_day,
+                end,
+            } => write!(f, "{start_day} {start} to {end_day} {end}"),
+        }
+    }
+}
+
 /// What becomes of a connection that stands when one interval follows on another, as where start =
 /// end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -220,6 +220,24 @@ fn start_and_end_may_be_on_different_clocks() {
 }
 
 #[test]
+fn a_later_start_ends_an_interval_that_clocks_made_longer() {
+    let day = daily("11:30:00", "07:00:00 America/New_York");
+    // In New York, clocks go back on 2026-11-01: 07:00:00 is 11:00:00 in UTC before, 12:00:00 after.
+    let long = Some(["20261031-11:30:00", "20261101-11:30:00"].map(str::to_owned));
+    let short = Some(["20261101-11:30:00", "20261101-12:00:00"].map(str::to_owned));
+    assert_eq!(interval(&day, "20261101-11:29:59"), long);
+    assert_eq!(interval(&day, "20261101-11:30:00"), short);
+}
+
+#[test]
+fn clocks_that_go_back_over_midnight_do_not_hide_the_day_they_have_shown() {
+    // In St. John's, 00:01:00 on 2011-11-06 was followed by 23:01:00 on the day before.
+    let day = daily("00:00:00 America/St_Johns", "12:00:00 America/St_Johns");
+    let bounds = Some(["20111106-02:30:00", "20111106-15:30:00"].map(str::to_owned));
+    assert_eq!(interval(&day, "20111106-02:45:00"), bounds);
+}
+
+#[test]
 fn a_holiday_has_no_session() {
     let mut day = Schedule::daily_on(
         "mon,tue,wed,thu,fri".parse().unwrap(),

@@ -16,7 +16,7 @@ use pinfix::wire::fix::{HeaderFields, tag};
 
 use super::{DIAL_PATIENCE, Peer, Run, STEP, start};
 use crate::app::Told;
-use crate::frame::{self, ENGINE, Filling, printed};
+use crate::frame::{self, ENGINE, Filling, PEER, printed};
 use crate::script::{Action, Field, Start, What};
 use crate::simnet::{Dial, SOCKET_BYTES, SOURCE, Wire};
 
@@ -123,6 +123,11 @@ impl Run<'_> {
                 self.wire.set_now(self.now.mono.0);
             }
             Action::Restart => self.restart()?,
+            Action::LoseJournal => {
+                self.note("  the directory of the journal is gone");
+                let directory = self.directory.as_ref().ok_or("the journal is in memory")?;
+                std::fs::remove_dir_all(directory).map_err(|error| error.to_string())?;
+            }
             Action::DropEngine => {
                 self.note("  the engine is dropped");
                 self.engine = None;
@@ -281,12 +286,14 @@ impl Run<'_> {
         self.expect_event("app logon", &[])
     }
 
-    fn filling(&self) -> Filling {
+    fn filling(&self) -> Filling<'_> {
         Filling {
             rules: self.rules,
             now: self.now.utc,
             number: self.peer_number,
             heartbeat_s: self.config.settings.heartbeat_s,
+            sender: PEER,
+            target: ENGINE,
         }
     }
 

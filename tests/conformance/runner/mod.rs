@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use pinfix::engine::{Controller, Engine, EngineConfig, SessionConfig, SessionHandle};
+use pinfix::engine::{Controller, Engine, EngineConfig, SessionConfig, SessionHandle, Template};
 use pinfix::journal::{Keeper, Location};
 use pinfix::session::fix::rules::Rules;
 use pinfix::session::fix::{AtEnd, AtLogon, Role};
@@ -53,6 +53,8 @@ pub enum Delivery {
 #[derive(Default)]
 pub struct Coverage {
     pub faults: Mutex<BTreeSet<&'static str>>,
+    pub causes: Mutex<BTreeSet<&'static str>>,
+    pub events: Mutex<BTreeSet<&'static str>>,
     pub operations: Mutex<BTreeSet<&'static str>>,
     pub outcomes: Mutex<BTreeSet<&'static str>>,
 }
@@ -160,16 +162,20 @@ impl<'a> Run<'a> {
             settings::set(&mut config, &mut engine_config, &mut app, key, value)
                 .map_err(|why| format!("{}:{number}: {why}", scenario.file.display()))?;
         }
-        let restarts = |line: &Line| {
+        let needs_files = |line: &Line| {
             matches!(
                 &line.step,
                 Step::Do {
-                    action: Action::Restart | Action::Damage(_),
+                    action: Action::Restart | Action::Damage(_) | Action::LoseJournal,
                     ..
                 }
             )
         };
-        let directory = scenario.lines.iter().any(restarts).then(scratch_directory);
+        let directory = scenario
+            .lines
+            .iter()
+            .any(needs_files)
+            .then(scratch_directory);
         if let Some(directory) = &directory {
             config.journal.location = Location::Directory(directory.clone());
         }
@@ -324,7 +330,16 @@ impl<'a> Run<'a> {
         while let Some(completion) = self.controller.poll() {
             self.complete(completion.outcome);
         }
-        let mut faults = self.coverage.faults.lock().unwrap();
+        let seen = self.coverage;
+        seen.causes
+            .lock()
+            .unwrap()
+            .extend(self.app.causes.drain(..));
+        seen.events
+            .lock()
+            .unwrap()
+            .extend(self.app.events.drain(..));
+        let mut faults = seen.faults.lock().unwrap();
         faults.extend(self.app.faults.drain(..));
         if let Some(engine) = &self.engine
             && let Some(fault) = engine
@@ -383,9 +398,11 @@ fn start(
     let port = Box::new(wire.port());
     let mut engine = Engine::with(engine_config.clone(), port, Keeper::inline())
         .map_err(|error| error.to_string())?;
+    let template = (config.settings.id.target_comp_id != PEER)
+        .then(|| Template::new(vec![config.settings.rules], config.clone()));
     if config.settings.role == Role::Acceptor {
         engine
-            .listen(address, None)
+            .listen(address, template)
             .map_err(|error| error.to_string())?;
     }
     let controller = engine.controller();

@@ -5,7 +5,8 @@ use std::time::Duration;
 use pinfix::dict::{Dictionaries, Scope};
 use pinfix::engine::{EngineConfig, Failover, SessionConfig};
 use pinfix::session::fix::policy::{
-    BelowExpected, Garbled, LogoutAboveExpected, OnSilence, OrigSendingTime, RequestEnd, ResendFrom,
+    BelowExpected, DuringReplay, Garbled, LogoutAboveExpected, OnSilence, OrigSendingTime, RequestEnd,
+    ResendFrom,
 };
 use pinfix::session::fix::{
     AtEnd, AtLogon, BeyondRate, Environment, Flood, HeartbeatChoice, InboundRate, LogonField,
@@ -137,6 +138,7 @@ pub(super) fn set(
         "resend_from" if value == "nothing" => settings.resend.from = ResendFrom::Nothing,
         "resend_rejects" => settings.resend.rejects = on()?,
         "application_poss_dup" => settings.resend.application_poss_dup = on()?,
+        "new_messages" if value == "wait" => settings.resend.new_messages = DuringReplay::Wait,
         "same_request_max" => settings.resend.same_request_max = number()? as u32,
         "resend_request_low" => settings.resend.below_expected = low()?,
         "test_request_percent" => settings.liveness.test_request_percent = number()? as u32,
@@ -260,6 +262,13 @@ pub(super) fn set(
         "record_inbound" if value == "off" => config.journal.record_inbound = false,
         "retention_bytes" => config.journal.retention.bytes = Some(number()? as u64),
         "unsent_limit" => config.journal.unsent_limit_bytes = number()?,
+        "segment_bytes" => {
+            config.journal.first_segment_bytes = number()?;
+            config.journal.max_segment_bytes = number()?;
+        }
+        // The peer is served by a template; the session that is configured is somebody else's.
+        "template" => settings.id.target_comp_id = value.into(),
+        "sessions_max" => engine.sessions_max = number()?,
         "max_message_bytes" => engine.max_message_bytes = number()?,
         "max_fields" => engine.max_fields = number()?,
         "dictionary" => {

@@ -1,6 +1,11 @@
 //! The tables of a session that say how its protocol is spoken.
 
 use pinfix::dict::{Checks, Scope};
+use pinfix::session::fix::policy::{
+    BelowExpected, CheckSettings, DuringReplay, Garbled, LivenessSettings, LogoutAboveExpected,
+    LogoutSettings, OnSilence, OrigSendingTime, RecoverySettings, RequestEnd, ResendFrom,
+    ResendSettings, Texts, WordingSettings,
+};
 use pinfix::session::fix::{
     BeyondRate, Code, Environment, Flood, HeartbeatChoice, HeartbeatTerms, InboundRate, LogonSettings,
     MsgDirection, MsgTypeSupport, OnHold, OnInvalid, OutboundRate, QueueLimit, Rate, Sending, SlowPeer,
@@ -54,6 +59,68 @@ table! {
         min_s: u32 = min_s,
         max_s: u32 = max_s,
         choice: Word<HeartbeatChoice> = choice,
+    }
+}
+
+table! {
+    ChecksTable of CheckSettings {
+        sending_time_window: Off<Span> = sending_time_window,
+        comp_ids: bool = comp_ids,
+        orig_sending_time: Word<OrigSendingTime> = orig_sending_time,
+        sequence_numbers: bool = sequence_numbers,
+        checksum: bool = checksum,
+        on_behalf_of_comp_ids: Vec<String> = on_behalf_of_comp_ids,
+        garbled: Word<Garbled> = garbled,
+        garbled_in_a_row_max: Off<u32> = garbled_in_a_row_max,
+    }
+}
+
+table! {
+    RecoveryTable of RecoverySettings {
+        chunk: Off<u64> = chunk,
+        end: Word<RequestEnd> = end,
+        redundant_requests: bool = redundant_requests,
+        parked_max: usize = parked_max,
+        parked_bytes_max: usize = parked_bytes_max,
+        repeat_after: Off<Span> = repeat_after,
+        repeats_max: u32 = repeats_max,
+    }
+}
+
+table! {
+    ResendTable of ResendSettings {
+        from: Word<ResendFrom> = from,
+        rejects: bool = rejects,
+        same_request_max: u32 = same_request_max,
+        below_expected: Word<BelowExpected> = below_expected,
+        application_poss_dup: bool = application_poss_dup,
+        new_messages: Word<DuringReplay> = new_messages,
+    }
+}
+
+table! {
+    LivenessTable of LivenessSettings {
+        test_request_percent: u32 = test_request_percent,
+        disconnect_percent: u32 = disconnect_percent,
+        on_silence: Word<OnSilence> = on_silence,
+    }
+}
+
+table! {
+    LogoutTable of LogoutSettings {
+        timeout: Span = timeout,
+        linger: Span = linger,
+        above_expected: Word<LogoutAboveExpected> = above_expected,
+        below_expected: Word<BelowExpected> = below_expected,
+        answer_test_requests: bool = answer_test_requests,
+    }
+}
+
+table! {
+    WordingTable of WordingSettings {
+        texts: Word<Texts> = texts,
+        ref_tag_of_header: bool = ref_tag_of_header,
+        text_after_reject: bool = text_after_reject,
     }
 }
 
@@ -229,6 +296,23 @@ named! {
         "FIX.5.0SP1" = ApplVersion::Fix50Sp1,
         "FIX.5.0SP2" = ApplVersion::Fix50Sp2,
     }
+    OrigSendingTime {
+        "always" = OrigSendingTime::Always,
+        "below_expected" = OrigSendingTime::BelowExpected,
+        "never" = OrigSendingTime::Never,
+    }
+    Garbled { "ignore" = Garbled::Ignore, "reject" = Garbled::Reject }
+    RequestEnd {
+        "open_at_first" = RequestEnd::OpenAtFirst, "open" = RequestEnd::Open, "closed" = RequestEnd::Closed,
+    }
+    DuringReplay { "interleave" = DuringReplay::Interleave, "wait" = DuringReplay::Wait }
+    ResendFrom { "journal" = ResendFrom::Journal, "nothing" = ResendFrom::Nothing }
+    BelowExpected { "accept" = BelowExpected::Accept, "refuse" = BelowExpected::Refuse }
+    OnSilence { "logout" = OnSilence::Logout, "close" = OnSilence::Close, "stay" = OnSilence::Stay }
+    LogoutAboveExpected {
+        "answer" = LogoutAboveExpected::Answer, "recover_first" = LogoutAboveExpected::RecoverFirst,
+    }
+    Texts { "explaining" = Texts::Explaining, "common" = Texts::Common }
     WhileDown { "refuse" = WhileDown::Refuse, "number" = WhileDown::Number, "queue" = WhileDown::Queue }
     SlowPeer { "refuse" = SlowPeer::Refuse, "disconnect" = SlowPeer::Disconnect }
     BeyondRate { "refuse" = BeyondRate::Refuse, "queue" = BeyondRate::Queue }

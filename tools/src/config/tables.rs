@@ -18,7 +18,10 @@ use super::form::{
     named, table,
 };
 use super::hours::ScheduleTable;
-use super::policies::{SendingTable, TermsTable, ValidationTable};
+use super::policies::{
+    ChecksTable, LivenessTable, LogoutTable, RecoveryTable, ResendTable, SendingTable, TermsTable,
+    ValidationTable, WordingTable,
+};
 
 table! {
     EngineTable of EngineConfig {
@@ -145,16 +148,19 @@ table! {
         need: Word<Need> = need,
         heartbeat_s: u32 = config.settings.heartbeat_s,
         logon_timeout: Span = config.settings.logon_timeout,
-        logout_timeout: Span = config.settings.logout.timeout,
-        sending_time_window: Off<Span> = config.settings.checks.sending_time_window,
         at_logon: Word<AtLogon> = config.settings.at_logon,
         at_end: Word<AtEnd> = config.settings.at_end,
         precision: Word<TimestampPrecision> = config.settings.precision,
-        parked_max: usize = config.settings.recovery.parked_max,
         logon: LogonTable = config.settings.logon_fields,
         validation: ValidationTable = config.settings.validation,
         terms: TermsTable = config.settings.logon,
         sending: SendingTable = config.settings.sending,
+        checks: ChecksTable = config.settings.checks,
+        recovery: RecoveryTable = config.settings.recovery,
+        resend: ResendTable = config.settings.resend,
+        liveness: LivenessTable = config.settings.liveness,
+        logout: LogoutTable = config.settings.logout,
+        wording: WordingTable = config.settings.wording,
         schedule: ScheduleTable = config.schedule,
         connect: ConnectTable = config.connect,
         accept: AcceptTable = config.accept,

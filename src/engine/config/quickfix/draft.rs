@@ -9,6 +9,7 @@ use super::dictionaries::{DictionariesDraft, Library};
 use super::hours::HoursDraft;
 use super::keys::Given;
 use crate::engine::config::{Destination, Failover, Listen, Need, Planned, SessionConfig, Start};
+use crate::session::fix::policy::Garbled;
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{AtEnd, LogonField, Role, Settings};
 use crate::time::TimestampPrecision;
@@ -174,6 +175,10 @@ impl Draft {
         }
         settings.logon_fields = self.logon_tags.into_values().collect();
         self.config.schedule = self.hours.finish(wrong);
+        if settings.checks.garbled == Garbled::Reject && !settings.checks.checksum {
+            let text = "is Y although CheckSum(10) is not looked at, so that nothing would be garbled";
+            wrong("RejectGarbledMessage", text.to_owned());
+        }
         let mut listen = None;
         match settings.role {
             Role::Initiator => {

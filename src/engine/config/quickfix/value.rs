@@ -52,6 +52,14 @@ pub(super) fn span(value: &str, least: Duration) -> Result<Duration, String> {
         })
 }
 
+/// A number that is not negative, such as `1.4`.
+pub(super) fn factor(value: &str) -> Result<f64, String> {
+    let number: Option<f64> = value.parse().ok();
+    number
+        .filter(|number| (0.0..=100.0).contains(number))
+        .ok_or_else(|| "expected a number from 0 to 100 such as 0.5".to_owned())
+}
+
 /// One of several words, of which the case does not count, each with what it means.
 pub(super) fn word<T: Copy>(value: &str, words: &[(&str, T)]) -> Result<T, String> {
     let found = words
@@ -105,6 +113,8 @@ mod tests {
         assert!(flag("true").unwrap_err().contains("Y or N"));
         assert!(number("0", 1, 9).unwrap_err().contains("from 1 to 9"));
         assert!(port("0").is_err() && port("65536").is_err());
+        assert_eq!(factor("1.4"), Ok(1.4));
+        assert!(factor("-1").is_err() && factor("NaN").is_err() && factor("inf").is_err());
         assert_eq!(word("b", &[("A", 1), ("B", 2)]), Ok(2));
         assert!(
             word("c", &[("A", 1), ("B", 2)])

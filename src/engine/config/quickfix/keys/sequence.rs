@@ -1,7 +1,8 @@
 //! Sequence numbers, resends and what a Logon carries.
 
-use super::super::value::flag;
-use super::{Draft, Family, Given, Key, honoured, not_yet, refused};
+use super::super::value::{flag, number};
+use super::{Draft, Family, Given, Key, honoured, mapped, refused};
+use crate::session::fix::policy::{OrigSendingTime, RequestEnd, ResendFrom};
 use crate::session::fix::{AtLogon, HeartbeatChoice, LogonField, Role};
 use crate::wire::fix::tag;
 
@@ -90,41 +91,69 @@ pub(super) const KEYS: &[Key] = &[
         },
     )
     .also(&["SendNextExpectedMsgSeqNum"]),
-    not_yet(
+    honoured(
         "ClosedResendInterval",
         "N",
         "-",
-        "EndSeqNo(16) is the end of the gap instead of 0",
+        "Y: EndSeqNo(16) is the end of the gap, N: it is 0, or 999999 before FIX.4.2",
+        |draft, given| {
+            draft.config.settings.recovery.end = match flag(given.value)? {
+                true => RequestEnd::Closed,
+                false => RequestEnd::Open,
+            };
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "ResendRequestChunkSize",
         "0",
         "-",
         "the most messages asked for at once; 0 for all",
+        |draft, given| {
+            let messages = number(given.value, 0, u64::from(u32::MAX))?;
+            draft.config.settings.recovery.chunk = Some(messages).filter(|messages| *messages > 0);
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "SendRedundantResendRequests",
         "N",
         "N",
         "ask again for what was asked for already",
+        |draft, given| {
+            draft.config.settings.recovery.redundant_requests = flag(given.value)?;
+            Ok(())
+        },
     ),
-    not_yet(
+    mapped(
         "ForceResendWhenCorruptedStore",
         "N",
         "-",
-        "fill gaps of a store that cannot be read, instead of failing",
+        "a message that cannot be read back is passed over, with a gap fill; always so here",
+        |_, given| flag(given.value).map(|_| ()),
     ),
-    not_yet(
+    honoured(
         "AllowPosDup",
         "N",
         "-",
-        "the application sets PossDupFlag(43) and OrigSendingTime(122)",
+        "PossDupFlag(43) and OrigSendingTime(122) of the application stay on its messages",
+        |draft, given| {
+            draft.config.settings.resend.application_poss_dup = flag(given.value)?;
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "RequiresOrigSendingTime",
         "Y",
         "-",
-        "refuse a PossDupFlag(43)=Y without OrigSendingTime(122)",
+        "a message with PossDupFlag(43)=Y must have OrigSendingTime(122)",
+        |draft, given| {
+            draft.config.settings.checks.orig_sending_time = match flag(given.value)? {
+                true => OrigSendingTime::Always,
+                false => OrigSendingTime::Never,
+            };
+            Ok(())
+        },
     ),
     honoured(
         "LogonTag",
@@ -134,11 +163,18 @@ pub(super) const KEYS: &[Key] = &[
         logon_tag,
     )
     .family(Family::Numbered),
-    not_yet(
+    honoured(
         "PersistMessages",
         "Y",
         "Y",
-        "N: keep numbers only, and fill gaps instead of resending",
+        "N: every ResendRequest(2) is answered with a gap fill",
+        |draft, given| {
+            draft.config.settings.resend.from = match flag(given.value)? {
+                true => ResendFrom::Journal,
+                false => ResendFrom::Nothing,
+            };
+            Ok(())
+        },
     ),
     honoured(
         "HeartBtIntOverride",

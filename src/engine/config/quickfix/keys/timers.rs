@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::super::value::span;
-use super::{Key, honoured, not_yet};
+use super::super::value::{factor, flag, span};
+use super::{Key, honoured};
 use crate::session::fix::Role;
+use crate::session::fix::policy::OnSilence;
 
 pub(super) const KEYS: &[Key] = &[
     honoured(
@@ -38,23 +39,37 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
     ),
-    not_yet(
+    honoured(
         "TestRequestDelayMultiplier",
         "0.5",
         "0.2",
-        "intervals of silence, beyond one, before a TestRequest",
+        "intervals of silence, beyond one, before a TestRequest(1); 0.2 if not given",
+        |draft, given| {
+            draft.config.settings.liveness.test_request_percent = percent(given.value)?;
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "HeartBeatTimeoutMultiplier",
         "1.4",
         "1.4",
         "intervals of silence, beyond one, before the peer is given up",
+        |draft, given| {
+            draft.config.settings.liveness.disconnect_percent = percent(given.value)?;
+            Ok(())
+        },
     ),
-    not_yet(
+    honoured(
         "DisableHeartBeatCheck",
         "N",
         "-",
-        "never give a silent peer up",
+        "Y: never give a silent peer up",
+        |draft, given| {
+            if flag(given.value)? {
+                draft.config.settings.liveness.on_silence = OnSilence::Stay;
+            }
+            Ok(())
+        },
     ),
     honoured(
         "ReconnectInterval",
@@ -86,4 +101,11 @@ fn intervals(value: &str) -> Result<Vec<Duration>, String> {
         spans.extend(std::iter::repeat_n(every, times));
     }
     Ok(spans)
+}
+
+/// Silence of one interval and so many more, in percent of an interval.
+fn percent(value: &str) -> Result<u32, String> {
+    let more = factor(value)?;
+    // From 100 to 10100, and no fraction of a percent is lost that anybody could measure.
+    Ok(100 + (more * 100.0).round() as u32)
 }

@@ -2,9 +2,10 @@
 
 use super::super::dictionaries::version_called;
 use super::super::value::{flag, span};
-use super::{Family, Given, Key, honoured, mapped, not_yet};
+use super::{Family, Given, Key, honoured, mapped};
 use crate::dict::Scope;
 use crate::session::fix::OnInvalid;
+use crate::session::fix::policy::Garbled;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -74,13 +75,33 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
     ),
-    not_yet(
+    honoured(
         "ValidateLengthAndChecksum",
         "-",
         "Y",
-        "look at BodyLength(9) and CheckSum(10)",
+        "look at CheckSum(10); BodyLength(9) is always looked at",
+        |draft, given| {
+            let looked_at = flag(given.value)?;
+            draft.config.settings.checks.checksum = looked_at;
+            if !looked_at {
+                draft.warn(
+                    given,
+                    "BodyLength(9) is looked at nevertheless: messages are cut by it",
+                );
+            }
+            Ok(())
+        },
     ),
-    not_yet("ValidateChecksum", "Y", "-", "look at CheckSum(10)"),
+    honoured(
+        "ValidateChecksum",
+        "Y",
+        "-",
+        "look at CheckSum(10)",
+        |draft, given| {
+            draft.config.settings.checks.checksum = flag(given.value)?;
+            Ok(())
+        },
+    ),
     honoured(
         "ValidateFieldsOutOfOrder",
         "Y",
@@ -144,11 +165,15 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
     ),
-    not_yet(
+    honoured(
         "ValidateSequenceNumbers",
         "Y",
         "-",
         "N: take messages whatever their MsgSeqNum(34)",
+        |draft, given| {
+            draft.config.settings.checks.sequence_numbers = flag(given.value)?;
+            Ok(())
+        },
     ),
     honoured(
         "AllowUnknownMsgFields",
@@ -170,11 +195,15 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
     ),
-    not_yet(
+    honoured(
         "CheckCompID",
         "Y",
         "Y",
         "SenderCompID(49) and TargetCompID(56) are the session's",
+        |draft, given| {
+            draft.config.settings.checks.comp_ids = flag(given.value)?;
+            Ok(())
+        },
     ),
     honoured(
         "CheckLatency",
@@ -196,11 +225,18 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
     ),
-    not_yet(
+    honoured(
         "RejectGarbledMessage",
         "N",
         "-",
-        "answer a garbled message with a Reject(3)",
+        "Y: answer a garbled message with a Reject(3) and count it",
+        |draft, given| {
+            draft.config.settings.checks.garbled = match flag(given.value)? {
+                true => Garbled::Reject,
+                false => Garbled::Ignore,
+            };
+            Ok(())
+        },
     ),
     honoured(
         "RejectInvalidMessage",

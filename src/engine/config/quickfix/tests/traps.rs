@@ -133,6 +133,41 @@ fn an_initiator_that_resets_asks_for_it_with_every_logon_and_an_acceptor_just_do
 }
 
 #[test]
+fn next_expected_is_known_in_both_spellings() {
+    for key in ["EnableNextExpectedMsgSeqNum", "SendNextExpectedMsgSeqNum"] {
+        let session = only(&format!("{INITIATOR}{key}=Y\n"));
+        assert!(session.config.settings.logon.next_expected, "{key}");
+    }
+}
+
+#[test]
+fn silence_is_counted_as_quickfix_for_cpp_does_unless_the_multipliers_are_given() {
+    let percents = |lines: &str| {
+        let liveness = only(&format!("{INITIATOR}{lines}"))
+            .config
+            .settings
+            .liveness;
+        (liveness.test_request_percent, liveness.disconnect_percent)
+    };
+    assert_eq!(percents(""), (120, 240));
+    // The defaults of QuickFIX/J, said.
+    let java = "TestRequestDelayMultiplier=0.5\nHeartBeatTimeoutMultiplier=1.4\n";
+    assert_eq!(percents(java), (150, 240));
+    assert!(wrong(&format!("{INITIATOR}TestRequestDelayMultiplier=-1\n"))[0].contains("from 0 to 100"));
+}
+
+#[test]
+fn a_garbled_message_is_not_rejected_by_who_does_not_look_whether_it_is_garbled() {
+    let error = wrong(&format!(
+        "{INITIATOR}RejectGarbledMessage=Y\nValidateChecksum=N\n"
+    ));
+    assert!(
+        error[0].contains("RejectGarbledMessage: is Y although"),
+        "{error:?}"
+    );
+}
+
+#[test]
 fn an_acceptor_with_a_qualifier_is_refused() {
     let error = wrong(&format!("{ACCEPTOR}SessionQualifier=1\n"));
     assert!(
