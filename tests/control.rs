@@ -19,8 +19,8 @@ use pinfix::engine::{
     Run, SessionConfig, SessionHandle, Stopper,
 };
 use pinfix::journal::Keeper;
-use pinfix::session::fix::Verdict;
 use pinfix::session::fix::rules::FIX44;
+use pinfix::session::fix::{Decision, Verdict};
 use pinfix::session::{Cause, Fault, Hold, Text};
 use pinfix::time::{Now, Utc};
 use pinfix::wire::fix::{msg_type, tag};
@@ -743,19 +743,23 @@ fn callbacks_may_ask_for_logout_logon_and_disconnect() {
 
 #[test]
 fn other_sessions_do_not_notice_a_command() {
-    storm(1, 40);
+    storm(1, 40, 6);
 }
 
 #[test]
 fn every_command_gets_one_completion_under_load_from_four_threads() {
-    let commands = storm(4, 750);
-    assert!(commands >= 3000, "{commands}");
+    // `PINFIX_COMMANDS=100000` for the long run, against a hundred sessions.
+    let (wanted, sessions) = match std::env::var("PINFIX_COMMANDS") {
+        Ok(count) => (count.parse().unwrap(), 100),
+        Err(_) => (3000, 6),
+    };
+    let commands = storm(4, wanted / 4, sessions);
+    assert!(commands >= wanted / 4 * 4, "{commands}");
 }
 
-/// `threads` controllers send `each` random commands to six sessions on which messages fly back and
-/// forth; a seventh is left alone and must not lose its connection. Answers how many were sent.
-fn storm(threads: u64, each: u64) -> u64 {
-    const SESSIONS: usize = 6;
+/// `threads` controllers send `each` random commands to `count` sessions on which messages fly back and
+/// forth; one more is left alone and must not lose its connection. Answers how many were sent.
+fn storm(threads: u64, each: u64, count: usize) -> u64 {
     let stop = Stopper::default();
     // An engine lives on the thread that made it; the controllers come out over a channel.
     let run = |of: Of, address: Option<SocketAddr>| {
@@ -769,13 +773,15 @@ fn storm(threads: u64, each: u64) -> u64 {
                 Of::Client => None,
             };
             let mut sessions = Vec::new();
-            for number in 0..=SESSIONS {
+            for number in 0..=count {
                 let name = format!("CLIENT{number}");
                 let mut config = match address {
                     None => SessionConfig::acceptor(&FIX44, "VENUE", &name),
                     Some(address) => SessionConfig::initiator(&FIX44, &name, "VENUE", address),
                 };
-                config.journal.retention.bytes = Some(8 << 20);
+                // Small, because operators start new segments all the time.
+                config.journal.retention.bytes = Some(1 << 20);
+                config.journal.max_segment_bytes = 1 << 20;
                 config.settings.logout.timeout = Duration::from_millis(500);
                 config.connect.reconnect = vec![Duration::from_millis(10)];
                 sessions.push(engine.add_session(config, now).unwrap().0);
@@ -883,10 +889,20 @@ fn operate(mut control: Controller, sessions: &[SessionHandle], count: u64, seed
             let session = sessions[below(sessions.len() as u64) as usize];
             let within = Duration::from_millis(1 + below(40));
             let reason = Text::new("drill").unwrap();
-            let ticket = match below(5) {
-                0 | 1 => control.logon(session, within),
-                2 | 3 => control.logout(session, reason, within),
-                _ => control.disconnect(session, within),
+            // All but those that both sides must agree on, or that end the session for good.
+            let numbers = control.status(session).map(|status| status.next_out);
+            let raised = numbers.unwrap_or_default() + below(4);
+            let ticket = match below(14) {
+                0..4 => control.logon(session, within),
+                4 | 5 => control.logout(session, reason, within),
+                6 => control.disconnect(session, within),
+                7 => control.set_next_out(session, raised, within),
+                8 => control.set_next_in(session, 1, within),
+                9 => control.sequence_reset(session, raised, within),
+                10 => control.test_request(session, within),
+                11 => control.resend_request(session, 1 + below(9), below(12), within),
+                12 => control.rotate_journal(session, within),
+                _ => control.command(session, Operation::Release, within),
             };
             match ticket {
                 Ok(ticket) => {
@@ -975,5 +991,89 @@ fn a_logout_or_a_disconnect_in_the_cycle_in_which_the_answer_to_the_logon_arrive
         pair.pass(Duration::from_secs(1));
         assert_eq!(pair.client_app.logons, 1);
         pair.assert_agreed();
+    }
+}
+
+/// Every row of the table in the docs of `pinfix::admin`, run from both sides.
+#[test]
+fn every_operation_in_every_state_comes_to_what_the_table_says() {
+    let rows: Vec<Vec<&str>> = include_str!("../src/admin/mod.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! | "))
+        .map(|row| {
+            row.trim_end_matches('|')
+                .split('|')
+                .map(str::trim)
+                .collect()
+        })
+        .filter(|row: &Vec<&str>| Operation::NAMES.contains(&row[0]))
+        .collect();
+    let named: Vec<_> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!(named, Operation::NAMES, "a row for every operation");
+    let mut wrong = Vec::new();
+    for row in rows {
+        for (state, expected) in ["held", "up", "leaving"].into_iter().zip(&row[1..]) {
+            for of in [Of::Client, Of::Venue] {
+                let found = outcome_in(state, row[0], of);
+                if found != *expected {
+                    wrong.push(format!("{} {state} {of:?}: {found}", row[0]));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn outcome_in(state: &str, name: &str, of: Of) -> String {
+    let mut pair = Pair::up();
+    let mut leaving = None;
+    match state {
+        "held" => {
+            let ticket = pair.logout(of, LONG);
+            assert_eq!(pair.outcome(of, ticket), Outcome::Done);
+        }
+        "leaving" => {
+            leaving = Some(pair.logout(of, LONG));
+            let now = pair.now();
+            // The other side does not answer yet.
+            match of {
+                Of::Client => pair.client.poll(now, &mut pair.client_app),
+                Of::Venue => pair.venue.poll(now, &mut pair.venue_app),
+            };
+        }
+        _ => {}
+    }
+    let (next_out, next_in) = pair.numbers(of);
+    let operation = match name {
+        "Logon" => Operation::Logon,
+        "Logout" => Operation::Logout(order(None)),
+        "Hold" => Operation::Hold(order(None)),
+        "Release" => Operation::Release,
+        "Disconnect" => Operation::Disconnect,
+        "ResetInSession" => Operation::ResetInSession,
+        "ResetNumbers" => Operation::ResetNumbers,
+        "Remove" => Operation::Remove,
+        "SetNextOut" => Operation::SetNextOut(next_out + 10),
+        "SetNextIn" => Operation::SetNextIn(next_in + 10),
+        "SequenceReset" => Operation::SequenceReset(next_out + 10),
+        "TestRequest" => Operation::TestRequest,
+        "ResendRequest" => Operation::ResendRequest { begin: 1, end: 0 },
+        "RotateJournal" => Operation::RotateJournal,
+        "Decide" => Operation::Decide {
+            ticket: 1,
+            decision: Decision::Admit(None),
+        },
+        _ => panic!("no operation {name}"),
+    };
+    let session = pair.session;
+    let ticket = pair.control(of).command(session, operation, LONG).unwrap();
+    let outcome = match leaving {
+        None => pair.outcome(of, ticket),
+        Some(first) => pair.outcomes(of, [ticket, first])[0],
+    };
+    match outcome {
+        Outcome::NoOp(_) => "NoOp".to_owned(),
+        Outcome::Refused(_) => "Refused".to_owned(),
+        outcome => format!("{outcome:?}"),
     }
 }

@@ -3,6 +3,28 @@
 //! Commands travel to the core over a bounded single-producer single-consumer ring, one per
 //! controller; each gets exactly one completion, over a queue that leads away from the core.
 //! Questions are answered from the status page and never reach the core (DESIGN decision 10).
+//!
+//! What becomes of a command, for initiators and acceptors alike: without a connection after a logout,
+//! while logged on, and while our Logout(5) is not answered yet. Numbers that are set here are higher than
+//! they were; why a command is refused is said with its [`Outcome`].
+//!
+//! | operation | held, not connected | logged on | logging out |
+//! |---|---|---|---|
+//! | Logon | Done | NoOp | Done |
+//! | Logout | NoOp | Done | Done |
+//! | Hold | Done | Done | Done |
+//! | Release | Done | NoOp | Done |
+//! | Disconnect | NoOp | Done | Done |
+//! | ResetInSession | Refused | Done | Refused |
+//! | ResetNumbers | Done | Refused | Refused |
+//! | Remove | Done | Done | Done |
+//! | SetNextOut | Done | Done | Refused |
+//! | SetNextIn | Done | Refused | Refused |
+//! | SequenceReset | Refused | Done | Refused |
+//! | TestRequest | Refused | Done | Refused |
+//! | ResendRequest | Refused | Done | Refused |
+//! | RotateJournal | Done | Done | Done |
+//! | Decide | Refused | Refused | Refused |
 
 pub mod protocol;
 pub mod queue;
