@@ -19,8 +19,8 @@ use pinfix::engine::{
     Run, SessionConfig, SessionHandle, Stopper,
 };
 use pinfix::journal::Keeper;
-use pinfix::session::fix::Verdict;
 use pinfix::session::fix::rules::FIX44;
+use pinfix::session::fix::{Decision, Verdict};
 use pinfix::session::{Cause, Fault, Hold, Text};
 use pinfix::time::{Now, Utc};
 use pinfix::wire::fix::{msg_type, tag};
@@ -975,5 +975,89 @@ fn a_logout_or_a_disconnect_in_the_cycle_in_which_the_answer_to_the_logon_arrive
         pair.pass(Duration::from_secs(1));
         assert_eq!(pair.client_app.logons, 1);
         pair.assert_agreed();
+    }
+}
+
+/// Every row of the table in the docs of `pinfix::admin`, run from both sides.
+#[test]
+fn every_operation_in_every_state_comes_to_what_the_table_says() {
+    let rows: Vec<Vec<&str>> = include_str!("../src/admin/mod.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! | "))
+        .map(|row| {
+            row.trim_end_matches('|')
+                .split('|')
+                .map(str::trim)
+                .collect()
+        })
+        .filter(|row: &Vec<&str>| Operation::NAMES.contains(&row[0]))
+        .collect();
+    let named: Vec<_> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!(named, Operation::NAMES, "a row for every operation");
+    let mut wrong = Vec::new();
+    for row in rows {
+        for (state, expected) in ["held", "up", "leaving"].into_iter().zip(&row[1..]) {
+            for of in [Of::Client, Of::Venue] {
+                let found = outcome_in(state, row[0], of);
+                if found != *expected {
+                    wrong.push(format!("{} {state} {of:?}: {found}", row[0]));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn outcome_in(state: &str, name: &str, of: Of) -> String {
+    let mut pair = Pair::up();
+    let mut leaving = None;
+    match state {
+        "held" => {
+            let ticket = pair.logout(of, LONG);
+            assert_eq!(pair.outcome(of, ticket), Outcome::Done);
+        }
+        "leaving" => {
+            leaving = Some(pair.logout(of, LONG));
+            let now = pair.now();
+            // The other side does not answer yet.
+            match of {
+                Of::Client => pair.client.poll(now, &mut pair.client_app),
+                Of::Venue => pair.venue.poll(now, &mut pair.venue_app),
+            };
+        }
+        _ => {}
+    }
+    let (next_out, next_in) = pair.numbers(of);
+    let operation = match name {
+        "Logon" => Operation::Logon,
+        "Logout" => Operation::Logout(order(None)),
+        "Hold" => Operation::Hold(order(None)),
+        "Release" => Operation::Release,
+        "Disconnect" => Operation::Disconnect,
+        "ResetInSession" => Operation::ResetInSession,
+        "ResetNumbers" => Operation::ResetNumbers,
+        "Remove" => Operation::Remove,
+        "SetNextOut" => Operation::SetNextOut(next_out + 10),
+        "SetNextIn" => Operation::SetNextIn(next_in + 10),
+        "SequenceReset" => Operation::SequenceReset(next_out + 10),
+        "TestRequest" => Operation::TestRequest,
+        "ResendRequest" => Operation::ResendRequest { begin: 1, end: 0 },
+        "RotateJournal" => Operation::RotateJournal,
+        "Decide" => Operation::Decide {
+            ticket: 1,
+            decision: Decision::Admit(None),
+        },
+        _ => panic!("no operation {name}"),
+    };
+    let session = pair.session;
+    let ticket = pair.control(of).command(session, operation, LONG).unwrap();
+    let outcome = match leaving {
+        None => pair.outcome(of, ticket),
+        Some(first) => pair.outcomes(of, [ticket, first])[0],
+    };
+    match outcome {
+        Outcome::NoOp(_) => "NoOp".to_owned(),
+        Outcome::Refused(_) => "Refused".to_owned(),
+        outcome => format!("{outcome:?}"),
     }
 }

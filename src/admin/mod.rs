@@ -3,6 +3,28 @@
 //! Commands travel to the core over a bounded single-producer single-consumer ring, one per
 //! controller; each gets exactly one completion, over a queue that leads away from the core.
 //! Questions are answered from the status page and never reach the core (DESIGN decision 10).
+//!
+//! What becomes of a command, for initiators and acceptors alike: without a connection after a logout,
+//! while logged on, and while our Logout(5) is not answered yet. Numbers that are set here are higher than
+//! they were; why a command is refused is said with its [`Outcome`].
+//!
+//! | operation | held, not connected | logged on | logging out |
+//! |---|---|---|---|
+//! | Logon | Done | NoOp | Done |
+//! | Logout | NoOp | Done | Done |
+//! | Hold | Done | Done | Done |
+//! | Release | Done | NoOp | Done |
+//! | Disconnect | NoOp | Done | Done |
+//! | ResetInSession | Refused | Done | Refused |
+//! | ResetNumbers | Done | Refused | Refused |
+//! | Remove | Done | Done | Done |
+//! | SetNextOut | Done | Done | Refused |
+//! | SetNextIn | Done | Refused | Refused |
+//! | SequenceReset | Refused | Done | Refused |
+//! | TestRequest | Refused | Done | Refused |
+//! | ResendRequest | Refused | Done | Refused |
+//! | RotateJournal | Done | Done | Done |
+//! | Decide | Refused | Refused | Refused |
 
 pub mod protocol;
 pub mod queue;
@@ -51,6 +73,35 @@ pub enum Operation {
     /// Its journal stays where it is: added again, the session continues. A hold is not touched. Done
     /// when the journal is closed and the session could be added again.
     Remove,
+    /// Have our next new message carry this number. It must be above the one that would be next, and at
+    /// most [`SEQ_MAX`](crate::session::fix::SEQ_MAX); a number that was used is never used again.
+    /// While logged on it is set between two messages: the peer sees a gap, asks for it, and gets what
+    /// it had missed before and a gap fill for the rest. Refused while a logon, a logout or a reset is
+    /// under way. Done at once, and journalled.
+    SetNextOut(u64),
+    /// Expect this number of the peer next. It must be above the one that is expected; nothing below it
+    /// is asked for any more. Refused while there is a connection: what the peer sends next would be
+    /// below it. Done at once, and journalled.
+    SetNextIn(u64),
+    /// Send a SequenceReset-Reset(4) with this NewSeqNo(36), which our next message carries. It must be
+    /// above the number of the SequenceReset itself. The peer asks for nothing below it any more, so
+    /// what it has not had is lost to it. Refused unless logged on. Done at once, and journalled.
+    SequenceReset(u64),
+    /// Send a TestRequest(1). Done when it is answered, with the round trip on the status page; refused
+    /// unless logged on, or if the connection ends or the numbers are reset before the answer.
+    TestRequest,
+    /// Send a ResendRequest(2). What comes again below the expected number was delivered before, so it is
+    /// recorded and not delivered again. Refused unless logged on, and while a gap is being asked for.
+    /// Done at once.
+    ResendRequest {
+        /// BeginSeqNo(7), from 1.
+        begin: u64,
+        /// EndSeqNo(16); 0 is "and everything after".
+        end: u64,
+    },
+    /// Start a new journal segment, so that those before it change no more. Done when it has begun; with
+    /// or without a connection, in either role. The numbers do not notice.
+    RotateJournal,
     /// Decide over a Logon that the application put off with
     /// [`Admission::Later`](crate::session::fix::Admission::Later). Done at once; refused if no such
     /// Logon waits.
@@ -64,7 +115,7 @@ pub enum Operation {
 
 impl Operation {
     /// The name of every operation.
-    pub const NAMES: [&'static str; 9] = [
+    pub const NAMES: [&'static str; 15] = [
         "Logon",
         "Logout",
         "Hold",
@@ -73,6 +124,12 @@ impl Operation {
         "ResetInSession",
         "ResetNumbers",
         "Remove",
+        "SetNextOut",
+        "SetNextIn",
+        "SequenceReset",
+        "TestRequest",
+        "ResendRequest",
+        "RotateJournal",
         "Decide",
     ];
 
@@ -88,6 +145,12 @@ impl Operation {
             Self::ResetInSession => "ResetInSession",
             Self::ResetNumbers => "ResetNumbers",
             Self::Remove => "Remove",
+            Self::SetNextOut(_) => "SetNextOut",
+            Self::SetNextIn(_) => "SetNextIn",
+            Self::SequenceReset(_) => "SequenceReset",
+            Self::TestRequest => "TestRequest",
+            Self::ResendRequest { .. } => "ResendRequest",
+            Self::RotateJournal => "RotateJournal",
             Self::Decide { .. } => "Decide",
         }
     }

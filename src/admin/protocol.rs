@@ -17,6 +17,12 @@
 //!     reset       session=ID [within=MS]         both numbers to 1 while there is no connection
 //!     reset-in-session  session=ID [within=MS]   the same while logged on, by 141=Y
 //!     remove      session=ID [within=MS]         logged out and out of the engine
+//!     set-next-out  session=ID next=N [within=MS]   the number of our next message
+//!     set-next-in   session=ID next=N [within=MS]   the number expected of the peer, while not connected
+//!     sequence-reset  session=ID next=N [within=MS] sends a SequenceReset-Reset
+//!     test-request  session=ID [within=MS]       done when answered
+//!     resend        session=ID begin=N [end=N] [within=MS]   asks the peer; without end for all after
+//!     rotate-journal  session=ID [within=MS]     starts a new segment
 //!     admit     session=ID ticket=N [status=N] [within=MS]   lets in a peer whose Logon the application
 //!                                                put off; with a SessionStatus(1409)
 //!     refuse    session=ID ticket=N reason=TEXT [status=N] [within=MS]   turns it away
@@ -119,7 +125,7 @@ impl fmt::Display for RequestError {
 
 impl std::error::Error for RequestError {}
 
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 18] = [
     "list",
     "status",
     "logon",
@@ -130,6 +136,12 @@ const VERBS: [&str; 12] = [
     "reset",
     "reset-in-session",
     "remove",
+    "set-next-out",
+    "set-next-in",
+    "sequence-reset",
+    "test-request",
+    "resend",
+    "rotate-journal",
     "admit",
     "refuse",
 ];
@@ -169,6 +181,15 @@ impl Request {
                     "disconnect" => Operation::Disconnect,
                     "reset" => Operation::ResetNumbers,
                     "remove" => Operation::Remove,
+                    "set-next-out" => Operation::SetNextOut(fields.needed("next")?),
+                    "set-next-in" => Operation::SetNextIn(fields.needed("next")?),
+                    "sequence-reset" => Operation::SequenceReset(fields.needed("next")?),
+                    "test-request" => Operation::TestRequest,
+                    "resend" => Operation::ResendRequest {
+                        begin: fields.needed("begin")?,
+                        end: fields.number("end")?.unwrap_or(0),
+                    },
+                    "rotate-journal" => Operation::RotateJournal,
                     "admit" | "refuse" => fields.decision(verb)?,
                     _ => Operation::ResetInSession,
                 };
@@ -204,6 +225,12 @@ impl fmt::Display for Request {
             Operation::ResetNumbers => ("reset", None),
             Operation::ResetInSession => ("reset-in-session", None),
             Operation::Remove => ("remove", None),
+            Operation::SetNextOut(_) => ("set-next-out", None),
+            Operation::SetNextIn(_) => ("set-next-in", None),
+            Operation::SequenceReset(_) => ("sequence-reset", None),
+            Operation::TestRequest => ("test-request", None),
+            Operation::ResendRequest { .. } => ("resend", None),
+            Operation::RotateJournal => ("rotate-journal", None),
             Operation::Decide {
                 decision: Decision::Admit(_),
                 ..
@@ -214,6 +241,13 @@ impl fmt::Display for Request {
             } => ("refuse", None),
         };
         write!(f, "{verb}\tsession={session}")?;
+        match &**operation {
+            Operation::SetNextOut(next)
+            | Operation::SetNextIn(next)
+            | Operation::SequenceReset(next) => write!(f, "\tnext={next}")?,
+            Operation::ResendRequest { begin, end } => write!(f, "\tbegin={begin}\tend={end}")?,
+            _ => {}
+        }
         if let Operation::Decide { ticket, decision } = &**operation {
             write!(f, "\tticket={ticket}")?;
             let status = match decision {
@@ -385,9 +419,7 @@ impl<'a> Fields<'a> {
     }
 
     fn decision(&mut self, verb: &str) -> Result<Operation, RequestError> {
-        let ticket = self
-            .number("ticket")?
-            .ok_or(RequestError::Missing("ticket"))?;
+        let ticket = self.needed("ticket")?;
         let status = self.number("status")?.map(SessionStatus);
         let decision = if verb == "admit" {
             Decision::Admit(status)
@@ -398,6 +430,10 @@ impl<'a> Fields<'a> {
             Decision::Refuse(Farewell { text, status })
         };
         Ok(Operation::Decide { ticket, decision })
+    }
+
+    fn needed(&mut self, key: &'static str) -> Result<u64, RequestError> {
+        self.number(key)?.ok_or(RequestError::Missing(key))
     }
 
     fn number<N: std::str::FromStr>(&mut self, key: &'static str) -> Result<Option<N>, RequestError> {
@@ -465,6 +501,12 @@ mod tests {
             Operation::ResetNumbers,
             Operation::ResetInSession,
             Operation::Remove,
+            Operation::SetNextOut(5000),
+            Operation::SetNextIn(17),
+            Operation::SequenceReset(5000),
+            Operation::TestRequest,
+            Operation::ResendRequest { begin: 3, end: 0 },
+            Operation::RotateJournal,
             Operation::Decide {
                 ticket: 7,
                 decision: Decision::Refuse(Farewell {
@@ -497,6 +539,8 @@ mod tests {
             ("logon\tsession=A\tsession=B", "twice"),
             ("logon\tsession=A\twithin=soon", "milliseconds"),
             ("logon\tsession=A\twithin=99999999999", "at most 3600000"),
+            ("set-next-out\tsession=A", "next=... is missing"),
+            ("set-next-in\tsession=A\tnext=-1", "a number"),
             ("logout\tsession=A", "reason=... is missing"),
             ("logout\tsession=A\treason=x\x01y", "printable"),
             (

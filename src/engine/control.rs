@@ -306,6 +306,75 @@ impl Controller {
         self.command(session, Operation::ResetNumbers, within)
     }
 
+    /// Sets the number of our next message, see [`Operation::SetNextOut`].
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn set_next_out(
+        &mut self,
+        session: SessionHandle,
+        next: u64,
+        within: Duration,
+    ) -> Result<Ticket, Busy> {
+        self.command(session, Operation::SetNextOut(next), within)
+    }
+
+    /// Sets the number expected of the peer, see [`Operation::SetNextIn`].
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn set_next_in(
+        &mut self,
+        session: SessionHandle,
+        next: u64,
+        within: Duration,
+    ) -> Result<Ticket, Busy> {
+        self.command(session, Operation::SetNextIn(next), within)
+    }
+
+    /// Sends a SequenceReset-Reset(4), see [`Operation::SequenceReset`].
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn sequence_reset(
+        &mut self,
+        session: SessionHandle,
+        next: u64,
+        within: Duration,
+    ) -> Result<Ticket, Busy> {
+        self.command(session, Operation::SequenceReset(next), within)
+    }
+
+    /// Sends a TestRequest(1), see [`Operation::TestRequest`].
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn test_request(&mut self, session: SessionHandle, within: Duration) -> Result<Ticket, Busy> {
+        self.command(session, Operation::TestRequest, within)
+    }
+
+    /// Sends a ResendRequest(2), see [`Operation::ResendRequest`]; 0 as `end` is "and everything after".
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn resend_request(
+        &mut self,
+        session: SessionHandle,
+        begin: u64,
+        end: u64,
+        within: Duration,
+    ) -> Result<Ticket, Busy> {
+        self.command(session, Operation::ResendRequest { begin, end }, within)
+    }
+
+    /// Starts a new journal segment, see [`Operation::RotateJournal`].
+    ///
+    /// # Errors
+    /// Too many commands are under way.
+    pub fn rotate_journal(&mut self, session: SessionHandle, within: Duration) -> Result<Ticket, Busy> {
+        self.command(session, Operation::RotateJournal, within)
+    }
+
     /// The next completion, if there is one.
     pub fn poll(&mut self) -> Option<Completion> {
         self.sender.poll()

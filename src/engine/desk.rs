@@ -20,11 +20,11 @@ use super::places::Places;
 use super::resolver::{Resolver, Whose};
 use super::route::End;
 use super::slot::{Connection, Goal, Pending, Slot, number};
-use crate::admin::{Command, CommandReceiver, HoldOrder, Operation, Order, Outcome, Ticket};
+use crate::admin::{CommandReceiver, Operation, Outcome, Ticket};
 use crate::counters::{Stage, StatusPage};
 use crate::journal::Handover;
-use crate::session::fix::{Origin, Phase, Replayed, Role, Step};
-use crate::session::{Cause, Fault, Full, Hold, Refusal, ResetCause, Text};
+use crate::session::fix::{Origin, Phase, Replayed, Step};
+use crate::session::{Cause, Fault, Full, Text};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -37,9 +37,6 @@ const QUEUE_STEP_MAX: usize = 32;
 
 /// How many frames are handed to a socket per session and visit.
 const EGRESS_BATCH: usize = 64;
-
-/// How many commands are taken per controller and cycle.
-const ADMIN_BATCH: usize = 8;
 
 /// How many commands callbacks may leave to the end of the cycle.
 pub(super) const WISHES_MAX: usize = 1024;
@@ -200,6 +197,12 @@ impl Desk {
                     session.delivered(now, message, verdict, journal)
                 }
                 (Step::Reset(cause), _) => {
+                    for pending in &mut self.slots[slot].pending {
+                        if matches!(pending.goal, Goal::Answered(_)) {
+                            let outcome = Outcome::Refused("the numbers were reset before the answer");
+                            pending.goal = Goal::Ended(outcome);
+                        }
+                    }
                     let _: Flushed = self.flush(now, slot);
                     app.on_event(&Event::Reset { session, cause });
                     Step::Done
@@ -331,8 +334,13 @@ impl Desk {
         let entry = &mut self.slots[slot];
         // Noted now: it may connect again before commands are answered.
         for pending in &mut entry.pending {
-            if pending.goal == Goal::Closed {
-                pending.goal = Goal::Ended(Outcome::Done);
+            match pending.goal {
+                Goal::Closed => pending.goal = Goal::Ended(Outcome::Done),
+                Goal::Answered(_) => {
+                    let outcome = Outcome::Refused("the connection ended before the answer");
+                    pending.goal = Goal::Ended(outcome);
+                }
+                _ => {}
             }
         }
         self.touch(slot);
@@ -542,166 +550,8 @@ impl Desk {
         }
     }
 
-    /// Answers the commands of a session that have come to their end.
-    fn complete(&mut self, now: Now, slot: usize) {
-        let mut at = 0;
-        while let Some(pending) = self.slots[slot].pending.get(at).copied() {
-            match self.slots[slot].outcome_of(&pending, now) {
-                Some(outcome) => {
-                    self.slots[slot].pending.swap_remove(at);
-                    self.receivers[pending.controller].complete(pending.ticket, outcome);
-                }
-                None => at += 1,
-            }
-        }
-    }
-
-    /// Takes a bounded number of commands from every controller.
-    pub(super) fn take_commands<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
-        let mut taken = 0;
-        for controller in 0..self.receivers.len() {
-            for _ in 0..ADMIN_BATCH {
-                let Some(command) = self.receivers[controller].next_command() else {
-                    break;
-                };
-                taken += 1;
-                self.command(now, controller, command, app);
-            }
-        }
-        self.commands += taken as u64;
-        taken
-    }
-
-    fn command<A: Application + ?Sized>(
-        &mut self,
-        now: Now,
-        controller: usize,
-        command: Command,
-        app: &mut A,
-    ) {
-        let Order::Operate(target, operation) = command.order else {
-            let outcome = self.take_in(now, controller, app);
-            self.receivers[controller].complete(command.ticket, outcome);
-            return;
-        };
-        let Some(slot) = self.slots.number_of(SessionHandle::of(target)) else {
-            self.receivers[controller].complete(command.ticket, Outcome::UnknownSession);
-            return;
-        };
-        let goal = self.operate(now, slot, operation, app);
-        let mut pending = Pending {
-            controller,
-            ticket: command.ticket,
-            goal: goal.unwrap_or_else(Goal::Ended),
-            deadline: now.mono + command.within,
-        };
-        // Looked at once now: a later command of this cycle may move the session on.
-        let entry = &mut self.slots[slot];
-        if let Some(outcome) = entry.outcome_of(&pending, now) {
-            pending.goal = Goal::Ended(outcome);
-        }
-        entry.pending.push(pending);
-        self.touch(slot);
-    }
-
-    /// Sets an operation in motion. Answers what to wait for, or the outcome if there is nothing to
-    /// wait for.
-    pub(super) fn operate<A: Application + ?Sized>(
-        &mut self,
-        now: Now,
-        slot: usize,
-        operation: Operation,
-        app: &mut A,
-    ) -> Result<Goal, Outcome> {
-        self.touch(slot);
-        if self.slots[slot].leaving && operation != Operation::Remove {
-            return Err(Outcome::Refused("the session is being removed"));
-        }
-        match operation {
-            Operation::Remove => self.remove(now, slot, app),
-            Operation::Logon => self.log_on(now, slot),
-            Operation::Logout(order) => self.log_out(now, slot, &order, app),
-            Operation::Hold(order) => {
-                self.slots[slot].hold(Some(held(&order, now)), now);
-                Err(Outcome::Done)
-            }
-            Operation::Release if self.slots[slot].is_held() => {
-                self.slots[slot].hold(None, now);
-                Err(Outcome::Done)
-            }
-            Operation::Release => Err(Outcome::NoOp("not held")),
-            Operation::Disconnect => match self.slots[slot].connection {
-                Connection::None | Connection::RetryAt(_) => Err(Outcome::NoOp("not connected")),
-                _ => {
-                    self.end(now, slot, Cause::Disconnected, app);
-                    Err(Outcome::Done)
-                }
-            },
-            Operation::Decide { ticket, decision } => {
-                let entry = &mut self.slots[slot];
-                match entry
-                    .session
-                    .decide(now, ticket, decision, &mut entry.journal)
-                {
-                    Ok(step) => {
-                        self.follow(now, slot, step, None, app);
-                        Err(Outcome::Done)
-                    }
-                    Err(refusal) => Err(refused(refusal)),
-                }
-            }
-            Operation::ResetInSession => {
-                let entry = &mut self.slots[slot];
-                match entry.session.reset_in_session(now, &mut entry.journal) {
-                    Ok(step) => {
-                        self.follow(now, slot, step, None, app);
-                        Ok(Goal::Reset)
-                    }
-                    Err(refusal) => Err(refused(refusal)),
-                }
-            }
-            Operation::ResetNumbers => {
-                let entry = &mut self.slots[slot];
-                let why = ResetCause::Operator;
-                match (entry.connection, entry.session.phase()) {
-                    (Connection::None | Connection::RetryAt(_), Phase::Down) => {
-                        match entry.session.reset_numbers(now, why, &mut entry.journal) {
-                            Ok(()) => Err(Outcome::Done),
-                            Err(refusal) => Err(refused(refusal)),
-                        }
-                    }
-                    _ => Err(refused(Refusal::Connected)),
-                }
-            }
-        }
-    }
-
-    /// Takes in the session that a controller has made.
-    fn take_in<A: Application + ?Sized>(
-        &mut self,
-        now: Now,
-        controller: usize,
-        app: &mut A,
-    ) -> Outcome {
-        let Some(slot) = self.arrivals[controller].take() else {
-            return Outcome::Refused("there is no session to take in");
-        };
-        let number = slot.handle.number();
-        self.install(slot, now);
-        let entry = &self.slots[number];
-        // Shown before it is answered, so that whoever has the answer finds it on the page.
-        self.page.publish_session(number, &entry.status());
-        let settings = entry.session.settings();
-        app.on_event(&Event::SessionAdded {
-            session: entry.handle,
-            id: &settings.id,
-            rules: settings.rules,
-        });
-        Outcome::Done
-    }
-
     /// Has a session leave as soon as it has no connection.
-    fn remove<A: Application + ?Sized>(
+    pub(super) fn remove<A: Application + ?Sized>(
         &mut self,
         now: Now,
         slot: usize,
@@ -784,101 +634,9 @@ impl Desk {
         gone
     }
 
-    fn log_on(&mut self, now: Now, slot: usize) -> Result<Goal, Outcome> {
-        if self.stopping {
-            return Err(Outcome::Refused("the engine is stopping"));
-        }
-        let entry = &mut self.slots[slot];
-        let held = entry.is_held();
-        if held {
-            entry.hold(None, now);
-        }
-        match (entry.session.phase(), entry.connection) {
-            (_, Connection::None | Connection::RetryAt(_)) if !entry.is_in_schedule() => Err(
-                Outcome::NoOp("outside the hours of the session; it logs on when they begin"),
-            ),
-            (Phase::Up | Phase::Resetting, _) if held => Err(Outcome::Done),
-            (Phase::Up | Phase::Resetting, _) => Err(Outcome::NoOp("logged on already")),
-            (_, Connection::None | Connection::RetryAt(_)) => {
-                if entry.session.settings().role == Role::Initiator {
-                    entry.connection = Connection::RetryAt(now.mono);
-                }
-                Ok(Goal::LoggedOn)
-            }
-            (_, Connection::Connecting { .. }) => Ok(Goal::LoggedOn),
-            // On its way out: the next connection is made as soon as this one has ended.
-            (Phase::LogoutSent | Phase::Closing, _) => {
-                entry.connect_at_once = true;
-                Ok(Goal::LoggedOn)
-            }
-            (Phase::Down | Phase::Admitting | Phase::LogonSent, _) => Ok(Goal::LoggedOn),
-        }
-    }
-
-    fn log_out<A: Application + ?Sized>(
-        &mut self,
-        now: Now,
-        slot: usize,
-        order: &HoldOrder,
-        app: &mut A,
-    ) -> Result<Goal, Outcome> {
-        let entry = &mut self.slots[slot];
-        entry.hold(Some(held(order, now)), now);
-        entry.connect_at_once = false;
-        match entry.connection {
-            Connection::None | Connection::RetryAt(_) => {
-                return Err(Outcome::NoOp("not logged on; the session is on hold now"));
-            }
-            Connection::Connecting { .. } => self.end(now, slot, Cause::Disconnected, app),
-            Connection::Open { .. } | Connection::Draining { .. } => {
-                let step = entry.session.logout(now, &order.reason, &mut entry.journal);
-                self.follow(now, slot, step, None, app);
-            }
-        }
-        Ok(Goal::Closed)
-    }
-
-    /// Does what callbacks asked for. They may ask for more meanwhile, which waits for the next
-    /// cycle.
-    pub(super) fn grant_wishes<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
-        let wishes = self.wishes.len();
-        for at in 0..wishes {
-            let (session, operation) = self.wishes[at];
-            if let Some(slot) = self.slots.number_of(session) {
-                // Nobody waits for the outcome: the session's own callbacks tell what became of it.
-                let _ = self.operate(now, slot, operation, app);
-            }
-        }
-        self.wishes.drain(..wishes);
-        wishes
-    }
-
     /// Whether a session may be used by this name.
     pub(super) fn slot(&self, session: SessionHandle) -> Option<&Slot> {
         self.slots.get(self.slots.number_of(session)?)
-    }
-}
-
-/// The outcome of a command that a session refused.
-fn refused(refusal: Refusal) -> Outcome {
-    Outcome::Refused(match refusal {
-        Refusal::NotLoggedOn => "the session is not logged on",
-        Refusal::LoggingOut => "the session is logging out",
-        Refusal::NothingToDecide => "no Logon waits for this decision",
-        Refusal::Resetting => "a reset in session is under way",
-        Refusal::NoResetSeqNumFlag => "the version has no ResetSeqNumFlag(141)",
-        Refusal::Connected => "the session has a connection: log it out, or reset in session",
-        _ => "there is no room in the journal",
-    })
-}
-
-/// A hold as it was ordered.
-fn held(order: &HoldOrder, now: Now) -> Hold {
-    Hold {
-        since: now.utc,
-        until: order.until,
-        by: order.by,
-        why: order.reason,
     }
 }
 

@@ -7,6 +7,7 @@ mod add;
 mod admin_socket;
 mod application;
 mod clock;
+mod command;
 mod config;
 mod control;
 mod cycle;

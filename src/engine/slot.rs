@@ -89,6 +89,10 @@ pub(super) enum Goal {
     Closed,
     /// A reset in session is confirmed.
     Reset,
+    /// The TestRequest with this number is answered.
+    Answered(u64),
+    /// The journal has begun a new segment.
+    Rotated,
     /// The session has left, and could be added again.
     Removed,
     /// Nothing any more: it is answered once the status page shows what it did.
@@ -190,8 +194,9 @@ impl Slot {
                 matches!(self.connection, Connection::None | Connection::RetryAt(_))
                     && self.session.phase() == Phase::Down
             }
-            // Answered when it has left.
-            Goal::Removed => false,
+            Goal::Answered(probe) => self.session.is_test_answered(probe),
+            // Answered when the segment has begun, or it has left.
+            Goal::Rotated | Goal::Removed => false,
         };
         if reached {
             Some(Outcome::Done)
@@ -201,6 +206,10 @@ impl Slot {
             Some(Outcome::Refused("the hours of the session ended meanwhile"))
         } else if pending.goal == Goal::Reset && !self.session.is_resetting() {
             Some(Outcome::Refused("the connection ended meanwhile"))
+        } else if matches!(pending.goal, Goal::Answered(_)) && self.session.phase() != Phase::Up {
+            Some(Outcome::Refused(
+                "a logout or a reset began before the answer",
+            ))
         } else if now.mono >= pending.deadline {
             Some(Outcome::TimedOut)
         } else {

@@ -120,7 +120,7 @@ impl Outbox for Journal {
         match self.locate(seq) {
             Some((_, _, head)) if head.kind == Kind::Admin as u8 => Stored::Admin,
             Some((_, _, head)) if !head.is_masked() => Stored::Application,
-            None if self.segment_of(seq).is_some() => Stored::Unreadable,
+            None if self.should_have(seq) => Stored::Unreadable,
             Some(_) | None => Stored::Absent,
         }
     }
@@ -209,9 +209,56 @@ impl Outbox for Journal {
         self.published(at);
         Ok(())
     }
+
+    fn renumber(&mut self, next_out: u64, next_in: u64, why: ResetCause, at: Utc) -> Result<(), Full> {
+        let Numbers {
+            series,
+            next_out: from,
+            next_in: expected,
+            ..
+        } = self.numbers;
+        assert!(
+            next_out >= from && next_in >= expected && why.continues_series(),
+            "within a series numbers only rise"
+        );
+        self.claimed = None;
+        self.make_room(RESET_BYTES, 0)?;
+        let reset = Reset {
+            series,
+            next_out,
+            next_in,
+            cause: why,
+        };
+        let tail = self.tail_mut();
+        tail.room(RESET_BYTES).copy_from_slice(&reset.encode());
+        let offset = tail.publish(Kind::Reset, Mark::None, 0..RESET_BYTES, from, at);
+        if next_out > from {
+            tail.pass_over(from, offset);
+        }
+        // A crash before this store is mended: the record has the number, too.
+        tail.set_next_in(series, next_in);
+        self.numbers.next_out = next_out;
+        self.numbers.next_in = next_in;
+        self.published(at);
+        Ok(())
+    }
 }
 
 impl Journal {
+    /// Starts a new segment if the next one is ready; otherwise sees to it that it will be. Answers
+    /// whether it did. A last segment without records is as good as a new one.
+    pub(crate) fn rotate(&mut self) -> bool {
+        if self.tail().is_blank() {
+            return true;
+        }
+        self.claimed = None;
+        let ready = self.next_is_ready();
+        if ready {
+            self.roll();
+        }
+        ready
+    }
+
     /// Records that the first series began, for the log: its numbers are in the header.
     pub(super) fn note_creation(&mut self) {
         let Numbers {

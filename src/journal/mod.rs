@@ -376,6 +376,13 @@ impl Journal {
         None
     }
 
+    /// Whether `seq` was used and its record would still be kept.
+    fn should_have(&self, seq: u64) -> bool {
+        let series = self.numbers.series;
+        self.segment_of(seq)
+            .is_some_and(|(_, segment)| !segment.is_passed_over(series, seq))
+    }
+
     /// Bytes of a frame, as a range of its segment.
     fn frame_at(offset: usize, head: &Head) -> Range<usize> {
         let frame = head.frame();

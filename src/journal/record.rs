@@ -25,7 +25,8 @@ use crate::time::Utc;
 pub(crate) const HEADER_BYTES: usize = 32;
 const KIND_AT: usize = 8;
 
-// The payload of a reset record.
+// The payload of a reset record. One that continues its series has the ordinal of that series, and the
+// header has the first number that is passed over; the header of any other has 0 there.
 //
 //   0        8          16        24      25
 //   | series | next out | next in | cause |
@@ -43,7 +44,7 @@ pub enum Kind {
     Replay = 3,
     /// A message of the peer.
     Inbound = 4,
-    /// The start of a series of numbers.
+    /// Numbers were set: the start of a series, or of a higher stretch of one.
     Reset = 5,
     /// An application message that waits, without a number, until it can be sent.
     Queued = 6,
@@ -264,13 +265,13 @@ pub(crate) fn find_good(place: Place, bytes: &[u8]) -> Option<usize> {
 /// The content of a reset record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reset {
-    /// Ordinal of the series that starts here, from 1.
+    /// Ordinal of the series that starts or goes on here, from 1.
     pub series: u64,
-    /// The first outgoing number of the series.
+    /// The first outgoing number from here on.
     pub next_out: u64,
-    /// The first number expected of the peer in the series.
+    /// The first number expected of the peer from here on.
     pub next_in: u64,
-    /// Why the series before it ended.
+    /// Why.
     pub cause: ResetCause,
 }
 
@@ -453,7 +454,7 @@ mod tests {
             };
             assert_eq!(Reset::decode(&reset.encode()), Some(reset));
         }
-        assert_eq!(Reset::decode(&[9; RESET_BYTES]), None);
+        assert_eq!(Reset::decode(&[99; RESET_BYTES]), None);
         assert_eq!(Reset::decode(&[0; RESET_BYTES - 1]), None);
     }
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 
-use super::record::{Head, Kind, Reset, Seen, find_good};
+use super::record::{Kind, Seen, find_good};
 use super::segment::{Numbers, Segment};
 use crate::session::ResetCause;
 use crate::time::Utc;
@@ -130,6 +130,8 @@ enum Sort {
     Unnumbered,
     /// A reset.
     Reset,
+    /// The series goes on with higher numbers.
+    Renumbered,
     /// A kind, or a reset, that this program cannot read.
     Unknown,
 }
@@ -175,6 +177,10 @@ enum Verdict {
     Restart,
     /// As `Restart`, and report that a reset before it is lost.
     RestartReported,
+    /// The numbers go on as it says.
+    Renumber,
+    /// As `Renumber`, and report the numbers before it that were passed over without a record.
+    RenumberAhead,
 }
 
 /// The decision table.
@@ -205,6 +211,11 @@ fn decide(sight: Sight) -> Verdict {
         Sight::Good(Sort::Reset, Order::Behind) => Verdict::KeepReported(Finding::SeriesOutOfOrder),
         // A reset in between is lost, this one is later than it.
         Sight::Good(Sort::Reset, Order::Ahead) => Verdict::RestartReported,
+        Sight::Good(Sort::Renumbered, Order::Due) => Verdict::Renumber,
+        // Never written by us.
+        Sight::Good(Sort::Renumbered, Order::Behind) => Verdict::KeepReported(Finding::NumberBehind),
+        // Records between are lost, their numbers were used.
+        Sight::Good(Sort::Renumbered, Order::Ahead) => Verdict::RenumberAhead,
         // Written by a program that knew more. Its length is good, so the log goes on behind it.
         Sight::Good(Sort::Unknown, Order::Due | Order::Behind | Order::Ahead) => {
             Verdict::KeepReported(Finding::UnknownKind)
@@ -280,17 +291,24 @@ pub(super) fn walk(segment: &mut Segment, file: &std::path::Path, mut numbers: N
                 | Verdict::Keep
                 | Verdict::KeepReported(_)
                 | Verdict::Restart
-                | Verdict::RestartReported,
+                | Verdict::RestartReported
+                | Verdict::Renumber
+                | Verdict::RenumberAhead,
                 Seen::Good(head),
             ) => {
-                let reset = reset_in(segment, offset, &head);
+                let reset = segment.reset(offset, &head);
                 let counted = matches!(verdict, Verdict::Count | Verdict::CountAhead);
-                segment.accept(&head, counted);
+                let renumbered = match verdict {
+                    Verdict::Renumber | Verdict::RenumberAhead => reset,
+                    _ => None,
+                };
+                let passes_over = renumbered.is_some_and(|reset| reset.next_out > head.seq);
+                segment.accept(&head, counted || passes_over);
                 walk.records += 1;
                 walk.last_at = head.at;
                 let bytes = head.length();
                 match verdict {
-                    Verdict::CountAhead => {
+                    Verdict::CountAhead | Verdict::RenumberAhead => {
                         walk.damage
                             .push(report(offset, bytes, Some(head.seq), Finding::NumberAhead));
                         walk.skipped.push(numbers.next_out..head.seq);
@@ -307,6 +325,10 @@ pub(super) fn walk(segment: &mut Segment, file: &std::path::Path, mut numbers: N
                 }
                 if counted {
                     numbers.next_out = head.seq.saturating_add(1);
+                }
+                if let Some(reset) = renumbered {
+                    numbers.next_out = reset.next_out.max(head.seq);
+                    numbers.next_in = reset.next_in;
                 }
                 if let (Verdict::Restart | Verdict::RestartReported, Some(reset)) = (verdict, reset) {
                     numbers = Numbers {
@@ -331,7 +353,8 @@ pub(super) fn walk(segment: &mut Segment, file: &std::path::Path, mut numbers: N
         walk.usable = false;
     }
     if let Some(next_in) = segment.next_in(numbers.series) {
-        numbers.next_in = next_in;
+        // Lower only if the process was killed between a record that raised it and this word.
+        numbers.next_in = next_in.max(numbers.next_in);
     }
     walk.numbers = numbers;
     walk
@@ -368,10 +391,13 @@ fn sight(segment: &Segment, seen: Seen, numbers: &Numbers, entries: usize) -> (S
     let sight = match Kind::from_byte(head.kind) {
         Some(Kind::Application | Kind::Admin) => Sight::Good(Sort::Numbered, of_ours),
         Some(Kind::Replay | Kind::Inbound | Kind::Queued) => Sight::Good(Sort::Unnumbered, of_ours),
-        Some(Kind::Reset) => match reset_in(segment, segment.end(), &head) {
+        Some(Kind::Reset) => match segment.reset(segment.end(), &head) {
             // The first record of a journal: the header says the same.
             Some(reset) if reset.cause == ResetCause::Created && reset.series == numbers.series => {
                 Sight::Good(Sort::Unnumbered, of_ours)
+            }
+            Some(reset) if reset.cause.continues_series() && reset.series == numbers.series => {
+                Sight::Good(Sort::Renumbered, of_ours)
             }
             Some(reset) => Sight::Good(
                 Sort::Reset,
@@ -382,14 +408,6 @@ fn sight(segment: &Segment, seen: Seen, numbers: &Numbers, entries: usize) -> (S
         None => Sight::Good(Sort::Unknown, of_ours),
     };
     (sight, 0)
-}
-
-fn reset_in(segment: &Segment, offset: usize, head: &Head) -> Option<Reset> {
-    if head.kind != Kind::Reset as u8 {
-        return None;
-    }
-    let frame = head.frame();
-    Reset::decode(segment.get(offset + frame.start..offset + frame.end)?)
 }
 
 /// The number in the header of a damaged record, and whether the header says it was a new one.
@@ -425,7 +443,7 @@ pub(super) fn last_used(bytes: &[u8]) -> usize {
 mod tests {
     use std::collections::HashSet;
 
-    use super::super::record::{HEADER_BYTES, Mark, RESET_BYTES};
+    use super::super::record::{HEADER_BYTES, Mark, RESET_BYTES, Reset};
     use super::super::region::Region;
     use super::super::segment::{Beginning, RECORDS_AT};
     use super::*;
@@ -441,7 +459,13 @@ mod tests {
     /// Every sight there is. The matches fail to compile when a variant is added and not listed.
     fn all_sights() -> Vec<Sight> {
         let behind = [Behind::Nothing, Behind::Records];
-        let sorts = [Sort::Numbered, Sort::Unnumbered, Sort::Reset, Sort::Unknown];
+        let sorts = [
+            Sort::Numbered,
+            Sort::Unnumbered,
+            Sort::Reset,
+            Sort::Renumbered,
+            Sort::Unknown,
+        ];
         let orders = [Order::Due, Order::Behind, Order::Ahead];
         for one in behind {
             match one {
@@ -450,7 +474,7 @@ mod tests {
         }
         for one in sorts {
             match one {
-                Sort::Numbered | Sort::Unnumbered | Sort::Reset | Sort::Unknown => {}
+                Sort::Numbered | Sort::Unnumbered | Sort::Reset | Sort::Renumbered | Sort::Unknown => {}
             }
         }
         for one in orders {
@@ -504,6 +528,16 @@ mod tests {
         .encode()
     }
 
+    fn renumbering() -> [u8; RESET_BYTES] {
+        Reset {
+            series: BASE.series,
+            next_out: 30,
+            next_in: 40,
+            cause: ResetCause::SetNextOut,
+        }
+        .encode()
+    }
+
     /// The bytes of a segment, changed, as a restart would find them.
     fn found(segment: &Segment, change: impl FnOnce(&mut [u8])) -> Segment {
         let mut region = Region::heap(SIZE).unwrap();
@@ -528,6 +562,7 @@ mod tests {
                     Sort::Numbered => add(&mut segment, Kind::Application, seq, b"frame"),
                     Sort::Unnumbered => add(&mut segment, Kind::Inbound, seq, b"frame"),
                     Sort::Reset => add(&mut segment, Kind::Reset, 0, &reset(seq - 5)),
+                    Sort::Renumbered => add(&mut segment, Kind::Reset, seq, &renumbering()),
                     Sort::Unknown => add(&mut segment, Kind::Reset, seq, b"not a reset"),
                 };
                 return found(&segment, |_| {});
@@ -551,7 +586,7 @@ mod tests {
     #[test]
     fn the_table_answers_every_sight_and_every_answer_is_given() {
         let all = all_sights();
-        assert_eq!(all.len(), 1 + 3 * 2 + 4 * 3);
+        assert_eq!(all.len(), 1 + 3 * 2 + 5 * 3);
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
         let verdicts: HashSet<_> = all.iter().map(|&sight| decide(sight)).collect();
         let wanted = [
@@ -568,6 +603,8 @@ mod tests {
             Verdict::KeepReported(Finding::UnknownKind),
             Verdict::Restart,
             Verdict::RestartReported,
+            Verdict::Renumber,
+            Verdict::RenumberAhead,
         ];
         assert_eq!(verdicts, HashSet::from(wanted));
     }
@@ -597,12 +634,18 @@ mod tests {
                 Verdict::KeepReported(finding) => (1, 10, 4, vec![finding], true),
                 Verdict::Restart => (1, 1, 5, vec![], true),
                 Verdict::RestartReported => (1, 1, 7, vec![Finding::SeriesOutOfOrder], true),
+                Verdict::Renumber => (1, 30, 4, vec![], true),
+                Verdict::RenumberAhead => (1, 30, 4, vec![Finding::NumberAhead], true),
             };
             assert_eq!(
                 (walk.records, walk.numbers.next_out, walk.numbers.series),
                 (records, next_out, series)
             );
             assert_eq!((reported, walk.usable), (findings, usable), "{wanted:?}");
+            if let Verdict::Renumber | Verdict::RenumberAhead = decide(wanted) {
+                // As if killed before the word was stored.
+                assert_eq!(walk.numbers.next_in, 40);
+            }
         }
     }
 

@@ -10,7 +10,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::record::{self, HEADER_BYTES, Head, Kind, Mark, Place, Seen, le_u64};
+use super::record::{self, HEADER_BYTES, Head, Kind, Mark, Place, Reset, Seen, le_u64};
 use super::region::Region;
 use crate::time::Utc;
 
@@ -48,7 +48,8 @@ use crate::time::Utc;
 // Queue word: the position (segment number in the upper half, offset in the lower) behind which the
 // messages are that wait without a number; 0 if none does.
 //
-// Index: one entry per outbound record with a new number, the first one in the last 8 bytes.
+// Index: one entry per outbound record with a new number, the first one in the last 8 bytes. A record by
+// which numbers are passed over has one, too, under the first of them.
 //
 //   63                            32 31                  0
 //   | low half of MsgSeqNum(34)     | record offset / 8  |
@@ -392,6 +393,48 @@ impl Segment {
             guess = low + (high - low) / 2;
         }
         None
+    }
+
+    /// Notes that numbers from `first` on are passed over, by the record at `offset`.
+    pub(crate) fn pass_over(&mut self, first: u64, offset: usize) {
+        self.enter(first, offset);
+    }
+
+    /// Whether `seq` is a number of `series` that was passed over on purpose.
+    pub(crate) fn is_passed_over(&self, series: u64, seq: u64) -> bool {
+        let passed = || {
+            let first = self.first_of(series)?;
+            let want = seq.checked_sub(first)?;
+            let (mut low, mut high) = (self.track.entry, self.entries);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                let (found, _) = self.entry(middle)?;
+                if u64::from(found.wrapping_sub(first as u32)) <= want {
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            let (_, offset) = self.entry(low.checked_sub(1)?)?;
+            let head = self.good(offset)?;
+            let reset = self.reset(offset, &head)?;
+            Some((head.seq..reset.next_out).contains(&seq))
+        };
+        passed().unwrap_or(false)
+    }
+
+    /// The content of the record at `offset`, if it is a reset.
+    pub(crate) fn reset(&self, offset: usize, head: &Head) -> Option<Reset> {
+        if head.kind != Kind::Reset as u8 {
+            return None;
+        }
+        let frame = head.frame();
+        Reset::decode(self.get(offset + frame.start..offset + frame.end)?)
+    }
+
+    /// Whether it has no record yet.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.end == RECORDS_AT
     }
 
     /// The series the segment ends in.

@@ -173,9 +173,17 @@ pub trait Outbox {
     /// # Errors
     /// Why there is no room now for the record of it; nothing has changed then.
     fn reset(&mut self, next_out: u64, next_in: u64, why: ResetCause, at: Utc) -> Result<(), Full>;
+
+    /// Goes on with these numbers in the same series; neither may be lower than it is. What was sent
+    /// before is still found by number, and numbers that are passed over are [`Stored::Absent`].
+    ///
+    /// # Errors
+    /// Why there is no room now for the record of it; nothing has changed then.
+    fn renumber(&mut self, next_out: u64, next_in: u64, why: ResetCause, at: Utc) -> Result<(), Full>;
 }
 
-/// Why a number series ended. Kept in the journal with the reset.
+/// Why numbers were set: a series ended, or one goes on with higher numbers. Kept in the journal with
+/// the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ResetCause {
@@ -195,11 +203,17 @@ pub enum ResetCause {
     InSession = 6,
     /// The schedule began a new interval.
     Schedule = 7,
+    /// An operator, or the application, set the number of our next message. The series goes on.
+    SetNextOut = 8,
+    /// An operator, or the application, set the number expected of the peer. The series goes on.
+    SetNextIn = 9,
+    /// We sent a SequenceReset-Reset(4). The series goes on.
+    SequenceReset = 10,
 }
 
 impl ResetCause {
     /// Every cause, in the order of the numbers they are recorded by.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Created,
         Self::ResetSeqNumFlag,
         Self::ResetOnLogon,
@@ -208,7 +222,19 @@ impl ResetCause {
         Self::ResetOnDisconnect,
         Self::InSession,
         Self::Schedule,
+        Self::SetNextOut,
+        Self::SetNextIn,
+        Self::SequenceReset,
     ];
+
+    /// Whether the series goes on with the numbers that were set.
+    #[must_use]
+    pub fn continues_series(self) -> bool {
+        matches!(
+            self,
+            Self::SetNextOut | Self::SetNextIn | Self::SequenceReset
+        )
+    }
 }
 
 impl fmt::Display for ResetCause {
@@ -222,6 +248,9 @@ impl fmt::Display for ResetCause {
             Self::ResetOnDisconnect => "the connection had ended",
             Self::InSession => "ResetSeqNumFlag(141) in Logons exchanged while logged on",
             Self::Schedule => "the schedule began a new interval",
+            Self::SetNextOut => "the number of our next message was set",
+            Self::SetNextIn => "the number expected of the peer was set",
+            Self::SequenceReset => "we sent a SequenceReset-Reset(4)",
         })
     }
 }
@@ -398,6 +427,21 @@ pub(super) mod shelf {
         fn reset(&mut self, next_out: u64, next_in: u64, why: ResetCause, _: Utc) -> Result<(), Full> {
             (self.next_out, self.next_in) = (next_out, next_in);
             self.numbered.clear();
+            self.resets.push(why);
+            Ok(())
+        }
+
+        fn renumber(
+            &mut self,
+            next_out: u64,
+            next_in: u64,
+            why: ResetCause,
+            _: Utc,
+        ) -> Result<(), Full> {
+            if let Some(full) = self.full {
+                return Err(full);
+            }
+            (self.next_out, self.next_in) = (next_out, next_in);
             self.resets.push(why);
             Ok(())
         }

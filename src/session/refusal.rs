@@ -22,6 +22,18 @@ pub enum Refusal {
     NoResetSeqNumFlag,
     /// There is a connection, and what was asked for is for a session without one.
     Connected,
+    /// A logon is under way.
+    BetweenStates,
+    /// Numbers begin at 1 and are at most [`SEQ_MAX`](crate::session::fix::SEQ_MAX).
+    NumberOutOfRange,
+    /// A number that was used already, or is expected no more, is not used again.
+    NumberLowered,
+    /// The number is that already.
+    NumberUnchanged,
+    /// What is missing is being asked for already.
+    AlreadyAsked,
+    /// A range of numbers ends before it begins.
+    RangeReversed,
     /// A message with credentials is sent at once or not at all, and never kept for later.
     HoldsCredentials,
     /// No Logon waits for the decision that was given.
@@ -53,6 +65,12 @@ impl fmt::Display for Refusal {
             Self::Resetting => f.write_str("a reset in session is under way"),
             Self::NoResetSeqNumFlag => f.write_str("the version has no ResetSeqNumFlag(141)"),
             Self::Connected => f.write_str("the session has a connection"),
+            Self::BetweenStates => f.write_str("a logon is under way"),
+            Self::NumberOutOfRange => f.write_str("a number is from 1 to 4294967295"),
+            Self::NumberLowered => f.write_str("a number is never lowered within a series"),
+            Self::NumberUnchanged => f.write_str("the number is that already"),
+            Self::AlreadyAsked => f.write_str("what is missing is being asked for already"),
+            Self::RangeReversed => f.write_str("the range ends before it begins"),
             Self::HoldsCredentials => f.write_str("a message with credentials is not kept for later"),
             Self::NothingToDecide => f.write_str("no Logon waits for this decision"),
             Self::LongerThanPeerTakes(bytes) => {

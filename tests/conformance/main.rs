@@ -48,7 +48,8 @@
 //! admission admit | admit-with STATUS | refuse TEXT | refuse-with STATUS TEXT | later TICKET
 //!                              to Logons from now on; STATUS is a SessionStatus(1409)
 //! operator logon | logout TEXT | hold TEXT | release | disconnect | reset-in-session | reset-numbers | remove
-//!   | decide TICKET ADMISSION [within 5s]
+//!   | set-next-out N | set-next-in N | sequence-reset N | test-request | resend BEGIN END
+//!   | rotate-journal | decide TICKET ADMISSION [within 5s]
 //! operator-of-unknown ...      the same for a session the engine does not have
 //! callback ...                 the same, asked for inside the next delivery
 //! reason TEXT                  a text that is refused as the reason of anything

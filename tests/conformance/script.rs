@@ -484,6 +484,18 @@ fn operation(rest: &str) -> Result<Operation, String> {
         "reset-in-session" => Ok(Operation::ResetInSession),
         "reset-numbers" => Ok(Operation::ResetNumbers),
         "remove" => Ok(Operation::Remove),
+        "set-next-out" => Ok(Operation::SetNextOut(number(rest)?)),
+        "set-next-in" => Ok(Operation::SetNextIn(number(rest)?)),
+        "sequence-reset" => Ok(Operation::SequenceReset(number(rest)?)),
+        "test-request" => Ok(Operation::TestRequest),
+        "resend" => {
+            let (begin, end) = split_word(rest);
+            Ok(Operation::ResendRequest {
+                begin: number(begin)?,
+                end: number(end)?,
+            })
+        }
+        "rotate-journal" => Ok(Operation::RotateJournal),
         "decide" => {
             let (ticket, rest) = split_word(rest);
             let decision = match admission(rest)? {
@@ -498,8 +510,9 @@ fn operation(rest: &str) -> Result<Operation, String> {
             })
         }
         _ => Err(
-            "expected logon, logout TEXT, hold TEXT, release, disconnect, reset-in-session or \
-                  reset-numbers"
+            "expected logon, logout TEXT, hold TEXT, release, disconnect, reset-in-session, \
+                  reset-numbers, remove, set-next-out N, set-next-in N, sequence-reset N, test-request, \
+                  resend BEGIN END, rotate-journal or decide TICKET ADMISSION"
                 .into(),
         ),
     }

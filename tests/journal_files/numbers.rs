@@ -382,3 +382,44 @@ fn what_is_not_ours_is_refused_and_left_alone() {
         .to_string();
     assert!(error.contains("it says it is segment 1"), "{error}");
 }
+
+#[test]
+fn a_series_goes_on_with_higher_numbers_and_what_was_sent_is_still_found() {
+    let dir = Scratch::new("renumber");
+    let keeper = Keeper::inline();
+    let (mut journal, _) = open(dir.config(), &keeper);
+    let began = journal.series_began();
+    assert_eq!(send(&mut journal, b"one"), Ok(1));
+    assert_eq!(journal.renumber(7, 1, ResetCause::SetNextOut, T0), Ok(()));
+    assert_eq!(send(&mut journal, b"seven"), Ok(7));
+    assert_eq!(journal.renumber(8, 30, ResetCause::SetNextIn, T0), Ok(()));
+    assert_eq!(
+        journal.renumber(20, 30, ResetCause::SequenceReset, T0),
+        Ok(())
+    );
+    let look = |journal: &mut Journal| {
+        let numbers = (journal.next_out(), journal.next_in());
+        assert_eq!(numbers, (20, 30));
+        assert_eq!(journal.series_began(), began);
+        for (seq, stored) in [
+            (1, Stored::Application),
+            (2, Stored::Absent),
+            (6, Stored::Absent),
+            (7, Stored::Application),
+            (8, Stored::Absent),
+            (19, Stored::Absent),
+            (20, Stored::Absent),
+        ] {
+            assert_eq!(journal.stored(seq), stored, "{seq}");
+        }
+        assert_eq!(original(journal, 7).as_deref(), Some(&b"seven"[..]));
+    };
+    look(&mut journal);
+    drop(journal);
+    let (mut journal, recovery) = open(dir.config(), &keeper);
+    assert!(recovery.is_clean(), "{recovery:?}");
+    look(&mut journal);
+    assert_eq!(send(&mut journal, b"twenty"), Ok(20));
+    assert_eq!(journal.stored(20), Stored::Application);
+    assert_eq!(journal.stored(19), Stored::Absent);
+}

@@ -411,6 +411,20 @@ impl Pen {
         })
     }
 
+    /// SequenceReset-Reset(4).
+    pub(super) fn sequence_reset<O: Outbox>(
+        &mut self,
+        now: Now,
+        next: u64,
+        out: &mut O,
+    ) -> Result<(), Full> {
+        self.admin(now, msg_type::SEQUENCE_RESET, ADMIN_ROOM, out, |writer| {
+            writer
+                .uint(tag::NEW_SEQ_NO, next)
+                .boolean(tag::GAP_FILL_FLAG, false);
+        })
+    }
+
     /// Reject(3) of a peer's message.
     pub(super) fn reject<O: Outbox>(
         &mut self,

@@ -10,8 +10,9 @@ use crate::session::Fault;
 use crate::time::{Now, Utc};
 use crate::wire::fix::{Message, msg_type, tag};
 
-/// The largest NewSeqNo(36) that is followed: there must be room to count up from it.
-const NEW_SEQ_NO_MAX: u64 = i64::MAX as u64;
+/// The largest MsgSeqNum(34) that is read as one, and the largest NewSeqNo(36) that is followed: there
+/// must be room to count up from it.
+pub(super) const SEQ_NUM_MAX: u64 = i64::MAX as u64;
 
 /// The kinds of message the session layer tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ pub(super) fn check_body(message: &Message<'_>, kind: Kind) -> Result<(), Fault>
                 .map_err(|error| error.kind);
             optional(tag::GAP_FILL_FLAG, flag)?;
             match message.uint(tag::NEW_SEQ_NO) {
-                Ok(next) if next > NEW_SEQ_NO_MAX => Err(Fault::Value {
+                Ok(next) if next > SEQ_NUM_MAX => Err(Fault::Value {
                     tag: tag::NEW_SEQ_NO,
                 }),
                 _ => number(tag::NEW_SEQ_NO),

@@ -2,6 +2,7 @@
 //!
 //! What is wrong with a field is kept beside it: whether that matters is decided later, and by others.
 
+use super::content::SEQ_NUM_MAX;
 use crate::dict::Checks;
 use crate::session::Fault;
 use crate::time::{TimestampReader, Utc};
@@ -82,7 +83,7 @@ impl<'a> Head<'a> {
     fn take(&mut self, fields: impl Iterator<Item = (Tag, &'a [u8])>, times: &mut TimestampReader) {
         for (tag, text) in fields {
             match tag {
-                tag::MSG_SEQ_NUM => set(&mut self.seq, text, value::parse_uint),
+                tag::MSG_SEQ_NUM => set(&mut self.seq, text, read_seq),
                 tag::SENDING_TIME => set(&mut self.sent, text, |text| times.read(text)),
                 tag::ORIG_SENDING_TIME => set(&mut self.original, text, Utc::parse_fix),
                 tag::APPL_VER_ID => _ = self.appl_ver_id.get_or_insert(text),
@@ -157,6 +158,12 @@ impl<'a> Head<'a> {
         }
         Ok(())
     }
+}
+
+/// MsgSeqNum(34).
+#[inline]
+fn read_seq(text: &[u8]) -> Option<u64> {
+    value::parse_uint(text).filter(|seq| *seq <= SEQ_NUM_MAX)
 }
 
 /// Keeps the first of a field.

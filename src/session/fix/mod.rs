@@ -22,6 +22,7 @@ pub mod numbers;
 mod parked;
 mod peer;
 pub mod policy;
+mod renumber;
 mod resend;
 mod reset;
 pub mod rules;
@@ -47,6 +48,7 @@ use self::parked::{Parked, Waiting};
 pub use self::peer::{Code, MsgDirection, MsgTypeSupport, Peer};
 use self::policy::BelowExpected::{Accept, Refuse};
 use self::policy::OrigSendingTime;
+pub use self::renumber::SEQ_MAX;
 use self::resend::{Repeats, Serving};
 pub use self::resend::{Replayed, ResendJudge};
 use self::reset::{Ending, Quieting, Resetting};
@@ -418,14 +420,15 @@ impl Session {
             }
         }
         let dup = head.is_poss_dup();
+        if kind == Kind::SequenceReset && !content::is_gap_fill(message) {
+            // Its own number is ignored.
+            return match header.and_then(|()| self.validate(message, head, kind)) {
+                Ok(()) => self.reset_received(now, message, out),
+                Err(fault) => self.fault(now, fault, message, out),
+            };
+        }
         let place = self.place(seq, dup, out);
         match (kind, place) {
-            (Kind::SequenceReset, _) if !content::is_gap_fill(message) => {
-                match header.and_then(|()| self.validate(message, head, kind)) {
-                    Ok(()) => self.reset_received(now, message, out),
-                    Err(fault) => self.fault(now, fault, message, out),
-                }
-            }
             // A copy of a Logon that was dealt with is no wish to start anew.
             (Kind::Logon, Place::Low) if dup => Ok(Step::Done),
             (Kind::Logon, _) => self.logon_while_up(now, message, head, out),

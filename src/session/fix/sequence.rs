@@ -19,7 +19,8 @@ use crate::wire::fix::{Message, tag};
 pub(super) struct Recovery {
     /// The highest number that is missing: satisfied when the expected number is above it.
     end: u64,
-    /// The highest number asked for so far; below `end` if the gap is asked for in chunks.
+    /// The highest number asked for so far; below `end` if the gap is asked for in chunks, or if
+    /// something within it waits already.
     asked_to: u64,
     /// The expected number when it was last seen to move.
     reached: u64,
@@ -33,8 +34,8 @@ pub(super) struct Recovery {
 enum Asking {
     /// A gap was found.
     First,
-    /// A chunk of it has come: the next one.
-    NextChunk,
+    /// A part of it has come: the next one.
+    NextPart,
     /// It was asked for before and is still missing; `repeats` times without anything moving.
     Again { repeats: u32 },
 }
@@ -145,7 +146,7 @@ impl Session {
         };
         let (end_seq_no, asked_to) = match chunk_end {
             Some(chunk_end) if chunk_end < useful => (chunk_end, chunk_end),
-            _ if closed => (useful, end),
+            _ if closed => (useful, useful),
             _ => (self.settings.rules.open_end_seq_no, end),
         };
         self.pen.resend_request(now, begin, end_seq_no, out)?;
@@ -160,7 +161,7 @@ impl Session {
                 reached: begin,
                 repeat_at,
                 repeats: match asking {
-                    Asking::First | Asking::NextChunk => 0,
+                    Asking::First | Asking::NextPart => 0,
                     Asking::Again { repeats } => repeats,
                 },
             });
@@ -228,7 +229,7 @@ impl Session {
         };
         let expected = out.next_in();
         let next = match (up.recovery, self.parked.first()) {
-            (Some(running), _) if expected > running.asked_to => Some((running.end, Asking::NextChunk)),
+            (Some(running), _) if expected > running.asked_to => Some((running.end, Asking::NextPart)),
             (Some(_), _) => None,
             // The request was satisfied and a hole is left below what waits.
             (None, Some(first)) => Some((first - 1, Asking::Again { repeats: 0 })),
@@ -291,6 +292,7 @@ impl Session {
             recovery: Some(recovery),
             ..
         }) = &mut self.state
+            && self.settings.recovery.chunk.is_some()
             && next == recovery.asked_to
             && next < recovery.end
         {

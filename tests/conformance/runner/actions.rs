@@ -373,6 +373,9 @@ impl Run<'_> {
         } else {
             self.session
         };
+        if let Operation::SetNextOut(next) | Operation::SequenceReset(next) = operation {
+            self.raised = Some(next);
+        }
         self.restarts |= operation == Operation::ResetNumbers;
         self.app.awaited |= operation == Operation::Remove && !unknown;
         self.coverage

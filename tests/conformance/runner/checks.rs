@@ -35,6 +35,10 @@ impl Run<'_> {
             self.engine_number = 1;
             self.originals.clear();
         }
+        if number > self.engine_number && self.raised == Some(number) {
+            self.engine_number = number;
+            self.raised = None;
+        }
         if number != self.engine_number && !(self.held_back && number > self.engine_number) {
             return Err(format!("MsgSeqNum(34) should be {}", self.engine_number));
         }

@@ -116,6 +116,8 @@ struct Run<'a> {
     originals: HashMap<u64, Received>,
     /// Numbers may start anew without ResetSeqNumFlag(141).
     restarts: bool,
+    /// What an operator set the number of the engine's next message to.
+    raised: Option<u64>,
     /// Frames may have waited, or have been lost, in a socket.
     held_back: bool,
     probes: u32,
@@ -199,6 +201,7 @@ impl<'a> Run<'a> {
             engine_number: 1,
             originals: HashMap::new(),
             restarts,
+            raised: None,
             held_back: false,
             probes: 0,
             log: Vec::new(),

@@ -88,6 +88,45 @@ enum Command {
         #[arg(long)]
         in_session: bool,
     },
+    /// Raise the number of our next message, or the number expected of the counterparty, or both; with
+    /// both, the second is not tried if the first is refused
+    SetSeq {
+        #[command(flatten)]
+        sure: Sure,
+        /// MsgSeqNum(34) of our next message; the counterparty asks for what is passed over
+        #[arg(long, value_name = "N", required_unless_present = "target")]
+        sender: Option<u64>,
+        /// MsgSeqNum(34) expected of the counterparty, while there is no connection
+        #[arg(long, value_name = "N")]
+        target: Option<u64>,
+    },
+    /// Send a SequenceReset-Reset: our next message has this number, and what the counterparty has not
+    /// had below it is lost to it
+    SequenceReset {
+        #[command(flatten)]
+        sure: Sure,
+        /// NewSeqNo(36), above the number of the SequenceReset itself
+        next: u64,
+    },
+    /// Send a TestRequest and wait for its answer; `status` shows the round trip
+    TestRequest {
+        /// What the engine calls it, as `list` shows it
+        session: String,
+    },
+    /// Ask the counterparty to send again; what was delivered before is recorded and not delivered again
+    Resend {
+        /// What the engine calls it, as `list` shows it
+        session: String,
+        /// BeginSeqNo(7)
+        begin: u64,
+        /// EndSeqNo(16); everything after `BEGIN` if it is not given
+        end: Option<u64>,
+    },
+    /// Start a new journal segment, so that those before it change no more
+    RotateJournal {
+        /// What the engine calls it, as `list` shows it
+        session: String,
+    },
 }
 
 #[derive(Args)]
@@ -144,6 +183,48 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             };
             (sure.session, operation)
         }
+        Command::SetSeq {
+            sure,
+            sender,
+            target,
+        } => {
+            ask_first(&mut client, &sure, &describe(sender, target))?;
+            let first = target.map(Operation::SetNextIn);
+            let second = sender.map(Operation::SetNextOut);
+            // One of them stays for below.
+            let (first, last) = match (first, second) {
+                (first, Some(second)) => (first, second),
+                (Some(first), None) => (None, first),
+                (None, None) => bail!("give --sender N, --target N or both"),
+            };
+            if let Some(operation) = first {
+                let request = Request::Command {
+                    session: sure.session.clone(),
+                    operation: Box::new(operation),
+                    within: arguments.wait,
+                };
+                let (_, end) = client.ask(&request)?;
+                if !matches!(end, End::Done | End::NoOp(_)) {
+                    return show(&[], &end, arguments.json, |_| String::new());
+                }
+            }
+            (sure.session, last)
+        }
+        Command::SequenceReset { sure, next } => {
+            let what = format!("send a SequenceReset-Reset to {next}");
+            ask_first(&mut client, &sure, &what)?;
+            (sure.session, Operation::SequenceReset(next))
+        }
+        Command::TestRequest { session } => (session, Operation::TestRequest),
+        Command::Resend {
+            session,
+            begin,
+            end,
+        } => {
+            let end = end.unwrap_or(0);
+            (session, Operation::ResendRequest { begin, end })
+        }
+        Command::RotateJournal { session } => (session, Operation::RotateJournal),
     };
     let request = Request::Command {
         session,
@@ -152,6 +233,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     let (_, end) = client.ask(&request)?;
     show(&[], &end, arguments.json, |_| String::new())
+}
+
+/// What setting these numbers comes to, for the question.
+fn describe(sender: Option<u64>, target: Option<u64>) -> String {
+    let sender = sender.map(|next| format!("send {next} next"));
+    let target = target.map(|next| format!("expect {next} next"));
+    let parts: Vec<_> = [sender, target].into_iter().flatten().collect();
+    parts.join(" and ")
 }
 
 fn text(value: &str) -> Result<Text, String> {

@@ -130,6 +130,18 @@ impl Player {
             ResetCause::ResetOnLogout | ResetCause::ResetOnDisconnect => {
                 self.session.disconnected(now, &mut self.outbox);
             }
+            ResetCause::SetNextOut | ResetCause::SetNextIn | ResetCause::SequenceReset => {
+                self.took("numbers that were set");
+                let next_out = reset.next_out.max(self.outbox.next_out());
+                let next_in = reset.next_in.max(self.outbox.next_in());
+                if self.numbers_known
+                    && let Err(full) = self
+                        .outbox
+                        .renumber(next_out, next_in, reset.cause, now.utc)
+                {
+                    bail!("no room in the journal of the replay: {full:?}");
+                }
+            }
             ResetCause::ResetSeqNumFlag | ResetCause::ResetOnLogon | ResetCause::InSession => {}
         }
         Ok(Then::GoOn)
@@ -233,6 +245,7 @@ impl Player {
             msg_type::HEARTBEAT if message.get(tag::TEST_REQ_ID).is_none() => {
                 Ok(Some("heartbeats of the clock"))
             }
+            msg_type::SEQUENCE_RESET => Ok(Some("sequence resets that were asked for")),
             msg_type::TEST_REQUEST => Ok(Some("test requests")),
             msg_type::RESEND_REQUEST => Ok(Some("repeated resend requests")),
             _ => Ok(None),
