@@ -231,3 +231,27 @@ fn sessions_of_several_versions_share_the_port_and_reject_the_rest_in_their_way(
         assert!(!finished.out.contains(wrong), "{}", finished.out);
     }
 }
+
+#[test]
+fn a_settings_file_with_sessions_of_fixt_and_before_is_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("old.cfg");
+    fs::write(
+        &file,
+        "[DEFAULT]\nConnectionType=acceptor\nSocketAcceptPort=9878\nSenderCompID=VENUE\n\
+         TargetCompID=CLIENT\nStartTime=00:00:00\nEndTime=00:00:00\nUseDataDictionary=N\n\
+         [SESSION]\nBeginString=FIX.4.2\n\
+         [SESSION]\nBeginString=FIXT.1.1\nDefaultApplVerID=FIX.5.0SP2\n",
+    )
+    .unwrap();
+    let exchange = Exchange::start(&["--config", file.to_str().unwrap(), "--echo"]);
+    let mut old = Peer::logged_on(&exchange, "FIX.4.2", 1);
+    old.send("D", "", "11=A1|");
+    has(&old.receive(), &["35=D", "11=A1"]);
+
+    let mut new = Peer::connect(&exchange, "FIXT.1.1");
+    new.send("A", "", "98=0|108=30|1137=9|");
+    has(&new.receive(), &["35=A", "1137=9"]);
+    new.send("D", "1128=7|", "11=A1|");
+    has(&new.receive(), &["35=D", "1128=7", "11=A1"]);
+}

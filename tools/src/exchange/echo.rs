@@ -108,22 +108,27 @@ impl Seen {
     }
 
     /// Whether a message says that it may have been sent before under another number, and was.
-    /// Remembers it.
-    pub fn is_resent(&mut self, message: &Message<'_>) -> bool {
+    pub fn is_resent(&self, message: &Message<'_>) -> bool {
+        message.get(tag::POSS_RESEND) == Some(b"Y")
+            && message
+                .get(tag::CL_ORD_ID)
+                .is_some_and(|id| self.ids.contains(id))
+    }
+
+    /// Remembers a message that was sent back.
+    pub fn remember(&mut self, message: &Message<'_>) {
         let Some(id) = message.get(tag::CL_ORD_ID) else {
-            return false;
+            return;
         };
-        if self.ids.contains(id) {
-            return message.get(tag::POSS_RESEND) == Some(b"Y");
+        if !self.ids.insert(id.into()) {
+            return;
         }
-        if self.by_age.len() == SEEN_MAX
+        self.by_age.push_back(id.into());
+        if self.by_age.len() > SEEN_MAX
             && let Some(oldest) = self.by_age.pop_front()
         {
             self.ids.remove(&oldest);
         }
-        self.ids.insert(id.into());
-        self.by_age.push_back(id.into());
-        false
     }
 }
 

@@ -295,7 +295,10 @@ impl Venue {
             return Verdict::Accept;
         }
         match echo::send_back(inbound, known.rules, known.body_order, out) {
-            Ok(()) => Verdict::Accept,
+            Ok(()) => {
+                known.seen.remember(message);
+                Verdict::Accept
+            }
             Err(refusal) => self.cannot_answer(session, refusal),
         }
     }
