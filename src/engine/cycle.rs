@@ -23,6 +23,9 @@ use crate::wire::fix::{FieldIndex, Malformed, Message, msg_type};
 /// How many messages are taken from one connection per cycle.
 const READ_BATCH: usize = 32;
 
+/// How often the socket of a peer is read in vain before it is given up for its silence.
+const LOOKS_MAX: usize = 16;
+
 /// How many messages that waited behind a gap are taken per session and cycle.
 const PARKED_BATCH: usize = 32;
 
@@ -656,12 +659,16 @@ impl Engine {
     }
 
     /// Before a peer is given up for its silence its socket is emptied, for as long as nothing sound
-    /// comes out of it.
+    /// comes out of it, and up to a limit: a peer that sends noise without end would keep us here.
     fn look_once_more<A: Application + ?Sized>(&mut self, now: Now, slot: usize, app: &mut A) -> usize {
         let mut work = 0;
-        while let Some(link) = self.desk.slots[slot].link()
-            && self.desk.slots[slot].session.is_peer_silent(now.mono)
-        {
+        for _ in 0..LOOKS_MAX {
+            let Some(link) = self.desk.slots[slot].link() else {
+                break;
+            };
+            if !self.desk.slots[slot].session.is_peer_silent(now.mono) {
+                break;
+            }
             let index = link.index as usize;
             let (done, more) = self.read_link(now, index, app);
             work += done;

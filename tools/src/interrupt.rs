@@ -1,5 +1,7 @@
 //! Ctrl-C: the first one asks for a clean end, the second one ends the process at once.
 
+use std::io::Write as _;
+
 use anyhow::Context as _;
 use pinfix::engine::Stopper;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -19,8 +21,9 @@ pub fn stop_on_signal(stopper: Stopper, notice: &'static str) -> anyhow::Result<
                 if stopper.is_stopping() {
                     std::process::exit(i32::from(INTERRUPTED));
                 }
-                eprintln!("{notice}");
                 stopper.stop();
+                // Nobody may be there to read it; that is no reason not to stop.
+                let _ = writeln!(std::io::stderr(), "{notice}");
             }
         })
         .context("starting the thread that waits for Ctrl-C")?;

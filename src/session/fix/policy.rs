@@ -103,8 +103,8 @@ pub struct ResendSettings {
     /// Whether a session Reject(3) is sent again like an application message, instead of being
     /// passed over like every other session-level message.
     pub rejects: bool,
-    /// How often the same request is served in a row while we have nothing new to say; one more ends
-    /// the session.
+    /// How often the same request is served in a row while we have nothing new to say, or four times as
+    /// often while we have; one more ends the session.
     pub same_request_max: u32,
     /// What is done about a request below the expected number.
     pub below_expected: BelowExpected,

@@ -78,23 +78,34 @@ pub(super) struct Serving {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Repeats {
     begin: u64,
+    /// EndSeqNo(16) as it came: what an open end comes to moves with everything we send.
     end: u64,
     next_out: u64,
-    count: u32,
+    weight: u64,
 }
 
+/// What a request weighs that is the same as the one before: less if we have sent something new since,
+/// which a peer that asks for every message above its gap may be answering.
+const SAME_WEIGHT: u64 = 4;
+const SAME_AFTER_NEWS_WEIGHT: u64 = 1;
+
 impl Repeats {
-    /// Whether this request has now come more than `max` times in a row.
+    /// Whether this request has now come more than `max` times in a row while we had nothing new to
+    /// say, or four times as often while we had.
     fn too_many(&mut self, begin: u64, end: u64, next_out: u64, max: u32) -> bool {
-        let same = (self.begin, self.end, self.next_out) == (begin, end, next_out);
-        let count = if same { self.count + 1 } else { 1 };
+        let same = (self.begin, self.end) == (begin, end);
+        let weight = match (same, self.next_out == next_out) {
+            (true, true) => self.weight.saturating_add(SAME_WEIGHT),
+            (true, false) => self.weight.saturating_add(SAME_AFTER_NEWS_WEIGHT),
+            (false, _) => SAME_WEIGHT,
+        };
         *self = Self {
             begin,
             end,
             next_out,
-            count,
+            weight,
         };
-        count > max
+        weight > u64::from(max) * SAME_WEIGHT
     }
 }
 
@@ -265,7 +276,8 @@ impl Session {
         self.tally.resend_requests_in += 1;
         let next_out = out.next_out();
         let begin = message.uint(tag::BEGIN_SEQ_NO).unwrap_or_default();
-        let end = match message.uint(tag::END_SEQ_NO).unwrap_or_default() {
+        let asked_end = message.uint(tag::END_SEQ_NO).unwrap_or_default();
+        let end = match asked_end {
             0 | OPEN_END_BEFORE_42 => next_out - 1,
             end => end.min(next_out - 1),
         };
@@ -285,7 +297,7 @@ impl Session {
             _ => return Ok(()),
         };
         let max = self.settings.resend.same_request_max;
-        if repeats.too_many(begin, end, next_out, max) {
+        if repeats.too_many(begin, asked_end, next_out, max) {
             return Err(Fault::ResendRepeated);
         }
         let request = Serving::of(begin, end);
