@@ -59,6 +59,10 @@ pub struct Arguments {
     #[arg(long, value_name = "ID")]
     filter: Option<String>,
 
+    /// Not this scenario, by its whole id, as of one that ends the target's process; may be repeated
+    #[arg(long, value_name = "ID")]
+    except: Vec<String>,
+
     /// How numbers come to be 1 before each scenario
     #[arg(long, value_enum, default_value_t = Reset::Logon)]
     reset: Reset,
@@ -155,13 +159,20 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         settings: arguments.has,
         scale: arguments.scale,
     };
+    let scenarios = scenarios::all()?;
+    for except in &arguments.except {
+        if !scenarios.iter().any(|scenario| scenario.id == *except) {
+            bail!("--except {except}: no scenario has this id");
+        }
+    }
     let chosen = |scenario: &Scenario| {
         let filter = arguments.filter.as_ref();
         filter.is_none_or(|filter| scenario.id.starts_with(filter.as_str()))
+            && !arguments.except.contains(&scenario.id)
     };
     let longest = Duration::try_from_secs_f64(arguments.longest).context("--longest")?;
     let mut rows = Vec::new();
-    for scenario in scenarios::all()?.into_iter().filter(chosen) {
+    for scenario in scenarios.into_iter().filter(chosen) {
         let row = certify(&scenario, rules, &terms, longest);
         if !arguments.json && (arguments.verbose || row.verdict == Verdict::Failed) {
             print(&row);
