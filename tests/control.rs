@@ -1061,3 +1061,45 @@ fn outcome_in(state: &str, name: &str, of: Of) -> String {
         outcome => format!("{outcome:?}"),
     }
 }
+
+/// Nothing else happens on the session while it waits.
+#[test]
+fn a_rotation_waits_for_its_segment_on_a_session_without_a_connection() {
+    let mut pair = Pair::up();
+    let ticket = pair.logout(Of::Client, LONG);
+    assert_eq!(pair.outcome(Of::Client, ticket), Outcome::Done);
+    let session = pair.session;
+    let next = pair.numbers(Of::Client).0;
+    let segments = pair
+        .client_control
+        .status(session)
+        .unwrap()
+        .journal_segments;
+    for raised in 1..5 {
+        // All in one cycle: the segment after the next one is not ready.
+        let control = &mut pair.client_control;
+        let tickets = [
+            control.rotate_journal(session, LONG).unwrap(),
+            control.set_next_out(session, next + raised, LONG).unwrap(),
+            control.rotate_journal(session, LONG).unwrap(),
+        ];
+        let mut completed = 0;
+        let start = Instant::now();
+        while completed < tickets.len() {
+            pair.ahead += Duration::from_millis(1);
+            pair.turn();
+            while let Some(completion) = pair.client_control.poll() {
+                assert_eq!(completion.outcome, Outcome::Done);
+                completed += 1;
+            }
+            assert!(start.elapsed() < Duration::from_secs(5), "in vain");
+        }
+    }
+    let now = pair
+        .client_control
+        .status(session)
+        .unwrap()
+        .journal_segments;
+    // Those that wait at the same time get one segment together.
+    assert!(now > segments, "{segments} and then {now}");
+}

@@ -512,7 +512,17 @@ impl Desk {
         };
         // One that is to leave is looked at again: its connection ended below, or the way out is full.
         let leaves = entry.leaving && entry.link().is_none();
-        hours_go_on || goes_on(replayed) || goes_on(dequeued) || flushed == Flushed::More || leaves
+        // The keeper of the journal does not say when the next segment is ready.
+        let rotates = entry
+            .pending
+            .iter()
+            .any(|pending| pending.goal == Goal::Rotated);
+        hours_go_on
+            || goes_on(replayed)
+            || goes_on(dequeued)
+            || flushed == Flushed::More
+            || leaves
+            || rotates
     }
 
     /// Brings the status page up to date about a session.
