@@ -73,7 +73,8 @@ use crate::wire::fix::{ApplVersion, Message, tag};
 pub enum Step {
     /// Nothing.
     Done,
-    /// There was no room to keep the message. Nothing has changed: offer the same bytes again later.
+    /// There was no room to keep the message, or to answer it. Nothing has changed: offer the same bytes
+    /// again later.
     Retry(Full),
     /// A Logon of this connection waits for the application's decision. Nothing has changed: offer the
     /// same bytes again after it.
@@ -358,6 +359,9 @@ impl Session {
         let seq = head.seq.unwrap_or_default();
         if let Some(fault) = self.too_long(message) {
             return self.beyond_limit(now, fault, out);
+        }
+        if kind == Kind::Logon && self.phase() == Phase::Up && !self.pen.may_log_on(out) {
+            return Step::Retry(Full::Unsent);
         }
         let kept = match self.keep(now, message, origin, kind, seq, out) {
             Ok(kept) => kept,
