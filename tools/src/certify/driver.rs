@@ -9,7 +9,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use pinfix::session::fix::rules::Rules;
-use pinfix::time::Utc;
+use pinfix::time::{TimestampPrecision, Utc};
 
 use super::applies::value;
 use super::frame::{self, Filling, Received, printed};
@@ -350,6 +350,11 @@ impl Driver<'_> {
         Filling {
             rules: self.rules,
             now: now(),
+            precision: if self.rules.fractional_seconds {
+                TimestampPrecision::Millis
+            } else {
+                TimestampPrecision::Seconds
+            },
             number: self.number,
             heartbeat_s: self.heartbeat_s,
             sender: &self.terms.sender,
@@ -464,8 +469,13 @@ impl Driver<'_> {
         if let (Some(chosen), Some(field)) = (chosen, field)
             && let What::Is(id) = &mut field.what
         {
+            let mut known = self.test_req_ids.iter();
+            let again = known.any(|(other, earlier)| earlier == chosen && other != id);
             self.test_req_ids.push((id.clone(), chosen.to_vec()));
             *id = chosen.to_vec();
+            if again {
+                self.differ("one TestReqID(112) for several TestRequests".into());
+            }
         }
         expected
     }
