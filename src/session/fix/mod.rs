@@ -219,6 +219,8 @@ struct LogonSent {
     give_up: Mono,
     /// The number our Logon has.
     seq: u64,
+    /// It has ResetSeqNumFlag(141)=Y.
+    reset: bool,
 }
 
 /// Logged on.

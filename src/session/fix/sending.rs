@@ -121,7 +121,8 @@ impl Sending {
                 right,
             })
         };
-        if self.while_down == WhileDown::Number && at_logon != AtLogon::Continue {
+        let restarts = matches!(at_logon, AtLogon::AskReset | AtLogon::Restart);
+        if self.while_down == WhileDown::Number && restarts {
             let right = "refuse or queue: numbers that restart at logon take away what was numbered";
             return wrong("sending.while_down", "number".to_owned(), right);
         }
