@@ -499,8 +499,8 @@ impl Desk {
         let replayed = session.replay(now, RESEND_STEP_MAX, index, &mut judge, journal);
         let dequeued = session.send_queued(now, QUEUE_STEP_MAX, index, journal);
         journal.poll();
-        if let Some(loss) = session.take_loss() {
-            let session = self.slots[slot].handle;
+        while let Some(loss) = session.take_loss() {
+            let session = *handle;
             app.on_event(&Event::MessagesLost { session, loss });
         }
         let flushed = self.flush(now, slot);

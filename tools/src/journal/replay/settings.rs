@@ -176,7 +176,14 @@ pub fn of_journal(place: &Place, choices: &Choices) -> anyhow::Result<Settings> 
         Some(AtLogonName::AskResetAtOne) => AtLogon::AskResetAtOne,
         Some(AtLogonName::Restart) => AtLogon::Restart,
         None if seen.resets.contains(&ResetCause::ResetOnLogon) => AtLogon::Restart,
-        None if role == Role::Initiator && seen.asks_reset => AtLogon::AskReset,
+        None if role == Role::Initiator && seen.asks_reset => {
+            // One that only says so at 1 resets nothing by its Logon.
+            if seen.resets.contains(&ResetCause::ResetSeqNumFlag) {
+                AtLogon::AskReset
+            } else {
+                AtLogon::AskResetAtOne
+            }
+        }
         None => AtLogon::Continue,
     };
     settings.at_end = match choices.at_end {
