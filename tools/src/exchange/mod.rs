@@ -48,14 +48,15 @@ const UNSUPPORTED_TYPE: u16 = 3;
 /// The price of an order without one.
 const MARKET_PRICE: i64 = 100;
 
-/// Run a simulated venue that fills every order
+/// Run a simulated venue that fills every order, or sends messages back
 ///
 /// Takes NewOrderSingle(D) and answers with two ExecutionReports(8), New and then a fill of the whole
 /// quantity at the order's price. OrderCancelRequest(F) takes back an order that is open, which orders
-/// are with --fills none. Other application messages get a BusinessMessageReject(j).
+/// are with --fills none. Other application messages get a BusinessMessageReject(j), or a
+/// Reject(3) before FIX.4.2. With --echo nothing is traded: messages are sent back.
 ///
-/// Without --config anybody may log on, with any CompIDs, in FIX.4.2, FIX.4.4 and FIX.5.0SP2 (over
-/// FIXT.1.1). Sequence numbers are forgotten when the venue stops, unless --journal keeps them.
+/// Without --config anybody may log on, with any CompIDs, in FIX.4.0 to FIX.5.0SP2 (the
+/// latter over FIXT.1.1). Sequence numbers are forgotten when the venue stops, unless --journal keeps them.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
