@@ -38,8 +38,8 @@ impl Outbox for Journal {
         self.numbers.began
     }
 
-    fn is_all_sent(&self) -> bool {
-        self.unsent_len() == 0
+    fn is_masked_sent(&self) -> bool {
+        self.unsent_bytes == 0 || self.cursor.position > self.masked_at
     }
 
     fn claim(&mut self, class: Class, len: usize) -> Result<&mut [u8], Full> {
@@ -402,6 +402,9 @@ impl Journal {
         }
         self.unsent_bytes += len;
         self.unsent_frames += 1;
+        if mark == Mark::Masked {
+            self.masked_at = here;
+        }
         self.published(at);
         if self.settings.durability == Durability::FlushEach {
             self.ask_flush();

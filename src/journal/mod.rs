@@ -100,6 +100,8 @@ pub struct Journal {
     /// Bytes of frames the socket has not accepted, and how many frames that are.
     unsent_bytes: usize,
     unsent_frames: usize,
+    /// Position of the last frame for the socket whose secrets are masked; 0 if there was none.
+    masked_at: u64,
     queue: Queue,
     settings: Settings,
     line: Arc<Line>,

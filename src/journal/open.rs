@@ -225,6 +225,7 @@ fn assemble(
         cursor: Cursor::default(),
         unsent_bytes: 0,
         unsent_frames: 0,
+        masked_at: 0,
         queue,
         settings: Settings {
             identity: config.identity,

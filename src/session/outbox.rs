@@ -91,8 +91,8 @@ pub trait Outbox {
     /// When this pair of number series began.
     fn series_began(&self) -> Utc;
 
-    /// Whether everything committed on this connection is on the wire.
-    fn is_all_sent(&self) -> bool;
+    /// Whether every frame committed as masked on this connection is on the wire.
+    fn is_masked_sent(&self) -> bool;
 
     /// Claims exactly `len` contiguous bytes. A claim that is not committed never happened; a second
     /// claim replaces the first.
@@ -303,7 +303,7 @@ pub(super) mod shelf {
             Utc::default()
         }
 
-        fn is_all_sent(&self) -> bool {
+        fn is_masked_sent(&self) -> bool {
             true
         }
 

@@ -36,6 +36,8 @@ pub enum Refusal {
     RangeReversed,
     /// A message with credentials is sent at once or not at all, and never kept for later.
     HoldsCredentials,
+    /// A message with credentials before this one is not on the wire yet: one such message at a time.
+    CredentialsUnsent,
     /// No Logon waits for the decision that was given.
     NothingToDecide,
     /// The message is longer than the peer takes: MaxMessageSize(383) of its Logon, in bytes.
@@ -72,6 +74,9 @@ impl fmt::Display for Refusal {
             Self::AlreadyAsked => f.write_str("what is missing is being asked for already"),
             Self::RangeReversed => f.write_str("the range ends before it begins"),
             Self::HoldsCredentials => f.write_str("a message with credentials is not kept for later"),
+            Self::CredentialsUnsent => {
+                f.write_str("the message with credentials before this one is not on the wire yet")
+            }
             Self::NothingToDecide => f.write_str("no Logon waits for this decision"),
             Self::LongerThanPeerTakes(bytes) => {
                 write!(f, "the peer takes messages of up to {bytes} bytes")

@@ -14,6 +14,7 @@ use std::env;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use pinfix::session::fix::rules;
 
 use peer::{CHECKS, Failure, QuickFix, Role, Version};
 use quickfix_trials as quickfix;
@@ -147,8 +148,9 @@ fn trials(house: &House) -> Vec<Trial> {
             for (story, tell) in STORIES {
                 trials.push(house.trial(name(story), &[Need::QuickFix], move || tell(plan)));
             }
-            // Reading the dictionary of this version takes QuickFIX seconds: one role will do.
-            if version != Version::Fix50Sp2 || role == Role::Acceptor {
+            // Reading the dictionary of the last version takes QuickFIX seconds: one role will do.
+            let is_read = version != Version::Fix50Sp2 || role == Role::Acceptor;
+            if version.has_dictionary() && is_read {
                 let needs = [Need::QuickFix, Need::Dictionaries];
                 let tell = move || quickfix::dictionary(plan);
                 trials.push(house.trial(name("dictionary"), &needs, tell));
@@ -197,6 +199,15 @@ fn trials(house: &House) -> Vec<Trial> {
         &[Need::JsPureFix],
         jspurefix::orders_and_logouts,
     ));
+    trials.push(house.trial("every_version_is_tried".to_owned(), &[], || {
+        let ours = rules::ALL.map(|rules| (rules.name, rules.begin_string));
+        let tried = Version::ALL.map(|version| (version.name(), version.begin_string()));
+        if ours == tried {
+            Ok(())
+        } else {
+            Err(Failure::new(format!("tried {tried:?} of {ours:?}")))
+        }
+    }));
     for (name, check) in CHECKS {
         trials.push(house.trial(name.to_owned(), &[], check));
     }
@@ -205,8 +216,13 @@ fn trials(house: &House) -> Vec<Trial> {
 
 fn tag(version: Version) -> &'static str {
     match version {
+        Version::Fix40 => "fix40",
+        Version::Fix41 => "fix41",
         Version::Fix42 => "fix42",
+        Version::Fix43 => "fix43",
         Version::Fix44 => "fix44",
+        Version::Fix50 => "fix50",
+        Version::Fix50Sp1 => "fix50sp1",
         Version::Fix50Sp2 => "fix50sp2",
     }
 }

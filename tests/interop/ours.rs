@@ -22,7 +22,7 @@ use pinfix::engine::{
     Application, Clock, Controller, Engine, EngineConfig, Event, Idle, Inbound, Outbound, Run,
     SessionConfig, SessionHandle, StatusError, Stopper,
 };
-use pinfix::session::fix::rules::{FIX42, FIX44, FIX50SP2, Rules};
+use pinfix::session::fix::rules::Rules;
 use pinfix::session::fix::{Sent, Tally, Verdict};
 use pinfix::session::{Cause, Refusal, Text};
 use pinfix::time::TimestampPrecision;
@@ -428,7 +428,8 @@ fn begin(setup: &Setup, seen: &Mutex<Seen>, clock: &mut Clock) -> Result<(Engine
     let wrong = |error: &dyn std::fmt::Display| Failure::new(format!("our engine: {error}"));
     let mut engine = Engine::new(EngineConfig::default()).map_err(|e| wrong(&e))?;
     let mut address = SocketAddr::from(([127, 0, 0, 1], setup.port));
-    let rules = rules(setup.version);
+    let rules =
+        Rules::named(setup.version.name()).ok_or_else(|| wrong(&"does not know this version"))?;
     let mut config = match setup.role {
         Role::Acceptor => {
             address = engine.listen(address, None).map_err(|e| wrong(&e))?;
@@ -456,14 +457,6 @@ fn begin(setup: &Setup, seen: &Mutex<Seen>, clock: &mut Clock) -> Result<(Engine
             session,
         },
     ))
-}
-
-fn rules(version: Version) -> &'static Rules {
-    match version {
-        Version::Fix42 => &FIX42,
-        Version::Fix44 => &FIX44,
-        Version::Fix50Sp2 => &FIX50SP2,
-    }
 }
 
 fn embedded(
@@ -530,16 +523,22 @@ impl App {
                     .str(tag::ORDER_ID, &format!("O-{}", owed.cl_ord_id))
                     .str(tag::CL_ORD_ID, &owed.cl_ord_id)
                     .str(tag::EXEC_ID, &format!("E-{}", owed.cl_ord_id));
-                if self.version == Version::Fix42 {
+                if self.version <= Version::Fix42 {
                     report.char(tag::EXEC_TRANS_TYPE, b'0');
                 }
+                if self.version >= Version::Fix41 {
+                    report
+                        .char(tag::EXEC_TYPE, b'0')
+                        .uint(tag::LEAVES_QTY, owed.quantity);
+                }
+                if self.version <= Version::Fix41 {
+                    report.uint(tag::LAST_QTY, 0).uint(tag::LAST_PX, 0);
+                }
                 report
-                    .char(tag::EXEC_TYPE, b'0')
                     .char(tag::ORD_STATUS, b'0')
                     .str(tag::SYMBOL, &owed.symbol)
                     .char(tag::SIDE, owed.side)
                     .uint(tag::ORDER_QTY, owed.quantity)
-                    .uint(tag::LEAVES_QTY, owed.quantity)
                     .uint(tag::CUM_QTY, 0)
                     .uint(tag::AVG_PX, 0);
             });
@@ -563,6 +562,9 @@ impl App {
         let now = out.now().utc;
         let price = Decimal::new(401_225, 2).unwrap_or(Decimal::ZERO);
         let outcome = out.send(session, msg_type::NEW_ORDER_SINGLE, |order| {
+            if self.version >= Version::Fix42 {
+                order.utc(tag::TRANSACT_TIME, now, TimestampPrecision::Millis);
+            }
             order
                 .str(tag::CL_ORD_ID, &format!("{prefix}-{number}"))
                 .char(tag::HANDL_INST, b'1')
@@ -571,7 +573,6 @@ impl App {
                     tag::SIDE,
                     if number.is_multiple_of(2) { b'2' } else { b'1' },
                 )
-                .utc(tag::TRANSACT_TIME, now, TimestampPrecision::Millis)
                 .uint(tag::ORDER_QTY, 1 + number % 100)
                 .char(tag::ORD_TYPE, b'2')
                 .decimal(tag::PRICE, price);

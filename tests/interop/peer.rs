@@ -51,31 +51,71 @@ pub enum Role {
     Initiator,
 }
 
-/// The versions QuickFIX is run with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The versions QuickFIX is run with, in the order they were published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
+    Fix40,
+    Fix41,
     Fix42,
+    Fix43,
     Fix44,
+    Fix50,
+    Fix50Sp1,
     Fix50Sp2,
 }
 
 impl Version {
-    pub const ALL: [Self; 3] = [Self::Fix42, Self::Fix44, Self::Fix50Sp2];
+    pub const ALL: [Self; 8] = [
+        Self::Fix40,
+        Self::Fix41,
+        Self::Fix42,
+        Self::Fix43,
+        Self::Fix44,
+        Self::Fix50,
+        Self::Fix50Sp1,
+        Self::Fix50Sp2,
+    ];
 
-    pub fn begin_string(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
+            Self::Fix40 => "FIX.4.0",
+            Self::Fix41 => "FIX.4.1",
             Self::Fix42 => "FIX.4.2",
+            Self::Fix43 => "FIX.4.3",
             Self::Fix44 => "FIX.4.4",
-            Self::Fix50Sp2 => "FIXT.1.1",
+            Self::Fix50 => "FIX.5.0",
+            Self::Fix50Sp1 => "FIX.5.0SP1",
+            Self::Fix50Sp2 => "FIX.5.0SP2",
         }
     }
 
-    fn dictionary(self) -> &'static str {
-        match self {
-            Self::Fix42 => "FIX42.xml",
-            Self::Fix44 => "FIX44.xml",
-            Self::Fix50Sp2 => "FIX50SP2.xml",
+    /// BeginString(8).
+    pub fn begin_string(self) -> &'static str {
+        if self.is_fixt() {
+            "FIXT.1.1"
+        } else {
+            self.name()
         }
+    }
+
+    fn is_fixt(self) -> bool {
+        self >= Self::Fix50
+    }
+
+    /// The file jspurefix ships, of a version it ships one for.
+    fn dictionary(self) -> Option<&'static str> {
+        match self {
+            Self::Fix42 => Some("FIX42.xml"),
+            Self::Fix43 => Some("FIX43.xml"),
+            Self::Fix44 => Some("FIX44.xml"),
+            Self::Fix50Sp2 => Some("FIX50SP2.xml"),
+            Self::Fix40 | Self::Fix41 | Self::Fix50 | Self::Fix50Sp1 => None,
+        }
+    }
+
+    /// Whether there can be a dictionary to validate with.
+    pub fn has_dictionary(self) -> bool {
+        self.dictionary().is_some()
     }
 }
 
@@ -111,23 +151,26 @@ impl QuickFix<'_> {
     pub fn has_dictionaries() -> bool {
         Version::ALL
             .iter()
-            .all(|version| Self::dictionary(*version).is_file())
+            .filter_map(|version| version.dictionary())
+            .all(|file| Self::dictionary(file).is_file())
     }
 
     pub fn spawn(&self) -> Result<Peer, Failure> {
         let mut command = Command::new(Self::program(self.role));
         command
             .args(["--port", &self.port.to_string()])
-            .args(["--version", self.version.begin_string()])
+            .args(["--version", self.version.name()])
             .args(["--sender", self.sender, "--target", self.target])
             .args(["--heartbeat", &self.heartbeat_s.to_string()])
             .arg("--store")
             .arg(self.store);
         if self.validation == Validation::Dictionary {
-            command
-                .arg("--dictionary")
-                .arg(Self::dictionary(self.version));
-            if self.version == Version::Fix50Sp2 {
+            let file = self
+                .version
+                .dictionary()
+                .ok_or_else(|| Failure(format!("there is no dictionary of {}", self.version.name())))?;
+            command.arg("--dictionary").arg(Self::dictionary(file));
+            if self.version.is_fixt() {
                 command
                     .arg("--transport-dictionary")
                     .arg(directory().join("quickfix/FIXT11.xml"));
@@ -146,10 +189,8 @@ impl QuickFix<'_> {
         })
     }
 
-    fn dictionary(version: Version) -> PathBuf {
-        directory()
-            .join("node_modules/jspurefix/data")
-            .join(version.dictionary())
+    fn dictionary(file: &str) -> PathBuf {
+        directory().join("node_modules/jspurefix/data").join(file)
     }
 }
 

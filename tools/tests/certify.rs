@@ -82,4 +82,7 @@ fn wrong_arguments_are_named_with_what_would_be_right() {
     let told = ["certify", "--target", "127.0.0.1:1", "--version", "FIX.4.0"];
     let whom = ["--sender", "C", "--target-comp", "V"];
     command::run(&[&told[..], &whom].concat()).failed(1, &["--reset target"]);
+    let no_such = ["--reset", "target", "--except", "1S"];
+    command::run(&[&told[..], &whom, &no_such].concat())
+        .failed(1, &["--except 1S", "no scenario has this id"]);
 }

@@ -239,9 +239,9 @@ impl Pen {
             if destiny != Destiny::Now {
                 return Err(Refusal::HoldsCredentials);
             }
-            if !out.is_all_sent() {
+            if !out.is_masked_sent() {
                 // What goes out in place of its masked record is kept for one frame at a time.
-                return Err(Refusal::Full(Full::Unsent));
+                return Err(Refusal::CredentialsUnsent);
             }
         }
         let seq = out.next_out();
@@ -326,6 +326,12 @@ impl Pen {
         Ok(Some(Err(loss)))
     }
 
+    /// Whether a Logon can be written now: what goes out in place of its masked record is kept for one
+    /// frame at a time.
+    pub(super) fn may_log_on<O: Outbox>(&self, out: &O) -> bool {
+        !self.has_secrets || out.is_masked_sent()
+    }
+
     /// Logon(A). Secrets are masked in what is kept.
     pub(super) fn logon<O: Outbox>(
         &mut self,
@@ -334,6 +340,9 @@ impl Pen {
         settings: &Settings,
         out: &mut O,
     ) -> Result<(), Full> {
+        if !self.may_log_on(out) {
+            return Err(Full::Unsent);
+        }
         let seq = out.next_out();
         let room = self.logon.len();
         let processed = self.processed(out);

@@ -36,6 +36,7 @@ mod tests;
 mod throttle;
 mod validation;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use self::admission::Admitting;
@@ -67,13 +68,17 @@ use crate::session::{Cause, Fault, Full, InboundAt, Outbox, ResetCause, Text};
 use crate::time::{Mono, Now, TimestampReader};
 use crate::wire::fix::{ApplVersion, Message, tag};
 
+/// How many losses there is room for before they are told.
+const LOSSES_MAX: usize = 4;
+
 /// What the caller must do after it handed something to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Step {
     /// Nothing.
     Done,
-    /// There was no room to keep the message. Nothing has changed: offer the same bytes again later.
+    /// There was no room to keep the message, or to answer it. Nothing has changed: offer the same bytes
+    /// again later.
     Retry(Full),
     /// A Logon of this connection waits for the application's decision. Nothing has changed: offer the
     /// same bytes again after it.
@@ -175,7 +180,9 @@ pub struct Session {
     queue_due: Option<Mono>,
     /// Below this number the peer has had everything, by a resend at the latest.
     resent_below: u64,
-    loss: Option<Loss>,
+    /// What was lost and has not been told. There is room for what a cycle brings as a rule; it grows
+    /// rather than lose the news of a loss.
+    losses: VecDeque<Loss>,
     /// There was no room for an application message, and the peer is to go for that.
     too_slow: bool,
     validator: Option<Validator>,
@@ -218,6 +225,8 @@ struct LogonSent {
     give_up: Mono,
     /// The number our Logon has.
     seq: u64,
+    /// It has ResetSeqNumFlag(141)=Y.
+    reset: bool,
 }
 
 /// Logged on.
@@ -272,7 +281,7 @@ impl Session {
             restart_owed: None,
             queue_due: None,
             resent_below: 0,
-            loss: None,
+            losses: VecDeque::with_capacity(LOSSES_MAX),
             too_slow: false,
             tally: Tally::default(),
         })
@@ -358,6 +367,9 @@ impl Session {
         let seq = head.seq.unwrap_or_default();
         if let Some(fault) = self.too_long(message) {
             return self.beyond_limit(now, fault, out);
+        }
+        if kind == Kind::Logon && self.phase() == Phase::Up && !self.pen.may_log_on(out) {
+            return Step::Retry(Full::Unsent);
         }
         let kept = match self.keep(now, message, origin, kind, seq, out) {
             Ok(kept) => kept,

@@ -68,10 +68,17 @@ impl Bench {
     }
 
     fn frame(&self, body: &str) -> Vec<u8> {
-        let time = self.now.utc.to_fix(TimestampPrecision::Millis);
-        let time = std::str::from_utf8(&time).unwrap();
         let (kind, rest) = body.split_once('|').unwrap();
-        let body = format!("{kind}|49=THEM|56=US|52={time}|{rest}|").replace('|', "\x01");
+        Self::framed(&format!("{kind}|49=THEM|56=US|52={}|{rest}|", self.time()))
+    }
+
+    fn time(&self) -> String {
+        let time = self.now.utc.to_fix(TimestampPrecision::Millis);
+        std::str::from_utf8(&time).unwrap().to_owned()
+    }
+
+    fn framed(body: &str) -> Vec<u8> {
+        let body = body.replace('|', "\x01");
         let mut frame = format!("8=FIX.4.4\x019={}\x01{body}", body.len()).into_bytes();
         let sum = crate::wire::fix::scan::checksum(&frame);
         frame.extend_from_slice(format!("10={sum:03}\x01").as_bytes());
@@ -135,6 +142,46 @@ impl Bench {
         let shown = shown.map(|text| text[1..].to_owned()).collect();
         self.seen = self.out.sent.len();
         shown
+    }
+}
+
+/// What comes behind MsgType(35) may stand in any order within its section.
+#[test]
+fn every_permutation_of_a_small_header_is_accepted() {
+    let mut bench = Bench::up();
+    let mut places = [0, 1, 2, 3, 4, 5];
+    let mut seq = 2;
+    each_permutation(&mut places, 0, &mut |places| {
+        let fields = [
+            "49=THEM".to_owned(),
+            "56=US".to_owned(),
+            format!("34={seq}"),
+            format!("52={}", bench.time()),
+            "97=N".to_owned(),
+            "115=DESK".to_owned(),
+        ];
+        let header: Vec<_> = places.iter().map(|&place| fields[place].as_str()).collect();
+        let frame = Bench::framed(&format!("35=0|{}|", header.join("|")));
+        let message = bench.index.read(&frame).unwrap();
+        let step = bench
+            .session
+            .receive(bench.now, &message, Origin::Wire, &mut bench.out);
+        assert_eq!(step, Step::Done, "{header:?}");
+        seq += 1;
+        assert_eq!(bench.out.next_in, seq, "{header:?}");
+    });
+    assert_eq!(seq, 2 + 720);
+    assert!(bench.sent().is_empty());
+}
+
+fn each_permutation(places: &mut [usize; 6], from: usize, visit: &mut impl FnMut(&[usize; 6])) {
+    if from == places.len() {
+        return visit(places);
+    }
+    for other in from..places.len() {
+        places.swap(from, other);
+        each_permutation(places, from + 1, visit);
+        places.swap(from, other);
     }
 }
 
@@ -510,4 +557,29 @@ fn the_longest_identity_leaves_room_for_every_message_of_ours() {
     pen.business_reject(START, &message, u16::MAX, text, &mut out)
         .unwrap();
     assert_eq!(out.sent.len(), 7);
+}
+
+#[test]
+fn every_loss_is_told_also_if_another_comes_before_the_first_is_asked_for() {
+    let mut bench = Bench::with_numbers(Role::Initiator, 1, 1, |settings| {
+        settings.sending.while_down = WhileDown::Number;
+    });
+    for messages in [1, 2] {
+        for _ in 0..messages {
+            let sent = bench
+                .session
+                .send(bench.now, b"D", 256, |_| {}, &mut bench.out);
+            assert!(matches!(sent, Ok(Sent::Numbered(_))), "{sent:?}");
+        }
+        let why = ResetCause::Operator;
+        let reset = bench.session.reset_numbers(bench.now, why, &mut bench.out);
+        assert_eq!(reset, Ok(()));
+    }
+    let told: Vec<_> = std::iter::from_fn(|| bench.session.take_loss()).collect();
+    let lost = |last, messages| Loss::Reset {
+        first: 1,
+        last,
+        messages,
+    };
+    assert_eq!(told, [lost(1, 1), lost(2, 2)]);
 }

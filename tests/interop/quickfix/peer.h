@@ -51,7 +51,7 @@ struct Tag
   enum
   {
     AvgPx = 6, BeginSeqNo = 7, ClOrdID = 11, CumQty = 14, EndSeqNo = 16, ExecID = 17,
-    ExecTransType = 20, HandlInst = 21, NewSeqNo = 36, OrderID = 37, OrderQty = 38, OrdStatus = 39,
+    ExecTransType = 20, HandlInst = 21, LastPx = 31, LastShares = 32, NewSeqNo = 36, OrderID = 37, OrderQty = 38, OrdStatus = 39,
     OrdType = 40, PossDupFlag = 43, Price = 44, RefSeqNum = 45, Side = 54, Symbol = 55, Text = 58,
     TransactTime = 60, GapFillFlag = 123, ExecType = 150, LeavesQty = 151, RefTagID = 371,
     SessionRejectReason = 373, BusinessRejectReason = 380
@@ -69,12 +69,49 @@ inline std::string valueOr( const FIX::FieldMap& fields, int tag, const std::str
 }
 
 // ---------------------------------------------------------------------------------------------------
+// Versions
+
+// What differs between versions in what this peer sends. The rest QuickFIX knows by itself.
+struct Version
+{
+  const char* name;
+  const char* beginString;
+  bool execTransType;   // ExecTransType(20) on a report
+  bool execType;        // ExecType(150) and LeavesQty(151) on a report
+  bool lastFill;        // LastShares(32) and LastPx(31) on every report
+  bool transactTime;    // TransactTime(60) on an order
+
+  bool isFixt() const { return std::string( beginString ) == "FIXT.1.1"; }
+
+  static const Version& named( const std::string& name )
+  {
+    static const Version all[] = {
+      { "FIX.4.0", "FIX.4.0", true, false, true, false },
+      { "FIX.4.1", "FIX.4.1", true, true, true, false },
+      { "FIX.4.2", "FIX.4.2", true, true, false, true },
+      { "FIX.4.3", "FIX.4.3", false, true, false, true },
+      { "FIX.4.4", "FIX.4.4", false, true, false, true },
+      { "FIX.5.0", "FIXT.1.1", false, true, false, true },
+      { "FIX.5.0SP1", "FIXT.1.1", false, true, false, true },
+      { "FIX.5.0SP2", "FIXT.1.1", false, true, false, true },
+    };
+    std::string names;
+    for( const Version& version : all )
+    {
+      if( name == version.name ) return version;
+      names += std::string( " " ) + version.name;
+    }
+    throw std::invalid_argument( "--version " + name + ": use one of" + names );
+  }
+};
+
+// ---------------------------------------------------------------------------------------------------
 // Command line
 
 struct Options
 {
   int port = 0;
-  std::string version;
+  const Version* version = 0;
   std::string sender;
   std::string target;
   std::string store;
@@ -96,13 +133,11 @@ struct Options
     return options;
   }
 
-  bool isFixt() const { return version == "FIXT.1.1"; }
-
 private:
   void set( const std::string& name, const std::string& value )
   {
     if( name == "--port" ) port = number( name, value, 1, 65535 );
-    else if( name == "--version" ) version = value;
+    else if( name == "--version" ) version = &Version::named( value );
     else if( name == "--sender" ) sender = value;
     else if( name == "--target" ) target = value;
     else if( name == "--store" ) store = value;
@@ -115,12 +150,10 @@ private:
 
   void check() const
   {
-    if( version != "FIX.4.2" && version != "FIX.4.4" && version != "FIXT.1.1" )
-      throw std::invalid_argument( "--version " + version + ": use FIX.4.2, FIX.4.4 or FIXT.1.1" );
-    if( port == 0 || sender.empty() || target.empty() || store.empty() )
-      throw std::invalid_argument( "--port, --sender, --target and --store are required" );
-    if( isFixt() && ( dictionary == "none" ) != ( transportDictionary == "none" ) )
-      throw std::invalid_argument( "FIXT.1.1 needs both --dictionary and --transport-dictionary, or neither" );
+    if( port == 0 || version == 0 || sender.empty() || target.empty() || store.empty() )
+      throw std::invalid_argument( "--port, --version, --sender, --target and --store are required" );
+    if( version->isFixt() && ( dictionary == "none" ) != ( transportDictionary == "none" ) )
+      throw std::invalid_argument( "FIX.5.0 and later need both --dictionary and --transport-dictionary, or neither" );
   }
 
   static int number( const std::string& name, const std::string& value, int low, int high )
@@ -178,9 +211,9 @@ inline FIX::SessionSettings sessionSettings( const Options& options, const std::
   }
 
   d.setBool( FIX::USE_DATA_DICTIONARY, options.dictionary != "none" );
-  if( options.isFixt() )
+  if( options.version->isFixt() )
   {
-    d.setString( FIX::DEFAULT_APPLVERID, "FIX.5.0SP2" );
+    d.setString( FIX::DEFAULT_APPLVERID, options.version->name );
     if( options.dictionary != "none" )
     {
       d.setString( FIX::TRANSPORT_DATA_DICTIONARY, options.transportDictionary );
@@ -194,7 +227,7 @@ inline FIX::SessionSettings sessionSettings( const Options& options, const std::
 
   FIX::SessionSettings settings;
   settings.set( d );
-  settings.set( FIX::SessionID( options.version, options.sender, options.target ), FIX::Dictionary() );
+  settings.set( FIX::SessionID( options.version->beginString, options.sender, options.target ), FIX::Dictionary() );
   return settings;
 }
 
@@ -302,7 +335,7 @@ class Peer : public FIX::Application
 {
 public:
   explicit Peer( const Options& options )
-  : m_options( options ), m_session( options.version, options.sender, options.target ),
+  : m_options( options ), m_session( options.version->beginString, options.sender, options.target ),
     m_orders( "orders" ), m_reports( "reports" ) {}
 
   const FIX::SessionID& sessionID() const { return m_session; }
@@ -396,7 +429,8 @@ private:
     order.setField( Tag::HandlInst, "1" );
     order.setField( Tag::Symbol, "ESZ6" );
     order.setField( Tag::Side, m_next % 2 ? "1" : "2" );
-    order.setField( Tag::TransactTime, FIX::UtcTimeStampConvertor::convert( FIX::UtcTimeStamp(), 3 ) );
+    if( m_options.version->transactTime )
+      order.setField( Tag::TransactTime, FIX::UtcTimeStampConvertor::convert( FIX::UtcTimeStamp(), 3 ) );
     order.setField( Tag::OrderQty, std::to_string( 1 + m_next % 100 ) );
     order.setField( Tag::OrdType, "2" );
     order.setField( Tag::Price, "4012.25" );
@@ -411,13 +445,21 @@ private:
     report.setField( Tag::OrderID, "O-" + clOrdID );
     report.setField( Tag::ExecID, "E-" + clOrdID );
     report.setField( Tag::ClOrdID, clOrdID );
-    if( m_options.version == "FIX.4.2" ) report.setField( Tag::ExecTransType, "0" );
-    report.setField( Tag::ExecType, "0" );
+    if( m_options.version->execTransType ) report.setField( Tag::ExecTransType, "0" );
+    if( m_options.version->execType )
+    {
+      report.setField( Tag::ExecType, "0" );
+      report.setField( Tag::LeavesQty, order.getField( Tag::OrderQty ) );
+    }
+    if( m_options.version->lastFill )
+    {
+      report.setField( Tag::LastShares, "0" );
+      report.setField( Tag::LastPx, "0" );
+    }
     report.setField( Tag::OrdStatus, "0" );
     report.setField( Tag::Symbol, order.getField( Tag::Symbol ) );
     report.setField( Tag::Side, order.getField( Tag::Side ) );
     report.setField( Tag::OrderQty, order.getField( Tag::OrderQty ) );
-    report.setField( Tag::LeavesQty, order.getField( Tag::OrderQty ) );
     report.setField( Tag::CumQty, "0" );
     report.setField( Tag::AvgPx, "0" );
     return report;
@@ -426,7 +468,7 @@ private:
   FIX::Message blank( const std::string& type ) const
   {
     FIX::Message message;
-    message.getHeader().setField( FIX::BeginString( m_options.version ) );
+    message.getHeader().setField( FIX::BeginString( m_options.version->beginString ) );
     message.getHeader().setField( FIX::MsgType( type ) );
     return message;
   }

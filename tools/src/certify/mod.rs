@@ -59,6 +59,10 @@ pub struct Arguments {
     #[arg(long, value_name = "ID")]
     filter: Option<String>,
 
+    /// Not this scenario, by its whole id, as of one that ends the target's process; may be repeated
+    #[arg(long, value_name = "ID")]
+    except: Vec<String>,
+
     /// How numbers come to be 1 before each scenario
     #[arg(long, value_enum, default_value_t = Reset::Logon)]
     reset: Reset,
@@ -74,6 +78,10 @@ pub struct Arguments {
     /// Leave out scenarios that wait longer than this, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
     longest: f64,
+
+    /// How long what should happen may take, beyond the time that a scenario gives it, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
+    patience: f64,
 
     /// Print the result as JSON
     #[arg(long)]
@@ -107,6 +115,7 @@ struct Terms {
     reset: Reset,
     settings: Vec<String>,
     scale: f64,
+    patience: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -147,6 +156,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if !(0.01..=10.0).contains(&arguments.scale) {
         bail!("--scale {}: expected 0.01 to 10", arguments.scale);
     }
+    if !(0.1..=60.0).contains(&arguments.patience) {
+        bail!("--patience {}: expected 0.1 to 60", arguments.patience);
+    }
     let terms = Terms {
         target,
         sender: arguments.sender,
@@ -154,14 +166,22 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         reset: arguments.reset,
         settings: arguments.has,
         scale: arguments.scale,
+        patience: Duration::from_secs_f64(arguments.patience),
     };
+    let scenarios = scenarios::all()?;
+    for except in &arguments.except {
+        if !scenarios.iter().any(|scenario| scenario.id == *except) {
+            bail!("--except {except}: no scenario has this id");
+        }
+    }
     let chosen = |scenario: &Scenario| {
         let filter = arguments.filter.as_ref();
         filter.is_none_or(|filter| scenario.id.starts_with(filter.as_str()))
+            && !arguments.except.contains(&scenario.id)
     };
     let longest = Duration::try_from_secs_f64(arguments.longest).context("--longest")?;
     let mut rows = Vec::new();
-    for scenario in scenarios::all()?.into_iter().filter(chosen) {
+    for scenario in scenarios.into_iter().filter(chosen) {
         let row = certify(&scenario, rules, &terms, longest);
         if !arguments.json && (arguments.verbose || row.verdict == Verdict::Failed) {
             print(&row);

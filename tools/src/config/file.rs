@@ -38,7 +38,7 @@ pub struct File {
     /// `exchange`: the price of an order without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub market_price: Option<Text<Decimal>>,
-    /// `exchange`: messages it has no answer for go back.
+    /// `exchange`: nothing is traded, messages go back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub echo: Option<bool>,
     /// The file of the status page, also `status_page` of [engine].

@@ -4,6 +4,7 @@
 //! terminal that does not take output cannot hold up a session.
 
 mod bulletin;
+mod echo;
 mod orders;
 mod venue;
 
@@ -19,12 +20,15 @@ use pinfix::engine::{
     SessionConfig, Stopper, Template,
 };
 use pinfix::journal::{Location, Retention};
+use pinfix::session::fix::Settings as SessionSettings;
+use pinfix::session::fix::policy::Texts;
 use pinfix::session::fix::rules::{ALL, FIX44};
 use pinfix::time::Now;
 use pinfix::wire::fix::Decimal;
 
 use self::bulletin::Bulletin;
-use self::venue::{Terms, Venue};
+use self::echo::BodyOrder;
+use self::venue::{Conduct, Terms, Venue};
 use crate::config::{self, File, Loaded, named};
 use crate::interrupt;
 
@@ -38,17 +42,21 @@ const NAP: Duration = Duration::from_millis(50);
 /// How much of a journal in memory is kept: enough for resends, and no growth without end.
 const MEMORY_BYTES: u64 = 16 * 1024 * 1024;
 
+/// BusinessRejectReason(380): unsupported message type.
+const UNSUPPORTED_TYPE: u16 = 3;
+
 /// The price of an order without one.
 const MARKET_PRICE: i64 = 100;
 
-/// Run a simulated venue that fills every order
+/// Run a simulated venue that fills every order, or sends messages back
 ///
 /// Takes NewOrderSingle(D) and answers with two ExecutionReports(8), New and then a fill of the whole
 /// quantity at the order's price. OrderCancelRequest(F) takes back an order that is open, which orders
-/// are with --fills none. Other application messages get a BusinessMessageReject(j).
+/// are with --fills none. Other application messages get a BusinessMessageReject(j), or a
+/// Reject(3) before FIX.4.2. With --echo nothing is traded: messages are sent back.
 ///
-/// Without --config anybody may log on, with any CompIDs, in FIX.4.2, FIX.4.4 and FIX.5.0SP2 (over
-/// FIXT.1.1). Sequence numbers are forgotten when the venue stops, unless --journal keeps them.
+/// Without --config anybody may log on, with any CompIDs, in FIX.4.0 to FIX.5.0SP2 (the
+/// latter over FIXT.1.1). Sequence numbers are forgotten when the venue stops, unless --journal keeps them.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
@@ -88,9 +96,22 @@ pub struct Arguments {
     #[arg(long, value_enum)]
     fills: Option<Fills>,
 
-    /// Send application messages the venue has no answer for back as they came, instead of rejecting them
+    /// Trade nothing, send messages back: what black-box conformance scripts expect of an acceptor
+    ///
+    /// NewOrderSingle(D), SecurityDefinition(d) and Email(C) go back with their body as it came, their
+    /// routing fields and PossResend(97); a PossResend whose ClOrdID(11) was seen since the logon is
+    /// swallowed. Everything else gets a BusinessMessageReject(j), reason 3, or a Reject(3) before
+    /// FIX.4.2; types the version does not know get a Reject(3), reason 11.
     #[arg(long)]
     echo: bool,
+
+    /// Have every session answer to the letter as the widely deployed engines do
+    ///
+    /// Also where the standard says otherwise, whatever the configuration file says of rejects, resends
+    /// and silence. With --echo, bodies go back with their fields ascending and groups in dictionary
+    /// order, on sessions with a dictionary.
+    #[arg(long)]
+    strict: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -100,6 +121,7 @@ Examples:
   pinfix exchange --core 3 --idle spin        lowest latency, takes a whole core
   pinfix exchange --config venue.toml
   pinfix exchange --status-page /dev/shm/venue
+  pinfix exchange --config old.cfg --echo --strict    for black-box conformance scripts
 
 A configuration file:
   listen = \"127.0.0.1:9878\"       # every key up to [[session]] may be left out
@@ -113,8 +135,8 @@ A configuration file:
   sender_comp_id = \"VENUE\"        # as the venue signs
   target_comp_id = \"CLIENT\"       # as the client signs
 
-Further keys: core = 3, echo = true, status_page = \"/dev/shm/venue\", and every setting of a session: `pinfix config check` prints all
-of them. A settings file (.cfg) of a QuickFIX engine is taken too.";
+Further keys: core = 3, echo = true, status_page = \"/dev/shm/venue\", and every setting of a session:
+`pinfix config check` prints all of them. A settings file (.cfg) of a QuickFIX engine is taken too.";
 
 /// What an idle cycle does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -195,9 +217,16 @@ fn decided(arguments: Arguments) -> anyhow::Result<Settings> {
         plan.engine.status_page = Some(page);
     }
     listen_on(&mut plan, arguments.listen)?;
+    if arguments.strict {
+        be_strict(&mut plan);
+    }
     keep_journals(&mut plan, arguments.journal.as_deref());
     let idle = arguments.idle.or(file.idle.map(|word| word.0));
     let market_price = file.market_price.map(|text| text.0);
+    let mut templates = plan.listeners.iter().flat_map(|listen| &listen.templates);
+    let added = templates.next().map_or(BodyOrder::Received, |template| {
+        body_order(&template.config.settings)
+    });
     Ok(Settings {
         plan,
         run: Run {
@@ -216,7 +245,12 @@ fn decided(arguments: Arguments) -> anyhow::Result<Settings> {
             market_price: market_price
                 .or(Decimal::new(MARKET_PRICE, 0))
                 .unwrap_or_default(),
-            echo: arguments.echo || file.echo.unwrap_or(false),
+            conduct: if arguments.echo || file.echo.unwrap_or(false) {
+                Conduct::Echo
+            } else {
+                Conduct::Trade
+            },
+            added,
         },
     })
 }
@@ -271,6 +305,27 @@ fn listen_on(plan: &mut Plan, address: Option<SocketAddr>) -> anyhow::Result<()>
     Ok(())
 }
 
+/// Has every session answer as the widely deployed engines do.
+fn be_strict(plan: &mut Plan) {
+    let templates = plan
+        .listeners
+        .iter_mut()
+        .flat_map(|listen| &mut listen.templates)
+        .map(|template| &mut template.config);
+    let listed = plan.sessions.iter_mut().map(|planned| &mut planned.config);
+    for config in listed.chain(templates) {
+        config.settings = config.settings.clone().strict_compat();
+    }
+}
+
+/// How a session sends bodies back: those of sessions that answer to the letter are compared to it.
+fn body_order(settings: &SessionSettings) -> BodyOrder {
+    match settings.wording.texts {
+        Texts::Common => BodyOrder::Sorted,
+        Texts::Explaining => BodyOrder::Received,
+    }
+}
+
 /// Keeps journals below `base`, if one is given, and those in memory short.
 fn keep_journals(plan: &mut Plan, base: Option<&Path>) {
     for session in &mut plan.sessions {
@@ -318,7 +373,7 @@ fn open(engine: &mut Engine, venue: &mut Venue, plan: &Plan, now: Now) -> anyhow
         let Some((_, recovery)) = session else {
             continue;
         };
-        venue.serve(&settings.id, settings.rules);
+        venue.serve(&settings.id, settings.rules, body_order(settings));
         for damage in &recovery.damage {
             venue.say(format!(
                 "the journal of {} was mended: {damage}",

@@ -8,13 +8,11 @@ use pinfix::time::Utc;
 use pinfix::wire::fix::tag::{self, Tag};
 use pinfix::wire::fix::{Decimal, FieldError, FieldErrorKind, Message, Printable, msg_type};
 
-use super::Fills;
 use super::bulletin::Bulletin;
+use super::echo::{self, BodyOrder, Seen};
 use super::orders::{Order, Orders};
+use super::{Fills, UNSUPPORTED_TYPE};
 use crate::report::{Happening, Report};
-
-/// Room an echoed message may need beyond its own length: our header may be longer than the peer's.
-const ECHO_GROWTH: usize = 512;
 
 /// SessionRejectReason(373): required tag missing.
 const TAG_MISSING: u16 = 1;
@@ -22,8 +20,6 @@ const TAG_MISSING: u16 = 1;
 const VALUE_INCORRECT: u16 = 5;
 /// SessionRejectReason(373): incorrect data format for value.
 const FORMAT_INCORRECT: u16 = 6;
-/// BusinessRejectReason(380): unsupported message type.
-const UNSUPPORTED_TYPE: u16 = 3;
 /// BusinessRejectReason(380): application not available.
 const NOT_AVAILABLE: u16 = 4;
 /// BusinessRejectReason(380): conditionally required field missing.
@@ -40,8 +36,19 @@ pub struct Terms {
     pub fills: Fills,
     /// What orders without a Price(44) trade at.
     pub market_price: Decimal,
-    /// Whether messages without an answer are sent back.
-    pub echo: bool,
+    /// What it does with messages.
+    pub conduct: Conduct,
+    /// How bodies are sent back on sessions that are added at run time.
+    pub added: BodyOrder,
+}
+
+/// What the venue does with messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conduct {
+    /// It trades.
+    Trade,
+    /// It sends them back.
+    Echo,
 }
 
 /// The exchange.
@@ -57,6 +64,8 @@ pub struct Venue {
 struct Known {
     name: String,
     rules: &'static Rules,
+    body_order: BodyOrder,
+    seen: Seen,
 }
 
 /// What a NewOrderSingle(D) asks for.
@@ -122,10 +131,12 @@ impl Venue {
     }
 
     /// Tells the venue of a session. They come in the order of their handles.
-    pub fn serve(&mut self, id: &SessionId, rules: &'static Rules) {
+    pub fn serve(&mut self, id: &SessionId, rules: &'static Rules, body_order: BodyOrder) {
         self.known.push(Known {
             name: id.to_string(),
             rules,
+            body_order,
+            seen: Seen::default(),
         });
     }
 
@@ -270,28 +281,25 @@ impl Venue {
         }
     }
 
-    /// Sends a message back with its body as it came.
+    /// Answers a message of a peer that expects its messages back.
     fn echo(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict {
+        let session = inbound.session;
+        let Some(known) = self.known.get_mut(session.number()) else {
+            return unavailable("no version is known for this session");
+        };
         let message = &inbound.message;
-        let room = message.frame().len() + ECHO_GROWTH;
-        let sent = out.send_sized(inbound.session, message.msg_type(), room, |body| {
-            let mut length = None;
-            for (tag, value) in message.fields() {
-                if tag::is_header(tag) || tag::is_trailer(tag) {
-                    continue;
-                }
-                if tag::is_length(tag) {
-                    length = Some(tag);
-                } else if let Some(length_tag) = length.take().filter(|_| tag::is_data(tag)) {
-                    body.data(length_tag, tag, value);
-                } else {
-                    body.bytes(tag, value);
-                }
+        if !echo::is_sent_back(message.msg_type()) {
+            return echo::refused(message, known.rules);
+        }
+        if known.seen.is_resent(message) {
+            return Verdict::Accept;
+        }
+        match echo::send_back(inbound, known.rules, known.body_order, out) {
+            Ok(()) => {
+                known.seen.remember(message);
+                Verdict::Accept
             }
-        });
-        match sent {
-            Ok(_) => Verdict::Accept,
-            Err(refusal) => self.cannot_answer(inbound.session, refusal),
+            Err(refusal) => self.cannot_answer(session, refusal),
         }
     }
 
@@ -307,14 +315,15 @@ impl Venue {
 
 impl Application for Venue {
     fn on_logon(&mut self, session: SessionHandle, _: &mut Outbound<'_>) {
+        if let Some(known) = self.known.get_mut(session.number()) {
+            known.seen.clear();
+        }
         self.bulletin
             .say(format!("{} logged on", self.name(session)));
     }
 
     fn on_message(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict {
         match inbound.message.msg_type() {
-            msg_type::NEW_ORDER_SINGLE => self.new_order(inbound, out),
-            msg_type::ORDER_CANCEL_REQUEST => self.cancel(inbound, out),
             // Never answered: two engines would reject each other's rejects for ever.
             msg_type::BUSINESS_MESSAGE_REJECT => {
                 let text = inbound.message.get(tag::TEXT).unwrap_or_default();
@@ -325,7 +334,9 @@ impl Application for Venue {
                 ));
                 Verdict::Accept
             }
-            _ if self.terms.echo => self.echo(inbound, out),
+            _ if self.terms.conduct == Conduct::Echo => self.echo(inbound, out),
+            msg_type::NEW_ORDER_SINGLE => self.new_order(inbound, out),
+            msg_type::ORDER_CANCEL_REQUEST => self.cancel(inbound, out),
             _ => Verdict::BusinessReject {
                 reason: UNSUPPORTED_TYPE,
                 text: Text::lossy(b"Unsupported Message Type"),
@@ -370,6 +381,8 @@ impl Application for Venue {
                 let known = Known {
                     name: id.to_string(),
                     rules,
+                    body_order: self.terms.added,
+                    seen: Seen::default(),
                 };
                 match self.known.get_mut(session.number()) {
                     Some(before) => *before = known,
