@@ -743,19 +743,23 @@ fn callbacks_may_ask_for_logout_logon_and_disconnect() {
 
 #[test]
 fn other_sessions_do_not_notice_a_command() {
-    storm(1, 40);
+    storm(1, 40, 6);
 }
 
 #[test]
 fn every_command_gets_one_completion_under_load_from_four_threads() {
-    let commands = storm(4, 750);
-    assert!(commands >= 3000, "{commands}");
+    // `PINFIX_COMMANDS=100000` for the long run, against a hundred sessions.
+    let (wanted, sessions) = match std::env::var("PINFIX_COMMANDS") {
+        Ok(count) => (count.parse().unwrap(), 100),
+        Err(_) => (3000, 6),
+    };
+    let commands = storm(4, wanted / 4, sessions);
+    assert!(commands >= wanted / 4 * 4, "{commands}");
 }
 
-/// `threads` controllers send `each` random commands to six sessions on which messages fly back and
-/// forth; a seventh is left alone and must not lose its connection. Answers how many were sent.
-fn storm(threads: u64, each: u64) -> u64 {
-    const SESSIONS: usize = 6;
+/// `threads` controllers send `each` random commands to `count` sessions on which messages fly back and
+/// forth; one more is left alone and must not lose its connection. Answers how many were sent.
+fn storm(threads: u64, each: u64, count: usize) -> u64 {
     let stop = Stopper::default();
     // An engine lives on the thread that made it; the controllers come out over a channel.
     let run = |of: Of, address: Option<SocketAddr>| {
@@ -769,13 +773,15 @@ fn storm(threads: u64, each: u64) -> u64 {
                 Of::Client => None,
             };
             let mut sessions = Vec::new();
-            for number in 0..=SESSIONS {
+            for number in 0..=count {
                 let name = format!("CLIENT{number}");
                 let mut config = match address {
                     None => SessionConfig::acceptor(&FIX44, "VENUE", &name),
                     Some(address) => SessionConfig::initiator(&FIX44, &name, "VENUE", address),
                 };
-                config.journal.retention.bytes = Some(8 << 20);
+                // Small, because operators start new segments all the time.
+                config.journal.retention.bytes = Some(1 << 20);
+                config.journal.max_segment_bytes = 1 << 20;
                 config.settings.logout.timeout = Duration::from_millis(500);
                 config.connect.reconnect = vec![Duration::from_millis(10)];
                 sessions.push(engine.add_session(config, now).unwrap().0);
@@ -883,10 +889,20 @@ fn operate(mut control: Controller, sessions: &[SessionHandle], count: u64, seed
             let session = sessions[below(sessions.len() as u64) as usize];
             let within = Duration::from_millis(1 + below(40));
             let reason = Text::new("drill").unwrap();
-            let ticket = match below(5) {
-                0 | 1 => control.logon(session, within),
-                2 | 3 => control.logout(session, reason, within),
-                _ => control.disconnect(session, within),
+            // All but those that both sides must agree on, or that end the session for good.
+            let numbers = control.status(session).map(|status| status.next_out);
+            let raised = numbers.unwrap_or_default() + below(4);
+            let ticket = match below(14) {
+                0..4 => control.logon(session, within),
+                4 | 5 => control.logout(session, reason, within),
+                6 => control.disconnect(session, within),
+                7 => control.set_next_out(session, raised, within),
+                8 => control.set_next_in(session, 1, within),
+                9 => control.sequence_reset(session, raised, within),
+                10 => control.test_request(session, within),
+                11 => control.resend_request(session, 1 + below(9), below(12), within),
+                12 => control.rotate_journal(session, within),
+                _ => control.command(session, Operation::Release, within),
             };
             match ticket {
                 Ok(ticket) => {
@@ -1060,4 +1076,46 @@ fn outcome_in(state: &str, name: &str, of: Of) -> String {
         Outcome::Refused(_) => "Refused".to_owned(),
         outcome => format!("{outcome:?}"),
     }
+}
+
+/// Nothing else happens on the session while it waits.
+#[test]
+fn a_rotation_waits_for_its_segment_on_a_session_without_a_connection() {
+    let mut pair = Pair::up();
+    let ticket = pair.logout(Of::Client, LONG);
+    assert_eq!(pair.outcome(Of::Client, ticket), Outcome::Done);
+    let session = pair.session;
+    let next = pair.numbers(Of::Client).0;
+    let segments = pair
+        .client_control
+        .status(session)
+        .unwrap()
+        .journal_segments;
+    for raised in 1..5 {
+        // All in one cycle: the segment after the next one is not ready.
+        let control = &mut pair.client_control;
+        let tickets = [
+            control.rotate_journal(session, LONG).unwrap(),
+            control.set_next_out(session, next + raised, LONG).unwrap(),
+            control.rotate_journal(session, LONG).unwrap(),
+        ];
+        let mut completed = 0;
+        let start = Instant::now();
+        while completed < tickets.len() {
+            pair.ahead += Duration::from_millis(1);
+            pair.turn();
+            while let Some(completion) = pair.client_control.poll() {
+                assert_eq!(completion.outcome, Outcome::Done);
+                completed += 1;
+            }
+            assert!(start.elapsed() < Duration::from_secs(5), "in vain");
+        }
+    }
+    let now = pair
+        .client_control
+        .status(session)
+        .unwrap()
+        .journal_segments;
+    // Those that wait at the same time get one segment together.
+    assert!(now > segments, "{segments} and then {now}");
 }

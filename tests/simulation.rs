@@ -30,7 +30,7 @@ use pinfix::session::fix::policy::RequestEnd;
 use pinfix::session::fix::rules::{ALL, Rules};
 use pinfix::session::fix::{AtLogon, Verdict};
 use pinfix::session::{Cause, Fault, Text};
-use pinfix::time::{Mono, Now, Utc};
+use pinfix::time::{Mono, Now, TimestampPrecision, Utc};
 use pinfix::wire::fix::{msg_type, tag};
 
 use self::frame::{ENGINE, Filling, PEER};
@@ -565,6 +565,7 @@ impl Hostile {
         Filling {
             rules: self.rules,
             now: self.now.utc,
+            precision: TimestampPrecision::Millis,
             number: self.number,
             heartbeat_s: 30,
             sender: PEER,

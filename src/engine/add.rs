@@ -90,6 +90,7 @@ fn at_place(
         session,
         journal,
         connection: Connection::None,
+        too_low_for: None,
         route,
         resolver,
         leaving: false,

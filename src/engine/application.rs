@@ -68,6 +68,9 @@ pub enum Event<'a> {
         fault: Fault,
     },
     /// A connection of a session that never came to a logon ended.
+    ///
+    /// An initiator tries again after a pause, but not after [`Fault::SeqTooLow`]: then not until an
+    /// operator logs the session on or releases a hold, or NextNumIn has become another.
     LogonFailed {
         /// Which session.
         session: SessionHandle,

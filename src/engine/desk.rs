@@ -313,6 +313,12 @@ impl Desk {
         entry.traffic.disconnected = now;
         entry.journal.drop_unsent();
         let was_up = entry.session.disconnected(now, &mut entry.journal);
+        if let Cause::Fault(Fault::SeqTooLow { expected, .. }) = cause
+            && !was_up
+            && !entry.connect_at_once
+        {
+            entry.too_low_for = Some(expected);
+        }
         let end = match cause {
             Cause::ConnectFailed(_) => End::NotConnected,
             _ if !was_up => End::NotLoggedOn,
@@ -403,7 +409,8 @@ impl Desk {
                     && !entry.leaving
                     && !self.stopping
                     && entry.is_in_schedule()
-                    && !entry.has_old_numbers(now) =>
+                    && !entry.has_old_numbers(now)
+                    && !entry.waits_for_operator() =>
             {
                 let Some(route) = &mut entry.route else {
                     return;
@@ -492,8 +499,8 @@ impl Desk {
         let replayed = session.replay(now, RESEND_STEP_MAX, index, &mut judge, journal);
         let dequeued = session.send_queued(now, QUEUE_STEP_MAX, index, journal);
         journal.poll();
-        if let Some(loss) = session.take_loss() {
-            let session = self.slots[slot].handle;
+        while let Some(loss) = session.take_loss() {
+            let session = *handle;
             app.on_event(&Event::MessagesLost { session, loss });
         }
         let flushed = self.flush(now, slot);
@@ -512,7 +519,17 @@ impl Desk {
         };
         // One that is to leave is looked at again: its connection ended below, or the way out is full.
         let leaves = entry.leaving && entry.link().is_none();
-        hours_go_on || goes_on(replayed) || goes_on(dequeued) || flushed == Flushed::More || leaves
+        // The keeper of the journal does not say when the next segment is ready.
+        let rotates = entry
+            .pending
+            .iter()
+            .any(|pending| pending.goal == Goal::Rotated);
+        hours_go_on
+            || goes_on(replayed)
+            || goes_on(dequeued)
+            || flushed == Flushed::More
+            || leaves
+            || rotates
     }
 
     /// Brings the status page up to date about a session.

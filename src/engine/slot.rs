@@ -26,6 +26,8 @@ pub(super) struct Slot {
     pub(super) session: Session,
     pub(super) journal: Journal,
     pub(super) connection: Connection,
+    /// The peer logged on below this NextNumIn of ours, and no operator has asked for another attempt.
+    pub(super) too_low_for: Option<u64>,
     /// For an initiator, how it connects.
     pub(super) route: Option<Route>,
     /// On the way in only: the thread that looks names up, if this session is the first to have any.
@@ -138,6 +140,12 @@ impl Slot {
         self.journal.hold().is_some()
     }
 
+    /// Whether another attempt would end as the last did: the peer logged on below the number we expect
+    /// of it, and nothing has changed since. Which side is right is for people to find out.
+    pub(super) fn waits_for_operator(&self) -> bool {
+        self.too_low_for == Some(self.journal.next_in())
+    }
+
     /// Sets, replaces or clears the hold.
     pub(super) fn hold(&mut self, hold: Option<Hold>, now: Now) {
         self.journal.set_hold(hold);
@@ -158,7 +166,10 @@ impl Slot {
     pub(super) fn deadline(&self) -> Option<Mono> {
         let connection = match self.connection {
             Connection::None | Connection::Open { .. } => None,
-            Connection::RetryAt(at) => (!self.is_held() && self.is_in_schedule()).then_some(at),
+            Connection::RetryAt(at) => {
+                let may = !self.is_held() && self.is_in_schedule() && !self.waits_for_operator();
+                may.then_some(at)
+            }
             Connection::Connecting { give_up, .. } => Some(give_up),
             Connection::Draining {
                 not_before,

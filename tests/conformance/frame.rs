@@ -22,6 +22,8 @@ const HEADER: [&str; 17] = [
 pub struct Filling<'a> {
     pub rules: &'static Rules,
     pub now: Utc,
+    /// How exact our times are.
+    pub precision: TimestampPrecision,
     pub number: u64,
     pub heartbeat_s: u32,
     /// The CompIDs of the one who sends, and of the one who is sent to.
@@ -58,7 +60,7 @@ pub fn compose(fields: &[Field], filling: &Filling<'_>) -> (Vec<u8>, Option<u64>
     put(
         &mut body,
         "52",
-        value("52", "now").map(|text| time(&text, filling.now)),
+        value("52", "now").map(|text| time(&text, filling)),
     );
     put(&mut body, "56", value("56", filling.target));
     for field in fields
@@ -67,7 +69,7 @@ pub fn compose(fields: &[Field], filling: &Filling<'_>) -> (Vec<u8>, Option<u64>
     {
         if let What::Is(text) = &field.what {
             let text = if field.tag == "122" {
-                time(text, filling.now)
+                time(text, filling)
             } else {
                 text.clone()
             };
@@ -190,7 +192,7 @@ fn knows(rules: &Rules, reason: &[u8]) -> bool {
 pub fn fill(raw: &[u8], filling: &Filling<'_>) -> Vec<u8> {
     let text = String::from_utf8_lossy(raw)
         .replace("{8}", filling.rules.begin_string)
-        .replace("{52}", &stamp(filling.now));
+        .replace("{52}", &stamp(filling.now, filling.precision));
     let body = match text.find("{9}\u{1}") {
         Some(at) => {
             let body = &text[at + 4..];
@@ -223,7 +225,7 @@ fn put(to: &mut Vec<u8>, tag: &str, value: Option<Vec<u8>>) {
 }
 
 /// `now`, `now-121s`, `now+1s`; anything else as it is.
-fn time(text: &[u8], now: Utc) -> Vec<u8> {
+fn time(text: &[u8], filling: &Filling<'_>) -> Vec<u8> {
     let Some(rest) = text.strip_prefix(b"now") else {
         return text.to_vec();
     };
@@ -232,11 +234,12 @@ fn time(text: &[u8], now: Utc) -> Vec<u8> {
     } else {
         signed_span(&String::from_utf8_lossy(rest)).expect("a span behind now")
     };
-    stamp(Utc(now.0.saturating_add_signed(moved))).into_bytes()
+    let at = Utc(filling.now.0.saturating_add_signed(moved));
+    stamp(at, filling.precision).into_bytes()
 }
 
-fn stamp(at: Utc) -> String {
-    String::from_utf8_lossy(at.to_fix(TimestampPrecision::Millis).as_ref()).into_owned()
+fn stamp(at: Utc, precision: TimestampPrecision) -> String {
+    String::from_utf8_lossy(at.to_fix(precision).as_ref()).into_owned()
 }
 
 /// `+n` and `-n` are relative to what would be right.

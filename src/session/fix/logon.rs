@@ -28,14 +28,19 @@ impl Session {
         self.restart_if_owed(now, out)?;
         let at_logon = self.at_logon();
         match at_logon {
-            AtLogon::Continue => {}
+            AtLogon::Continue | AtLogon::AskResetAtOne => {}
             AtLogon::AskReset => self.restart_numbers(now, ResetCause::ResetSeqNumFlag, out)?,
             AtLogon::Restart => self.restart_numbers(now, ResetCause::ResetOnLogon, out)?,
         }
         let seq = out.next_out();
+        let reset = match at_logon {
+            AtLogon::AskReset => true,
+            AtLogon::AskResetAtOne => (seq, out.next_in()) == (1, 1),
+            AtLogon::Continue | AtLogon::Restart => false,
+        };
         let terms = LogonTerms {
             heartbeat_s: self.settings.heartbeat_s,
-            reset: at_logon == AtLogon::AskReset,
+            reset,
             is_test: self.settings.logon.environment == Environment::Test,
             next_expected: self.uses_next_expected().then_some(out.next_in()),
             status: None,
@@ -44,6 +49,7 @@ impl Session {
         self.state = State::LogonSent(LogonSent {
             give_up: now.mono + self.settings.logon_timeout,
             seq,
+            reset,
         });
         Ok(Step::Done)
     }
@@ -133,7 +139,12 @@ impl Session {
         head: &Head<'_>,
         out: &mut O,
     ) -> Result<Step, Full> {
-        let State::LogonSent(LogonSent { seq: ours, .. }) = self.state else {
+        let State::LogonSent(LogonSent {
+            seq: ours,
+            reset: asked,
+            ..
+        }) = self.state
+        else {
             return Ok(Step::Done);
         };
         if message.begin_string() != self.settings.rules.begin_string.as_bytes() {
@@ -146,7 +157,6 @@ impl Session {
             Ok(greeting) => greeting,
             Err(fault) => return self.fault(now, fault, message, out),
         };
-        let asked = self.at_logon() == AtLogon::AskReset;
         let (expected, received) = (out.next_in(), greeting.seq);
         let fault = if asked && received != 1 {
             Some(Fault::ResetNotConfirmed { received })

@@ -36,6 +36,7 @@ mod tests;
 mod throttle;
 mod validation;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use self::admission::Admitting;
@@ -66,6 +67,9 @@ use crate::dict::Validator;
 use crate::session::{Cause, Fault, Full, InboundAt, Outbox, ResetCause, Text};
 use crate::time::{Mono, Now, TimestampReader};
 use crate::wire::fix::{ApplVersion, Message, tag};
+
+/// How many losses there is room for before they are told.
+const LOSSES_MAX: usize = 4;
 
 /// What the caller must do after it handed something to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,7 +180,9 @@ pub struct Session {
     queue_due: Option<Mono>,
     /// Below this number the peer has had everything, by a resend at the latest.
     resent_below: u64,
-    loss: Option<Loss>,
+    /// What was lost and has not been told. There is room for what a cycle brings as a rule; it grows
+    /// rather than lose the news of a loss.
+    losses: VecDeque<Loss>,
     /// There was no room for an application message, and the peer is to go for that.
     too_slow: bool,
     validator: Option<Validator>,
@@ -219,6 +225,8 @@ struct LogonSent {
     give_up: Mono,
     /// The number our Logon has.
     seq: u64,
+    /// It has ResetSeqNumFlag(141)=Y.
+    reset: bool,
 }
 
 /// Logged on.
@@ -273,7 +281,7 @@ impl Session {
             restart_owed: None,
             queue_due: None,
             resent_below: 0,
-            loss: None,
+            losses: VecDeque::with_capacity(LOSSES_MAX),
             too_slow: false,
             tally: Tally::default(),
         })

@@ -34,6 +34,9 @@
 //! | AtLogon::AskReset | initiator | connect; Logon 34=1 | 2 | 2 | ResetSeqNumFlag |
 //! | AtLogon::AskReset | initiator | connect; Logon 34=8 | 1 | 3 | ResetSeqNumFlag |
 //! | AtLogon::AskReset | acceptor | Logon 34=8 | 9 | 6 | |
+//! | AtLogon::AskResetAtOne | initiator | connect; Logon 34=8 | 9 | 6 | |
+//! | AtLogon::AskResetAtOne | initiator | reset_numbers; connect; Logon 34=1 141=Y | 2 | 2 | Operator |
+//! | AtLogon::AskResetAtOne | initiator | reset_numbers; connect; Logon 34=8 | 1 | 3 | Operator |
 //! | AtLogon::Restart | initiator | connect; Logon 34=1 | 2 | 2 | ResetOnLogon |
 //! | AtLogon::Restart | acceptor | Logon 34=1 | 2 | 2 | ResetOnLogon |
 //! | AtLogon::Restart | acceptor | Logon 34=8 | 1 | 3 | ResetOnLogon |
@@ -114,6 +117,7 @@ mod tests {
             "" => {}
             "next_expected" => settings.logon.next_expected = true,
             "AtLogon::AskReset" => settings.at_logon = AtLogon::AskReset,
+            "AtLogon::AskResetAtOne" => settings.at_logon = AtLogon::AskResetAtOne,
             "AtLogon::Restart" => settings.at_logon = AtLogon::Restart,
             "AtEnd::RestartAfterLogout" => settings.at_end = AtEnd::RestartAfterLogout,
             "AtEnd::RestartAlways" => settings.at_end = AtEnd::RestartAlways,

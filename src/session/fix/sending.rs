@@ -121,7 +121,8 @@ impl Sending {
                 right,
             })
         };
-        if self.while_down == WhileDown::Number && at_logon != AtLogon::Continue {
+        let restarts = matches!(at_logon, AtLogon::AskReset | AtLogon::Restart);
+        if self.while_down == WhileDown::Number && restarts {
             let right = "refuse or queue: numbers that restart at logon take away what was numbered";
             return wrong("sending.while_down", "number".to_owned(), right);
         }
@@ -385,7 +386,7 @@ impl Session {
                     self.spoke(now);
                 }
                 Ok(Some(Err(loss))) => {
-                    self.loss = Some(loss);
+                    self.losses.push_back(loss);
                     return Replayed::More;
                 }
                 Err(_) => return Replayed::Waiting,
@@ -394,9 +395,9 @@ impl Session {
         Replayed::More
     }
 
-    /// What was lost since the last call.
+    /// What was lost and has not been told, the oldest first. To be called until it answers `None`.
     pub fn take_loss(&mut self) -> Option<Loss> {
-        self.loss.take()
+        self.losses.pop_front()
     }
 
     /// Ends the connection of a peer that reads too slowly, if the settings and the last
@@ -436,9 +437,7 @@ impl Session {
                 Stored::Application | Stored::Absent | Stored::Unreadable => break,
             }
         }
-        if loss.is_some() {
-            self.loss = loss;
-        }
+        self.losses.extend(loss);
     }
 
     /// Whether an application message of the peer is within its rate.

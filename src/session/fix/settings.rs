@@ -32,6 +32,10 @@ pub enum AtLogon {
     /// The initiator asks for a new series with ResetSeqNumFlag(141)=Y. An acceptor with this
     /// setting continues unless asked.
     AskReset,
+    /// They continue, and an initiator whose numbers are both at 1 says so with ResetSeqNumFlag(141)=Y,
+    /// so that the peer starts at 1 as well. For sessions that restart when a connection ends: the peer
+    /// may not have seen that end.
+    AskResetAtOne,
     /// Both start at 1 by agreement, without ResetSeqNumFlag(141).
     Restart,
 }
@@ -213,9 +217,10 @@ impl Settings {
             let right = "none: this version has no LocationIDs, FIX.4.1 and later have";
             return wrong("id.location_ids", location, right);
         }
-        if self.at_logon == AtLogon::AskReset && !self.rules.reset_seq_num_flag {
+        let asks = matches!(self.at_logon, AtLogon::AskReset | AtLogon::AskResetAtOne);
+        if asks && !self.rules.reset_seq_num_flag {
             let right = "Continue or Restart: this version has no ResetSeqNumFlag(141)";
-            return wrong("at_logon", &"AskReset", right);
+            return wrong("at_logon", &format_args!("{:?}", self.at_logon), right);
         }
         if self.heartbeat_s > 86_400 {
             return wrong("heartbeat_s", &self.heartbeat_s, "0 (off) to 86400 seconds");

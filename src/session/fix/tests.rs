@@ -558,3 +558,28 @@ fn the_longest_identity_leaves_room_for_every_message_of_ours() {
         .unwrap();
     assert_eq!(out.sent.len(), 7);
 }
+
+#[test]
+fn every_loss_is_told_also_if_another_comes_before_the_first_is_asked_for() {
+    let mut bench = Bench::with_numbers(Role::Initiator, 1, 1, |settings| {
+        settings.sending.while_down = WhileDown::Number;
+    });
+    for messages in [1, 2] {
+        for _ in 0..messages {
+            let sent = bench
+                .session
+                .send(bench.now, b"D", 256, |_| {}, &mut bench.out);
+            assert!(matches!(sent, Ok(Sent::Numbered(_))), "{sent:?}");
+        }
+        let why = ResetCause::Operator;
+        let reset = bench.session.reset_numbers(bench.now, why, &mut bench.out);
+        assert_eq!(reset, Ok(()));
+    }
+    let told: Vec<_> = std::iter::from_fn(|| bench.session.take_loss()).collect();
+    let lost = |last, messages| Loss::Reset {
+        first: 1,
+        last,
+        messages,
+    };
+    assert_eq!(told, [lost(1, 1), lost(2, 2)]);
+}

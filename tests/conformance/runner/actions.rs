@@ -11,7 +11,7 @@ use pinfix::journal::Keeper;
 use pinfix::session::fix::rules::FIX44;
 use pinfix::session::fix::{Role, Sent};
 use pinfix::session::{Refusal, Text};
-use pinfix::time::{Now, Utc};
+use pinfix::time::{Now, TimestampPrecision, Utc};
 use pinfix::wire::fix::{HeaderFields, tag};
 
 use super::{DIAL_PATIENCE, Peer, Run, STEP, start};
@@ -290,6 +290,8 @@ impl Run<'_> {
         Filling {
             rules: self.rules,
             now: self.now.utc,
+            // In every version, for what a peer should not send has to be understood as well.
+            precision: TimestampPrecision::Millis,
             number: self.peer_number,
             heartbeat_s: self.config.settings.heartbeat_s,
             sender: PEER,

@@ -55,6 +55,7 @@ pub(super) fn set(
             settings.at_logon = match value {
                 "continue" => AtLogon::Continue,
                 "ask-reset" => AtLogon::AskReset,
+                "ask-reset-at-one" => AtLogon::AskResetAtOne,
                 "restart" => AtLogon::Restart,
                 _ => return Err(wrong()),
             }

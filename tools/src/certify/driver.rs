@@ -9,16 +9,13 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use pinfix::session::fix::rules::Rules;
-use pinfix::time::Utc;
+use pinfix::time::{TimestampPrecision, Utc};
 
 use super::applies::value;
 use super::frame::{self, Filling, Received, printed};
 use super::leniency::{self, Judgement};
 use super::script::{Action, Expectation, Field, Scenario, Start, Step, What};
 use super::{Reset, Terms};
-
-/// How long what should happen may take, beyond the time that a scenario gives it.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long nothing has to arrive for it to be nothing.
 const SETTLE: Duration = Duration::from_millis(40);
@@ -65,6 +62,8 @@ struct Driver<'a> {
     /// It did, which the scenario does not know of.
     asked_reset: bool,
     probes: u32,
+    /// TestReqID(112) of a TestRequest of the target: as the scenario has it, and as the target chose it.
+    test_req_ids: Vec<(Vec<u8>, Vec<u8>)>,
     pending: Vec<u8>,
     differs: Vec<String>,
     exchange: Vec<String>,
@@ -90,6 +89,7 @@ pub fn run(scenario: &Scenario, rules: &'static Rules, terms: &Terms) -> Outcome
         ask_reset: terms.reset == Reset::Logon,
         asked_reset: false,
         probes: 0,
+        test_req_ids: Vec::new(),
         pending: Vec::new(),
         differs: Vec::new(),
         exchange: Vec::new(),
@@ -246,13 +246,13 @@ impl Driver<'_> {
         self.nothing_left(Duration::ZERO)?;
         if start == Start::Down {
             let _ = self.connection()?.stream.shutdown(Shutdown::Write);
-            self.next_frame(PATIENCE);
+            self.next_frame(self.terms.patience);
         }
         Ok(())
     }
 
     fn connect(&mut self) -> Result<(), String> {
-        let stream = TcpStream::connect_timeout(&self.terms.target, PATIENCE)
+        let stream = TcpStream::connect_timeout(&self.terms.target, self.terms.patience)
             .map_err(|error| format!("{}: {error}", self.terms.target))?;
         let _ = stream.set_nodelay(true);
         self.note("  connected");
@@ -276,7 +276,7 @@ impl Driver<'_> {
             all.extend_from_slice(fields);
             self.send(&all)?;
             self.flush()?;
-            match self.next_frame(PATIENCE) {
+            match self.next_frame(self.terms.patience) {
                 Some(frame) if frame.get(35) == Some(b"A") => return Ok(()),
                 Some(frame) => {
                     return Err(format!(
@@ -304,6 +304,11 @@ impl Driver<'_> {
             fields.push(is("141", b"Y"));
             self.asked_reset = true;
         }
+        match kind.as_slice() {
+            b"0" => self.answer_as_asked(&mut fields),
+            b"2" => self.open_end_in_its_words(&mut fields),
+            _ => {}
+        }
         let (bytes, number) = frame::compose(&fields, &self.filling());
         if let Some(number) = number
             && number >= self.number
@@ -319,10 +324,37 @@ impl Driver<'_> {
         Ok(())
     }
 
+    /// A Heartbeat answers the TestReqID(112) that the target chose.
+    fn answer_as_asked(&self, heartbeat: &mut [Field]) {
+        for field in heartbeat.iter_mut().filter(|field| field.tag == "112") {
+            if let What::Is(id) = &mut field.what
+                && let Some((_, chosen)) = self.test_req_ids.iter().find(|(known, _)| known == id)
+            {
+                id.clone_from(chosen);
+            }
+        }
+    }
+
+    /// A target has to know only the EndSeqNo(16) its version has for "and everything after".
+    fn open_end_in_its_words(&self, resend_request: &mut [Field]) {
+        let open_end = self.rules.open_end_seq_no.to_string();
+        for field in resend_request
+            .iter_mut()
+            .filter(|field| **field == is("16", b"0"))
+        {
+            *field = is("16", open_end.as_bytes());
+        }
+    }
+
     fn filling(&self) -> Filling<'_> {
         Filling {
             rules: self.rules,
             now: now(),
+            precision: if self.rules.fractional_seconds {
+                TimestampPrecision::Millis
+            } else {
+                TimestampPrecision::Seconds
+            },
             number: self.number,
             heartbeat_s: self.heartbeat_s,
             sender: &self.terms.sender,
@@ -359,13 +391,14 @@ impl Driver<'_> {
             }
             Expectation::Frames(count) => {
                 for _ in 0..*count {
-                    self.next_frame(PATIENCE)
+                    self.next_frame(self.terms.patience)
                         .ok_or("too few frames were sent")?;
                 }
                 Ok(())
             }
             Expectation::SomeFrames => {
-                self.next_frame(PATIENCE).ok_or("nothing was sent")?;
+                self.next_frame(self.terms.patience)
+                    .ok_or("nothing was sent")?;
                 while self.next_frame(SETTLE).is_some() {}
                 Ok(())
             }
@@ -399,7 +432,7 @@ impl Driver<'_> {
 
     fn expect_frame(&mut self, fields: &[Field], ends: bool) -> Result<(), String> {
         loop {
-            let Some(frame) = self.next_frame(PATIENCE) else {
+            let Some(frame) = self.next_frame(self.terms.patience) else {
                 return match leniency::nothing(fields, self.connection()?.ended, ends) {
                     Some(note) => {
                         self.differ(note);
@@ -409,7 +442,8 @@ impl Driver<'_> {
                     None => Err("nothing was sent".into()),
                 };
             };
-            match leniency::judge(fields, &frame, ends) {
+            let fields = self.with_chosen_id(fields, &frame);
+            match leniency::judge(&fields, &frame, ends) {
                 Judgement::Same => return Ok(()),
                 Judgement::Differs(note) => {
                     self.differ(note);
@@ -426,6 +460,26 @@ impl Driver<'_> {
         }
     }
 
+    /// What is expected, with the TestReqID(112) that the target chose for a TestRequest of its own.
+    fn with_chosen_id(&mut self, expected: &[Field], frame: &Received) -> Vec<Field> {
+        let mut expected = expected.to_vec();
+        let asks = value(&expected, "35") == Some(b"1") && frame.get(35) == Some(b"1");
+        let chosen = frame.get(112).filter(|chosen| asks && !chosen.is_empty());
+        let field = expected.iter_mut().find(|field| field.tag == "112");
+        if let (Some(chosen), Some(field)) = (chosen, field)
+            && let What::Is(id) = &mut field.what
+        {
+            let mut known = self.test_req_ids.iter();
+            let again = known.any(|(other, earlier)| earlier == chosen && other != id);
+            self.test_req_ids.push((id.clone(), chosen.to_vec()));
+            *id = chosen.to_vec();
+            if again {
+                self.differ("one TestReqID(112) for several TestRequests".into());
+            }
+        }
+        expected
+    }
+
     /// The session is up: a TestRequest in sequence is answered.
     fn expect_ok_as(&mut self, id: &str) -> Result<(), String> {
         let number = self.known_in.take().unwrap_or(self.number);
@@ -437,7 +491,7 @@ impl Driver<'_> {
         self.flush()?;
         loop {
             let frame = self
-                .next_frame(PATIENCE)
+                .next_frame(self.terms.patience)
                 .ok_or("a TestRequest is not answered")?;
             match frame.get(35) {
                 Some(b"0") if frame.get(112) == Some(id.as_bytes()) => break,
@@ -465,7 +519,7 @@ impl Driver<'_> {
     }
 
     fn expect_closed(&mut self) -> Result<(), String> {
-        while let Some(frame) = self.next_frame(PATIENCE) {
+        while let Some(frame) = self.next_frame(self.terms.patience) {
             match leniency::before_the_end(&frame) {
                 Some(note) => self.differ(note),
                 None => return Err(format!("sent, but not expected: {}", printed(&frame.bytes))),

@@ -79,6 +79,10 @@ pub struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
     longest: f64,
 
+    /// How long what should happen may take, beyond the time that a scenario gives it, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
+    patience: f64,
+
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -111,6 +115,7 @@ struct Terms {
     reset: Reset,
     settings: Vec<String>,
     scale: f64,
+    patience: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -151,6 +156,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if !(0.01..=10.0).contains(&arguments.scale) {
         bail!("--scale {}: expected 0.01 to 10", arguments.scale);
     }
+    if !(0.1..=60.0).contains(&arguments.patience) {
+        bail!("--patience {}: expected 0.1 to 60", arguments.patience);
+    }
     let terms = Terms {
         target,
         sender: arguments.sender,
@@ -158,6 +166,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         reset: arguments.reset,
         settings: arguments.has,
         scale: arguments.scale,
+        patience: Duration::from_secs_f64(arguments.patience),
     };
     let scenarios = scenarios::all()?;
     for except in &arguments.except {

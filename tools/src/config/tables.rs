@@ -173,7 +173,12 @@ named! {
     Role { "initiator" = Role::Initiator, "acceptor" = Role::Acceptor }
     Start { "with_engine" = Start::WithEngine, "later" = Start::Later }
     Need { "required" = Need::Required, "optional" = Need::Optional }
-    AtLogon { "continue" = AtLogon::Continue, "ask_reset" = AtLogon::AskReset, "restart" = AtLogon::Restart }
+    AtLogon {
+        "continue" = AtLogon::Continue,
+        "ask_reset" = AtLogon::AskReset,
+        "ask_reset_at_one" = AtLogon::AskResetAtOne,
+        "restart" = AtLogon::Restart,
+    }
     AtEnd {
         "continue" = AtEnd::Continue,
         "restart_after_logout" = AtEnd::RestartAfterLogout,

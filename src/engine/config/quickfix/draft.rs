@@ -11,7 +11,7 @@ use super::keys::Given;
 use crate::engine::config::{Destination, Failover, Listen, Need, Planned, SessionConfig, Start};
 use crate::session::fix::policy::Garbled;
 use crate::session::fix::rules::Rules;
-use crate::session::fix::{AtEnd, LogonField, Role, Settings};
+use crate::session::fix::{AtEnd, AtLogon, LogonField, Role, Settings};
 use crate::time::TimestampPrecision;
 
 /// A session that is not whole yet.
@@ -152,6 +152,14 @@ impl Draft {
             (false, true) => AtEnd::RestartAfterLogout,
             (false, false) => AtEnd::Continue,
         };
+        if settings.role == Role::Initiator
+            && settings.rules.reset_seq_num_flag
+            && settings.at_end != AtEnd::Continue
+            && settings.at_logon == AtLogon::Continue
+        {
+            // The engines these keys are from ask the peer to begin at 1 with them.
+            settings.at_logon = AtLogon::AskResetAtOne;
+        }
         settings.checks.sending_time_window = self.check_latency.then_some(self.max_latency);
         if let Some(missing) = gap(self.logon_tags.keys()) {
             wrong(&format!("LogonTag{missing}"), MISSING_NUMBER.to_owned());

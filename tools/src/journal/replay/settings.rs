@@ -62,6 +62,8 @@ enum AtLogonName {
     Continue,
     /// Asks for a new series with ResetSeqNumFlag(141)
     AskReset,
+    /// Asks for it if both numbers are at 1
+    AskResetAtOne,
     /// Both sides start at 1 by agreement
     Restart,
 }
@@ -171,9 +173,17 @@ pub fn of_journal(place: &Place, choices: &Choices) -> anyhow::Result<Settings> 
     settings.at_logon = match choices.at_logon {
         Some(AtLogonName::Continue) => AtLogon::Continue,
         Some(AtLogonName::AskReset) => AtLogon::AskReset,
+        Some(AtLogonName::AskResetAtOne) => AtLogon::AskResetAtOne,
         Some(AtLogonName::Restart) => AtLogon::Restart,
         None if seen.resets.contains(&ResetCause::ResetOnLogon) => AtLogon::Restart,
-        None if role == Role::Initiator && seen.asks_reset => AtLogon::AskReset,
+        None if role == Role::Initiator && seen.asks_reset => {
+            // One that only says so at 1 resets nothing by its Logon.
+            if seen.resets.contains(&ResetCause::ResetSeqNumFlag) {
+                AtLogon::AskReset
+            } else {
+                AtLogon::AskResetAtOne
+            }
+        }
         None => AtLogon::Continue,
     };
     settings.at_end = match choices.at_end {
@@ -205,6 +215,7 @@ pub fn in_words(settings: &Settings) -> String {
     let at_logon = match settings.at_logon {
         AtLogon::Continue => "continue",
         AtLogon::AskReset => "ask-reset",
+        AtLogon::AskResetAtOne => "ask-reset-at-one",
         AtLogon::Restart => "restart",
     };
     let at_end = match settings.at_end {

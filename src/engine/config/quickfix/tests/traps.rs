@@ -133,6 +133,22 @@ fn an_initiator_that_resets_asks_for_it_with_every_logon_and_an_acceptor_just_do
 }
 
 #[test]
+fn an_initiator_that_resets_at_the_end_says_so_when_its_numbers_are_at_one() {
+    let at_logon = |text: &str| only(text).config.settings.at_logon;
+    for key in ["ResetOnLogout=Y", "ResetOnDisconnect=Y"] {
+        let asks = at_logon(&format!("{INITIATOR}{key}\n"));
+        assert_eq!(asks, AtLogon::AskResetAtOne, "{key}");
+        let both = at_logon(&format!("{INITIATOR}{key}\nResetOnLogon=Y\n"));
+        assert_eq!(both, AtLogon::AskReset, "{key}");
+        let acceptor = at_logon(&format!("{ACCEPTOR}{key}\n"));
+        assert_eq!(acceptor, AtLogon::Continue, "{key}");
+        let old = INITIATOR.replace("FIX.4.4", "FIX.4.0");
+        let without_flag = at_logon(&format!("{old}{key}\n"));
+        assert_eq!(without_flag, AtLogon::Continue, "{key}");
+    }
+}
+
+#[test]
 fn next_expected_is_known_in_both_spellings() {
     for key in ["EnableNextExpectedMsgSeqNum", "SendNextExpectedMsgSeqNum"] {
         let session = only(&format!("{INITIATOR}{key}=Y\n"));
