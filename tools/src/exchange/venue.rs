@@ -368,8 +368,12 @@ impl Application for Venue {
                     .say(format!("{} failed to log on: {cause}", self.name(*session)));
             }
             Event::MessagesLost { loss, .. } => self.bulletin.say(format!("lost: {loss}")),
-            Event::SessionNotAdded { peer, error } => {
-                self.bulletin.say(format!("turned away {peer}: {error}"));
+            Event::SessionNotAdded {
+                peer: Some(peer),
+                error,
+            } => self.bulletin.say(format!("turned away {peer}: {error}")),
+            Event::SessionNotAdded { peer: None, error } => {
+                self.bulletin.say(format!("not added: {error}"));
             }
             Event::Unreadable { session, seq } => {
                 let name = self.name(*session);
