@@ -104,7 +104,11 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 #[test]
 fn every_command_reaches_the_engine_that_has_the_session() {
     // Two engines with initiators, each with half of them, and one with all their peers.
-    let id = |number: usize| SessionConfig::acceptor(&FIX44, &format!("DC{number}"), "DV").settings.id;
+    let id = |number: usize| {
+        SessionConfig::acceptor(&FIX44, &format!("DC{number}"), "DV")
+            .settings
+            .id
+    };
     let peers = (0..6)
         .map(|number| SessionConfig::acceptor(&FIX44, "DV", &format!("DC{number}")))
         .collect();
@@ -133,7 +137,9 @@ fn every_command_reaches_the_engine_that_has_the_session() {
                 for _ in 0..5 {
                     let ticket = controller.logout(session, reason, PATIENCE).unwrap();
                     assert_eq!(controller.wait(ticket, PATIENCE), Outcome::Done);
-                    let entry = controller.sessions().find(|entry| entry.id == id.to_string());
+                    let entry = controller
+                        .sessions()
+                        .find(|entry| entry.id == id.to_string());
                     let hold = entry.unwrap().hold.unwrap();
                     assert_eq!(hold.why, reason);
                     let ticket = controller.logon(session, PATIENCE).unwrap();
@@ -149,7 +155,10 @@ fn every_command_reaches_the_engine_that_has_the_session() {
     let orders = || [&venue, &engines[0], &engines[1]].map(|e| e.orders.load(Ordering::Relaxed));
     let before = orders();
     until("orders flow in every engine", || {
-        orders().iter().zip(before).all(|(now, before)| *now > before)
+        orders()
+            .iter()
+            .zip(before)
+            .all(|(now, before)| *now > before)
     });
 }
 
@@ -163,7 +172,9 @@ fn an_engine_that_is_dropped_is_found_no_more_and_keeps_nobody_waiting() {
     let mut controller = engine.controller().unwrap();
     let session = engine.session(&id).unwrap();
     // One that never comes to its end while the engine lives.
-    let ticket = controller.logon(session, Duration::from_secs(3600)).unwrap();
+    let ticket = controller
+        .logon(session, Duration::from_secs(3600))
+        .unwrap();
     // Whatever was sent before another's command is answered has been taken.
     let mut second = engine.controller().unwrap();
     let taken = second.rotate_journal(session, PATIENCE).unwrap();
@@ -195,7 +206,10 @@ fn an_engine_that_is_never_polled_hangs_nobody() {
     for _ in 1..COMMANDS_MAX {
         controller.logon(session, PATIENCE).unwrap();
     }
-    assert!(controller.logon(session, PATIENCE).is_err(), "busy, at once");
+    assert!(
+        controller.logon(session, PATIENCE).is_err(),
+        "busy, at once"
+    );
     drop(engine);
     assert_eq!(controller.wait(ticket, PATIENCE), Outcome::EngineStopped);
     assert!(controller.is_engine_gone());

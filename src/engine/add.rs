@@ -38,9 +38,7 @@ pub(super) fn make(
             right: "at most max_message_bytes of the engine",
         });
     }
-    let handle = workshop
-        .roster
-        .reserve(&config.settings.id.to_string())?;
+    let handle = workshop.roster.reserve(&config.settings.id.to_string())?;
     let made = at_place(workshop, handle, config, now);
     if made.is_err() {
         workshop.roster.release(handle);

@@ -85,11 +85,13 @@ impl Desk {
     ) {
         let Order::Operate(target, operation) = command.order else {
             let outcome = self.take_in(now, controller, app);
-            self.controllers.complete(controller, command.ticket, outcome);
+            self.controllers
+                .complete(controller, command.ticket, outcome);
             return;
         };
         let Some(slot) = self.slots.number_of(SessionHandle::of(target)) else {
-            self.controllers.complete(controller, command.ticket, Outcome::UnknownSession);
+            self.controllers
+                .complete(controller, command.ticket, Outcome::UnknownSession);
             return;
         };
         let goal = self.operate(now, slot, operation, app);

@@ -36,26 +36,26 @@ use std::sync::Arc;
 
 pub use self::admin_socket::{AdminSocket, AdminSocketConfig, AdminSocketError};
 pub use self::application::{Application, Event, Inbound, Resend};
+use self::arrive::Entrance;
 pub use self::clock::{Clock, Ticker};
 pub use self::config::{
     Accept, ConfigError, Connect, Destination, EngineConfig, Failover, IdentityParts, IdentityPattern,
     Listen, Need, NotADestination, NotASubnet, Opened, Plan, Planned, Problem, Problems,
     SessionBuilder, SessionConfig, Start, Strangers, Subnet, Template, nearest, quickfix,
 };
-pub use self::controllers::CONTROLLERS_MAX;
 pub use self::control::{AddError, Added, Controller, StatusError};
-use self::arrive::Entrance;
 use self::control::{Roster, Workshop};
+pub use self::controllers::CONTROLLERS_MAX;
 use self::controllers::{Arrivals, Controllers};
 use self::desk::{Desk, WISHES_MAX};
-use self::leave::Exit;
 use self::directory::Membership;
 pub use self::directory::{Directory, EngineRef, NoController};
+use self::leave::Exit;
 use self::link::{Buffer, Link};
-use self::pending::Pool;
 use self::net::{Network, Ready, Reuse};
 pub use self::os::OsNetwork;
 pub use self::outbound::{MESSAGE_ROOM, Outbound};
+use self::pending::Pool;
 use self::places::Places;
 use self::porch::{Attempts, Door};
 pub use self::run::{Idle, Run, RunError, Stopper};
