@@ -189,7 +189,7 @@ fn an_engine_that_is_dropped_is_found_no_more_and_keeps_nobody_waiting() {
     assert_eq!(engine.session(&id), None);
     assert!(Directory::find(&id).is_none());
     let error = Controller::for_session(&id).unwrap_err();
-    assert_eq!(error, NoController::NoSuchSession(id));
+    assert_eq!(error, NoController::NoSuchSession(id.to_string()));
 }
 
 /// The engine takes its end in its next cycle, which never comes.
@@ -280,7 +280,7 @@ fn one_identity_in_two_engines_is_not_guessed() {
     let (first, _) = Running::new("directory-twin-1", vec![config()], false);
     let (second, _) = Running::new("directory-twin-2", vec![config()], false);
     let error = Controller::for_session(&id).unwrap_err();
-    assert_eq!(error, NoController::SeveralEngines(id.clone(), 2));
+    assert_eq!(error, NoController::SeveralEngines(id.to_string(), 2));
     assert!(error.to_string().contains("FIX.4.4:TWIN->PEER"), "{error}");
     assert_eq!(Directory::find(&id).unwrap().name(), "directory-twin-1");
     let names: Vec<_> = Directory::engines()

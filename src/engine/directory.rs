@@ -97,10 +97,10 @@ struct Inside {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoController {
     /// No engine of this process has the session.
-    NoSuchSession(SessionId),
+    NoSuchSession(String),
     /// So many engines of this process have a session of this identity: which of them is meant, only
     /// [`Directory::engines`] and their names can tell.
-    SeveralEngines(SessionId, usize),
+    SeveralEngines(String, usize),
     /// The engine was dropped.
     EngineGone,
     /// There are [`CONTROLLERS_MAX`] of this engine. One that is dropped makes room for another as soon
@@ -174,7 +174,7 @@ impl Controller {
     /// No engine has it, several have, or the one that has gives no controller.
     pub fn for_session(id: &SessionId) -> Result<(Self, SessionHandle), NoController> {
         let engines = Directory::having(id);
-        let missing = || NoController::NoSuchSession(id.clone());
+        let missing = || NoController::NoSuchSession(id.to_string());
         match engines.as_slice() {
             [] => Err(missing()),
             [engine] => {
@@ -182,7 +182,7 @@ impl Controller {
                 let session = engine.session(id).ok_or_else(missing)?;
                 Ok((controller, session))
             }
-            several => Err(NoController::SeveralEngines(id.clone(), several.len())),
+            several => Err(NoController::SeveralEngines(id.to_string(), several.len())),
         }
     }
 }
