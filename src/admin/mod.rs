@@ -352,6 +352,12 @@ impl CommandReceiver {
         self.commands.pop()
     }
 
+    /// Whether the controller is gone. What it sent before can still be taken.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.commands.is_abandoned()
+    }
+
     /// Answers a command. The sender admits no more commands than there is room for answers.
     pub fn complete(&mut self, ticket: Ticket, outcome: Outcome) {
         let answered = self.completions.push(Completion { ticket, outcome });

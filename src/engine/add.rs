@@ -7,12 +7,12 @@ use super::config::{ConfigError, SessionConfig};
 use super::control::Workshop;
 use super::desk::Desk;
 use super::hours::{Hours, Wall};
+use super::pending::List;
 use super::places::Places;
 use super::porch;
 use super::resolver::{self, Resolver};
 use super::route::Route;
 use super::slot::{Connection, Shown, Slot, Traffic};
-use crate::admin::COMMANDS_MAX;
 use crate::counters;
 use crate::journal::{Journal, Recovery};
 use crate::session::fix::{Role, Session};
@@ -38,12 +38,10 @@ pub(super) fn make(
             right: "at most max_message_bytes of the engine",
         });
     }
-    let handle = workshop
-        .directory
-        .reserve(&config.settings.id.to_string())?;
+    let handle = workshop.roster.reserve(&config.settings.id.to_string())?;
     let made = at_place(workshop, handle, config, now);
     if made.is_err() {
-        workshop.directory.release(handle);
+        workshop.roster.release(handle);
     }
     made
 }
@@ -99,7 +97,7 @@ fn at_place(
         accept: config.accept,
         socket: config.socket,
         connect_at_once: false,
-        pending: Vec::with_capacity(workshop.commands_max.load(Ordering::Relaxed)),
+        pending: List::default(),
         listed: false,
         traffic: Traffic::default(),
         shown: Shown::default(),
@@ -121,11 +119,6 @@ impl Desk {
         };
         if let Some(resolver) = slot.resolver.take() {
             self.resolver = Some(resolver);
-        }
-        // Enough unless a controller was made since.
-        let commands = self.receivers.len() * COMMANDS_MAX;
-        if slot.pending.capacity() < commands {
-            slot.pending.reserve(commands);
         }
         // Held by an operator of an earlier run, perhaps until a time that has come.
         slot.watch_hold(now);

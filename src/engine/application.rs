@@ -108,8 +108,8 @@ pub enum Event<'a> {
         /// Which messages, and why.
         loss: Loss,
     },
-    /// A session was added while the engine runs: by a controller, or for a peer that no session was
-    /// configured for.
+    /// A session was added while the engine runs: by a controller, by a callback, or for a peer that no
+    /// session was configured for.
     SessionAdded {
         /// Which session.
         session: SessionHandle,
@@ -133,10 +133,11 @@ pub enum Event<'a> {
         /// Its identity.
         id: &'a SessionId,
     },
-    /// A session could not be made for such a peer.
+    /// A session could not be made for such a peer, or as a callback asked.
     SessionNotAdded {
-        /// From where.
-        peer: SocketAddr,
+        /// From where the peer is; `None` if it was a callback that asked, see
+        /// [`Outbound::add_session`].
+        peer: Option<SocketAddr>,
         /// Why.
         error: &'a super::ConfigError,
     },

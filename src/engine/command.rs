@@ -19,16 +19,17 @@ impl Desk {
     /// Answers the commands of a session that have come to their end.
     pub(super) fn complete(&mut self, now: Now, slot: usize) {
         self.rotate_if_wanted(slot);
-        let mut at = 0;
-        while let Some(pending) = self.slots[slot].pending.get(at).copied() {
-            match self.slots[slot].outcome_of(&pending, now) {
-                Some(outcome) => {
-                    self.slots[slot].pending.swap_remove(at);
-                    self.receivers[pending.controller].complete(pending.ticket, outcome);
-                }
-                None => at += 1,
-            }
-        }
+        let entry = &mut self.slots[slot];
+        let mut list = entry.pending;
+        self.pending.take_ended(
+            &mut list,
+            |pending| entry.outcome_of(pending, now),
+            |pending, outcome| {
+                self.controllers
+                    .complete(pending.controller, pending.ticket, outcome);
+            },
+        );
+        entry.pending = list;
     }
 
     /// Goes on with a rotation of the journal that waited for the next segment.
@@ -37,27 +38,42 @@ impl Desk {
             journal, pending, ..
         } = &mut self.slots[slot];
         let wanted = |pending: &Pending| pending.goal == Goal::Rotated;
-        if pending.iter().any(wanted) && journal.rotate() {
-            for pending in pending.iter_mut().filter(|pending| wanted(pending)) {
-                pending.goal = Goal::Ended(Outcome::Done);
-            }
+        if self.pending.of(*pending).any(wanted) && journal.rotate() {
+            self.pending.change(*pending, |pending| {
+                if wanted(pending) {
+                    pending.goal = Goal::Ended(Outcome::Done);
+                }
+            });
         }
     }
 
     /// Takes a bounded number of commands from every controller.
     pub(super) fn take_commands<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
+        self.controllers.take_arrivals();
         let mut taken = 0;
-        for controller in 0..self.receivers.len() {
+        for controller in self.controllers.numbers() {
             for _ in 0..ADMIN_BATCH {
-                let Some(command) = self.receivers[controller].next_command() else {
+                let Some(command) = self.controllers.next_command(controller) else {
                     break;
                 };
                 taken += 1;
                 self.command(now, controller, command, app);
             }
+            if self.controllers.is_done(controller) {
+                self.see_off(controller);
+            }
         }
         self.commands += taken as u64;
         taken
+    }
+
+    /// Sends the core's end of a controller that was dropped on its way, if there is room on it now.
+    fn see_off(&mut self, controller: usize) {
+        if let Some(seat) = self.controllers.take(controller)
+            && let Err(seat) = self.exit.retire(seat)
+        {
+            self.controllers.put_back(controller, seat);
+        }
     }
 
     fn command<A: Application + ?Sized>(
@@ -69,11 +85,13 @@ impl Desk {
     ) {
         let Order::Operate(target, operation) = command.order else {
             let outcome = self.take_in(now, controller, app);
-            self.receivers[controller].complete(command.ticket, outcome);
+            self.controllers
+                .complete(controller, command.ticket, outcome);
             return;
         };
         let Some(slot) = self.slots.number_of(SessionHandle::of(target)) else {
-            self.receivers[controller].complete(command.ticket, Outcome::UnknownSession);
+            self.controllers
+                .complete(controller, command.ticket, Outcome::UnknownSession);
             return;
         };
         let goal = self.operate(now, slot, operation, app);
@@ -88,7 +106,7 @@ impl Desk {
         if let Some(outcome) = entry.outcome_of(&pending, now) {
             pending.goal = Goal::Ended(outcome);
         }
-        entry.pending.push(pending);
+        self.pending.push(&mut entry.pending, pending);
         self.touch(slot);
     }
 
@@ -229,9 +247,30 @@ impl Desk {
         controller: usize,
         app: &mut A,
     ) -> Outcome {
-        let Some(slot) = self.arrivals[controller].take() else {
+        let Some(slot) = self.controllers.take_session(controller) else {
             return Outcome::Refused("there is no session to take in");
         };
+        self.welcome(now, slot, app);
+        Outcome::Done
+    }
+
+    /// Takes in a session that a callback asked for, once it is made. Answers whether there was one.
+    pub(super) fn take_made<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
+        let Some(mut made) = self.entrance.next_made() else {
+            return 0;
+        };
+        if let Some(slot) = made.slot.take() {
+            self.welcome(now, slot, app);
+        }
+        if let Some(error) = &made.error {
+            app.on_event(&Event::SessionNotAdded { peer: None, error });
+        }
+        self.entrance.done(made);
+        1
+    }
+
+    /// Gives a session its place, shows it and tells of it.
+    fn welcome<A: Application + ?Sized>(&mut self, now: Now, slot: Slot, app: &mut A) {
         let number = slot.handle.number();
         self.install(slot, now);
         let entry = &self.slots[number];
@@ -243,7 +282,6 @@ impl Desk {
             id: &settings.id,
             rules: settings.rules,
         });
-        Outcome::Done
     }
 
     fn log_on(&mut self, now: Now, slot: usize) -> Result<Goal, Outcome> {

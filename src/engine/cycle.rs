@@ -72,6 +72,7 @@ impl Engine {
     pub(super) fn turn<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
         let started = self.desk.ticker.now();
         let mut work = self.desk.take_commands(now, app);
+        work += self.desk.take_made(now, app);
         work += self.desk.take_names();
         work += self.desk.take_left();
         work += self.take_ready(now, app);
@@ -105,13 +106,8 @@ impl Engine {
 
     fn publish(&mut self, now: Now) {
         let up = |slot: &&Slot| slot.session.phase() == Phase::Up;
-        let waiting: usize = self
-            .desk
-            .receivers
-            .iter()
-            .map(|queue| queue.waiting())
-            .sum();
-        let pending: usize = self.desk.slots.iter().map(|slot| slot.pending.len()).sum();
+        let waiting = self.desk.controllers.waiting();
+        let pending = self.desk.pending.taken();
         self.desk.page.publish_engine(&EngineStatus {
             updated_utc: now.utc,
             updated_mono: now.mono,
@@ -121,7 +117,7 @@ impl Engine {
             commands: self.desk.commands,
             commands_waiting: waiting as u64,
             commands_pending: pending as u64,
-            controllers: self.desk.receivers.len() as u64,
+            controllers: self.desk.controllers.taken() as u64,
             strangers: self.strangers as u64,
             sessions: self.desk.slots.taken() as u64,
             sessions_up: self.desk.slots.iter().filter(up).count() as u64,
@@ -582,7 +578,7 @@ impl Engine {
                     }
                     Err(Unwelcome::NotAdded(error)) => {
                         app.on_event(&Event::SessionNotAdded {
-                            peer,
+                            peer: Some(peer),
                             error: &error,
                         });
                         self.drop_link(link);

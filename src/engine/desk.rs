@@ -5,24 +5,25 @@
 //! can call is on a path back to it.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::SessionHandle;
 use super::application::{Application, Event, Inbound};
+use super::arrive::Entrance;
 use super::clock::Ticker;
+use super::controllers::Controllers;
 use super::hours::Wall;
 use super::judge::Judge;
 use super::leave::Exit;
 use super::net::{LinkId, Network};
 use super::outbound::Outbound;
+use super::pending::Pool;
 use super::places::Places;
 use super::resolver::{Resolver, Whose};
 use super::route::End;
 use super::slot::{Connection, Goal, Pending, Slot, number};
-use crate::admin::{CommandReceiver, Operation, Outcome, Ticket};
+use crate::admin::{Operation, Outcome, Ticket};
 use crate::counters::{Stage, StatusPage};
-use crate::journal::Handover;
 use crate::session::fix::{Origin, Phase, Replayed, Step};
 use crate::session::{Cause, Fault, Full, Text};
 use crate::time::{Mono, Now};
@@ -65,8 +66,8 @@ pub(super) struct Desk {
     /// The way out for sessions, and commands that wait for one to be gone.
     pub(super) exit: Exit,
     pub(super) departing: Vec<Departing>,
-    /// By controller: the sessions it has made.
-    pub(super) arrivals: Vec<Arc<Handover<Slot>>>,
+    /// The way in for sessions that callbacks ask for.
+    pub(super) entrance: Entrance,
     pub(super) net: Box<dyn Network>,
     /// By link number: the session that asked for the connection last.
     pub(super) dialled: Vec<u32>,
@@ -76,7 +77,9 @@ pub(super) struct Desk {
     pub(super) wheel: Wheel,
     pub(super) page: StatusPage,
     pub(super) ticker: Ticker,
-    pub(super) receivers: Vec<CommandReceiver>,
+    pub(super) controllers: Controllers,
+    /// Commands that are not done yet.
+    pub(super) pending: Pool,
     /// Sessions to be settled at the end of the cycle, each at most once.
     pub(super) touched: Vec<u32>,
     /// What callbacks asked for, left to the end of the cycle.
@@ -197,12 +200,12 @@ impl Desk {
                     session.delivered(now, message, verdict, journal)
                 }
                 (Step::Reset(cause), _) => {
-                    for pending in &mut self.slots[slot].pending {
+                    self.pending.change(self.slots[slot].pending, |pending| {
                         if matches!(pending.goal, Goal::Answered(_)) {
                             let outcome = Outcome::Refused("the numbers were reset before the answer");
                             pending.goal = Goal::Ended(outcome);
                         }
-                    }
+                    });
                     let _: Flushed = self.flush(now, slot);
                     app.on_event(&Event::Reset { session, cause });
                     Step::Done
@@ -337,18 +340,16 @@ impl Desk {
             });
         }
         self.next_attempt(now, slot, end);
-        let entry = &mut self.slots[slot];
         // Noted now: it may connect again before commands are answered.
-        for pending in &mut entry.pending {
-            match pending.goal {
-                Goal::Closed => pending.goal = Goal::Ended(Outcome::Done),
-                Goal::Answered(_) => {
-                    let outcome = Outcome::Refused("the connection ended before the answer");
-                    pending.goal = Goal::Ended(outcome);
-                }
-                _ => {}
+        let commands = self.slots[slot].pending;
+        self.pending.change(commands, |pending| match pending.goal {
+            Goal::Closed => pending.goal = Goal::Ended(Outcome::Done),
+            Goal::Answered(_) => {
+                let outcome = Outcome::Refused("the connection ended before the answer");
+                pending.goal = Goal::Ended(outcome);
             }
-        }
+            _ => {}
+        });
         self.touch(slot);
         let session = self.slots[slot].handle;
         if was_up {
@@ -509,7 +510,7 @@ impl Desk {
         self.show(now, slot);
         self.complete(now, slot);
         let entry = &mut self.slots[slot];
-        rearm(&mut self.wheel, slot, entry.deadline());
+        rearm(&mut self.wheel, slot, entry.deadline(&self.pending));
         let goes_on = |step| match step {
             Replayed::Finished => false,
             Replayed::More => true,
@@ -520,9 +521,9 @@ impl Desk {
         // One that is to leave is looked at again: its connection ended below, or the way out is full.
         let leaves = entry.leaving && entry.link().is_none();
         // The keeper of the journal does not say when the next segment is ready.
-        let rotates = entry
+        let rotates = self
             .pending
-            .iter()
+            .of(entry.pending)
             .any(|pending| pending.goal == Goal::Rotated);
         hours_go_on
             || goes_on(replayed)
@@ -607,7 +608,7 @@ impl Desk {
         };
         self.page.release_session(slot);
         self.wheel.cancel(number(slot));
-        for pending in gone.pending.drain(..) {
+        while let Some(pending) = self.pending.pop(&mut gone.pending) {
             let Pending {
                 controller, ticket, ..
             } = pending;
@@ -618,10 +619,10 @@ impl Desk {
                     controller,
                     ticket,
                 }),
-                Goal::Ended(outcome) => self.receivers[controller].complete(ticket, outcome),
+                Goal::Ended(outcome) => self.controllers.complete(controller, ticket, outcome),
                 _ => {
                     let outcome = Outcome::Refused("the session was removed");
-                    self.receivers[controller].complete(ticket, outcome);
+                    self.controllers.complete(controller, ticket, outcome);
                 }
             }
         }
@@ -642,7 +643,8 @@ impl Desk {
             while let Some(departing) = self.departing.get(at).copied() {
                 if departing.session == session {
                     self.departing.swap_remove(at);
-                    self.receivers[departing.controller].complete(departing.ticket, Outcome::Done);
+                    self.controllers
+                        .complete(departing.controller, departing.ticket, Outcome::Done);
                 } else {
                     at += 1;
                 }

@@ -6,6 +6,7 @@ use super::SessionHandle;
 use super::config::Accept;
 use super::hours::Hours;
 use super::net::{LinkId, SocketOptions};
+use super::pending::{List, Pool};
 use super::resolver::Resolver;
 use super::route::Route;
 use crate::admin::{Outcome, Ticket};
@@ -45,9 +46,8 @@ pub(super) struct Slot {
     /// An operator asked for a logon while a connection was ending: the next one does not wait for
     /// the back-off.
     pub(super) connect_at_once: bool,
-    /// Commands that wait for the session to get somewhere. Reserved for as many as all controllers
-    /// together may have under way.
-    pub(super) pending: Vec<Pending>,
+    /// Commands that wait for the session to get somewhere.
+    pub(super) pending: List,
     /// Whether the slot is on the list of those to be settled at the end of the cycle.
     pub(super) listed: bool,
     pub(super) traffic: Traffic,
@@ -163,7 +163,7 @@ impl Slot {
     }
 
     /// When something may be due for the slot.
-    pub(super) fn deadline(&self) -> Option<Mono> {
+    pub(super) fn deadline(&self, commands: &Pool) -> Option<Mono> {
         let connection = match self.connection {
             Connection::None | Connection::Open { .. } => None,
             Connection::RetryAt(at) => {
@@ -181,7 +181,8 @@ impl Slot {
                 give_up
             }),
         };
-        let pending = self.pending.iter().map(|pending| pending.deadline).min();
+        let pending = commands.of(self.pending).map(|pending| pending.deadline);
+        let pending = pending.min();
         let hours = self.hours.as_ref().and_then(|hours| hours.deadline());
         [
             self.session.deadline(),

@@ -17,7 +17,11 @@ pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) 
             format!("{} failed to log on: {cause}", name(*session))
         }
         Event::MessagesLost { session, loss } => format!("{} lost: {loss}", name(*session)),
-        Event::SessionNotAdded { peer, error } => format!("turned away {peer}: {error}"),
+        Event::SessionNotAdded {
+            peer: Some(peer),
+            error,
+        } => format!("turned away {peer}: {error}"),
+        Event::SessionNotAdded { peer: None, error } => format!("not added: {error}"),
         Event::Unreadable { session, seq } => {
             format!(
                 "{}: message {seq} cannot be read for a resend",
