@@ -98,6 +98,7 @@ fn at_place(
         socket: config.socket,
         connect_at_once: false,
         pending: List::default(),
+        rotate_for_callback: false,
         listed: false,
         traffic: Traffic::default(),
         shown: Shown::default(),

@@ -506,6 +506,7 @@ impl Desk {
         }
         let flushed = self.flush(now, slot);
         self.connection_due(now, slot, app);
+        self.rotate_if_wanted(slot);
         // Shown before it is answered, so that whoever has the answer finds the page up to date.
         self.show(now, slot);
         self.complete(now, slot);
@@ -518,16 +519,14 @@ impl Desk {
             // for its next segment.
             Replayed::Waiting => entry.journal.unsent_len() == 0,
         };
+        let (replay_goes_on, queue_goes_on) = (goes_on(replayed), goes_on(dequeued));
         // One that is to leave is looked at again: its connection ended below, or the way out is full.
         let leaves = entry.leaving && entry.link().is_none();
         // The keeper of the journal does not say when the next segment is ready.
-        let rotates = self
-            .pending
-            .of(entry.pending)
-            .any(|pending| pending.goal == Goal::Rotated);
+        let rotates = self.waits_for_segment(slot);
         hours_go_on
-            || goes_on(replayed)
-            || goes_on(dequeued)
+            || replay_goes_on
+            || queue_goes_on
             || flushed == Flushed::More
             || leaves
             || rotates

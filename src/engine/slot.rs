@@ -48,6 +48,8 @@ pub(super) struct Slot {
     pub(super) connect_at_once: bool,
     /// Commands that wait for the session to get somewhere.
     pub(super) pending: List,
+    /// A callback asked for a new journal segment, which is not ready yet.
+    pub(super) rotate_for_callback: bool,
     /// Whether the slot is on the list of those to be settled at the end of the cycle.
     pub(super) listed: bool,
     pub(super) traffic: Traffic,
