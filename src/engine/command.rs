@@ -144,7 +144,7 @@ impl Desk {
             }
             Operation::Release if self.slots[slot].is_held() => {
                 self.slots[slot].hold(None, now);
-                self.slots[slot].too_low_for = None;
+                self.slots[slot].start_over();
                 Err(Outcome::Done)
             }
             Operation::Release => Err(Outcome::NoOp("not held")),
@@ -304,7 +304,7 @@ impl Desk {
         if held {
             entry.hold(None, now);
         }
-        entry.too_low_for = None;
+        entry.start_over();
         match (entry.session.phase(), entry.connection) {
             (_, Connection::None | Connection::RetryAt(_)) if !entry.is_in_schedule() => Err(
                 Outcome::NoOp("outside the hours of the session; it logs on when they begin"),

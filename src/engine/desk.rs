@@ -322,6 +322,11 @@ impl Desk {
         {
             entry.too_low_for = Some(expected);
         }
+        match cause {
+            _ if was_up => entry.refusals = 0,
+            Cause::LogonRefused(_) => entry.refusals = entry.refusals.saturating_add(1),
+            _ => {}
+        }
         let end = match cause {
             Cause::ConnectFailed(_) => End::NotConnected,
             _ if !was_up => End::NotLoggedOn,

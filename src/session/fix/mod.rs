@@ -59,7 +59,7 @@ pub use self::sending::{
 use self::sequence::Recovery;
 pub use self::settings::{AtEnd, AtLogon, LogonField, Role, Settings, SettingsError};
 pub use self::tally::Tally;
-pub use self::terms::{Environment, HeartbeatChoice, HeartbeatTerms, LogonSettings, OnHold};
+pub use self::terms::{DataOrder, Environment, HeartbeatChoice, HeartbeatTerms, LogonSettings, OnHold};
 use self::throttle::Bucket;
 pub use self::throttle::Rate;
 pub use self::validation::{OnInvalid, Validation};
