@@ -529,12 +529,7 @@ impl Desk {
         let leaves = entry.leaving && entry.link().is_none();
         // The keeper of the journal does not say when the next segment is ready.
         let rotates = self.waits_for_segment(slot);
-        hours_go_on
-            || replay_goes_on
-            || queue_goes_on
-            || flushed == Flushed::More
-            || leaves
-            || rotates
+        hours_go_on || replay_goes_on || queue_goes_on || flushed == Flushed::More || leaves || rotates
     }
 
     /// Brings the status page up to date about a session.

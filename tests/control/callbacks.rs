@@ -106,7 +106,11 @@ pub fn every_operation_of_a_callback_comes_to_what_a_controller_gets() {
             let wish: Wish = Box::new(move |session, out| {
                 let before = out.status(session);
                 out.command(session, operation).unwrap();
-                assert_eq!(out.status(session), before, "not before the callback returns");
+                assert_eq!(
+                    out.status(session),
+                    before,
+                    "not before the callback returns"
+                );
                 *notes.borrow_mut() = before;
             });
             asked.client_app.wishes.insert(at, wish);
@@ -124,7 +128,10 @@ pub fn every_operation_of_a_callback_comes_to_what_a_controller_gets() {
                 }
             }
             let session = given.session;
-            let _ = given.client_control.command(session, operation, LONG).unwrap();
+            let _ = given
+                .client_control
+                .command(session, operation, LONG)
+                .unwrap();
             assert!(seen.borrow().is_some(), "the callback was called");
             let (asked, given) = (ends(asked, operation), ends(given, operation));
             assert_eq!(asked, given, "{} at {at:?}", operation.name());
@@ -160,10 +167,7 @@ fn a_callback_asks_how_sessions_are() {
     pair.until("the order", |pair| pair.client_app.received == 1);
     let ticket = pair.logout(Of::Client, LONG);
     assert_eq!(pair.outcome(Of::Client, ticket), Outcome::Done);
-    assert_eq!(
-        *seen.borrow(),
-        ["FIX.4.4:CLIENT->VENUE", "for maintenance"]
-    );
+    assert_eq!(*seen.borrow(), ["FIX.4.4:CLIENT->VENUE", "for maintenance"]);
 }
 
 #[test]
@@ -192,7 +196,10 @@ fn a_callback_adds_a_session_and_hears_what_became_of_it() {
     });
     assert!(pair.both_up(), "the other session did not notice");
     // Its name leads to it, and it can be removed like any other.
-    let ours = pair.client_control.session("FIX.4.4:SECOND->VENUE").unwrap();
+    let ours = pair
+        .client_control
+        .session("FIX.4.4:SECOND->VENUE")
+        .unwrap();
     let ticket = pair.client_control.remove_session(ours, LONG).unwrap();
     assert_eq!(pair.outcome(Of::Client, ticket), Outcome::Done);
 }

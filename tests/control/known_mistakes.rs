@@ -13,8 +13,8 @@ use pinfix::engine::{
     SessionHandle, Stopper,
 };
 use pinfix::session::Text;
-use pinfix::session::fix::rules::FIX44;
 use pinfix::session::fix::Verdict;
+use pinfix::session::fix::rules::FIX44;
 
 use crate::callbacks::every_operation;
 use crate::pair::{LONG, Of, Pair, order, send_order, serve};
@@ -260,7 +260,10 @@ fn a_logout_that_does_not_last_because_the_reconnect_timer_undoes_it() {
         // Ten times the longest pause.
         pair.pass(Duration::from_secs(300));
         assert_eq!(pair.gate.connects(), connects, "{name}");
-        assert!(pair.held() && pair.state() == ConnectionState::Down, "{name}");
+        assert!(
+            pair.held() && pair.state() == ConnectionState::Down,
+            "{name}"
+        );
         let ticket = pair.logon(Of::Client, LONG);
         assert_eq!(pair.outcome(Of::Client, ticket), Outcome::Done, "{name}");
         pair.until("both sides", Pair::both_up);
@@ -348,7 +351,11 @@ fn messages_lost_across_a_disable_or_a_reset() {
         for _ in 0..20 {
             trade(&mut pair);
         }
-        let of = if round % 2 == 0 { Of::Client } else { Of::Venue };
+        let of = if round % 2 == 0 {
+            Of::Client
+        } else {
+            Of::Venue
+        };
         let control = pair.control(of);
         let reason = Text::new("drill").unwrap();
         let ticket = match round % 3 {

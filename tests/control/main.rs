@@ -117,7 +117,6 @@ fn a_hold_can_be_set_while_the_session_is_down() {
     assert!(!pair.client_control.is_logged_on(pair.session).unwrap());
 }
 
-
 #[test]
 fn a_hold_survives_a_restart_with_who_when_and_why() {
     let directory = std::env::temp_dir().join(format!("pinfix-control-{}", std::process::id()));
@@ -390,7 +389,6 @@ fn a_full_queue_is_busy_and_never_waits() {
     assert!(pair.client_control.logon(session, LONG).is_ok());
 }
 
-
 #[test]
 fn the_status_page_is_written_before_a_command_is_answered() {
     let mut pair = Pair::up();
@@ -449,7 +447,6 @@ fn a_logout_or_a_disconnect_in_the_cycle_in_which_the_answer_to_the_logon_arrive
         pair.assert_agreed();
     }
 }
-
 
 #[test]
 fn a_rotation_waits_for_its_segment_on_a_session_without_a_connection() {
