@@ -124,6 +124,9 @@ pub struct App {
     pub volley: bool,
     /// Logons are put off under this number.
     pub later: Option<u64>,
+    /// All of them, or one of so many.
+    pub later_every: u64,
+    pub asked: u64,
     pub wishes: HashMap<At, Wish>,
 }
 
@@ -153,7 +156,12 @@ pub fn send_order(
 
 impl Application for App {
     fn on_logon_request(&mut self, _: SessionHandle, _: &Message<'_>) -> Admission {
-        self.later.map_or(Admission::Admit, Admission::Later)
+        self.asked += 1;
+        let put_off = self.later_every < 2 || self.asked.is_multiple_of(self.later_every);
+        match self.later.filter(|_| put_off) {
+            Some(number) => Admission::Later(number),
+            None => Admission::Admit,
+        }
     }
 
     fn on_logon(&mut self, session: SessionHandle, out: &mut Outbound<'_>) {

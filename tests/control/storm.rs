@@ -1,16 +1,17 @@
 //! Commands from many threads while messages fly: each gets one completion, and nobody else notices.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use pinfix::admin::{COMMANDS_MAX, Operation, Outcome, Ticket};
-use pinfix::counters::ConnectionState;
+use pinfix::admin::{COMMANDS_MAX, HoldOrder, Operation, Outcome, Ticket};
+use pinfix::counters::{ConnectionState, SessionStatus};
 use pinfix::engine::{
-    Clock, Controller, Engine, EngineConfig, Idle, Run, SessionConfig, SessionHandle, Stopper,
+    Clock, Controller, Engine, EngineConfig, Idle, Run, SessionConfig, Stopper,
 };
-use pinfix::session::Text;
 use pinfix::session::fix::rules::FIX44;
+use pinfix::session::fix::Decision;
+use pinfix::session::{Farewell, Text};
 
 use crate::pair::{App, Of};
 
@@ -30,6 +31,26 @@ fn every_command_gets_one_completion_under_load_from_four_threads() {
     assert!(commands >= wanted / 4 * 4, "{commands}");
 }
 
+/// The number under which one Logon of so many is put off at the venue.
+const PUT_OFF: u64 = 7;
+const PUT_OFF_EVERY: u64 = 5;
+
+/// One side of session `number`: with an address to connect to, the client's.
+fn config(number: usize, address: Option<SocketAddr>) -> SessionConfig {
+    let name = format!("CLIENT{number}");
+    let mut config = match address {
+        None => SessionConfig::acceptor(&FIX44, "VENUE", &name),
+        Some(address) => SessionConfig::initiator(&FIX44, &name, "VENUE", address),
+    };
+    // Small, because operators start new segments all the time.
+    config.journal.retention.bytes = Some(1 << 20);
+    config.journal.max_segment_bytes = 1 << 20;
+    config.settings.logout.timeout = Duration::from_millis(500);
+    config.settings.logon_timeout = Duration::from_millis(500);
+    config.connect.reconnect = vec![Duration::from_millis(10)];
+    config
+}
+
 /// `threads` controllers send `each` random commands to `count` sessions on which messages fly back and
 /// forth; one more is left alone and must not lose its connection. Answers how many were sent.
 fn storm(threads: u64, each: u64, count: usize) -> u64 {
@@ -47,22 +68,14 @@ fn storm(threads: u64, each: u64, count: usize) -> u64 {
             };
             let mut sessions = Vec::new();
             for number in 0..=count {
-                let name = format!("CLIENT{number}");
-                let mut config = match address {
-                    None => SessionConfig::acceptor(&FIX44, "VENUE", &name),
-                    Some(address) => SessionConfig::initiator(&FIX44, &name, "VENUE", address),
-                };
-                // Small, because operators start new segments all the time.
-                config.journal.retention.bytes = Some(1 << 20);
-                config.journal.max_segment_bytes = 1 << 20;
-                config.settings.logout.timeout = Duration::from_millis(500);
-                config.connect.reconnect = vec![Duration::from_millis(10)];
-                sessions.push(engine.add_session(config, now).unwrap().0);
+                sessions.push(engine.add_session(config(number, address), now).unwrap().0);
             }
             let controllers: Vec<Controller> = (0..=threads).map(|_| engine.controller()).collect();
             sender.send((bound, sessions.clone(), controllers)).unwrap();
             let mut app = App {
                 volley: true,
+                later: (of == Of::Venue).then_some(PUT_OFF),
+                later_every: PUT_OFF_EVERY,
                 ..App::default()
             };
             let run = Run {
@@ -70,11 +83,19 @@ fn storm(threads: u64, each: u64, count: usize) -> u64 {
                 idle: Idle::Yield,
             };
             engine.run(&mut app, run, &stop).unwrap();
-            let ends: Vec<_> = sessions
-                .iter()
-                .map(|&session| {
+            let now = Clock::new().now();
+            let sessions: Vec<_> = engine.outbound(now).sessions().collect();
+            // By the name of the client: a place may have had several sessions.
+            let ends: BTreeMap<_, _> = sessions
+                .into_iter()
+                .map(|session| {
+                    let id = engine.outbound(now).id(session).unwrap().clone();
+                    let client = match of {
+                        Of::Client => id.sender_comp_id,
+                        Of::Venue => id.target_comp_id,
+                    };
                     let fault = engine.tally(session).unwrap().last_fault;
-                    (engine.next_numbers(session).unwrap(), fault)
+                    (client, (engine.next_numbers(session).unwrap(), fault))
                 })
                 .collect();
             (ends, app.received)
@@ -89,7 +110,10 @@ fn storm(threads: u64, each: u64, count: usize) -> u64 {
         .into_iter()
         .zip(at_venue)
         .enumerate()
-        .map(|(number, (client, venue))| if number % 2 == 0 { client } else { venue });
+        .map(|(number, (client, venue))| match number % 2 {
+            0 => (client, address),
+            _ => (venue, None),
+        });
     let limit = Duration::from_secs(20);
     let start = Instant::now();
     while !judge[0].is_logged_on(alone).unwrap() {
@@ -99,9 +123,8 @@ fn storm(threads: u64, each: u64, count: usize) -> u64 {
 
     let operators: Vec<_> = controllers
         .enumerate()
-        .map(|(number, controller)| {
-            let sessions = sessions.clone();
-            std::thread::spawn(move || operate(controller, &sessions, each, number as u64))
+        .map(|(number, (controller, address))| {
+            std::thread::spawn(move || operate(controller, count, address, each, number as u64))
         })
         .collect();
     let commands: u64 = operators
@@ -109,19 +132,45 @@ fn storm(threads: u64, each: u64, count: usize) -> u64 {
         .map(|operator| operator.join().unwrap())
         .sum();
 
-    // Afterwards every session can be logged on again, from both sides.
-    for &session in &sessions {
-        let [client, venue] = &mut judge;
-        let tickets = [
-            venue.logon(session, limit).unwrap(),
-            client.logon(session, limit).unwrap(),
-        ];
-        for (control, ticket) in [venue, client].into_iter().zip(tickets) {
-            let outcome = control.wait(ticket, limit);
-            assert!(
-                matches!(outcome, Outcome::Done | Outcome::NoOp(_)),
-                "{outcome:?}"
-            );
+    // Afterwards every session can be brought in order and logged on again, from both sides.
+    for number in 0..count {
+        let handles = [Some(address.unwrap()), None].map(|address| config(number, address));
+        let mut pair = Vec::new();
+        for (control, config) in judge.iter_mut().zip(handles) {
+            let name = config.settings.id.to_string();
+            let session = match control.session(&name) {
+                Some(session) => session,
+                None => {
+                    let added = control.add_session(config, limit).unwrap();
+                    assert_eq!(control.wait(added.ticket, limit), Outcome::Done);
+                    added.session
+                }
+            };
+            pair.push(session);
+        }
+        let mut all = |operation: Operation| {
+            for (control, session) in judge.iter_mut().zip(&pair) {
+                let ticket = control.command(*session, operation, limit).unwrap();
+                let outcome = control.wait(ticket, limit);
+                assert!(
+                    matches!(outcome, Outcome::Done | Outcome::NoOp(_)),
+                    "{operation:?} of {number}: {outcome:?}"
+                );
+            }
+        };
+        all(Operation::Logout(HoldOrder::default()));
+        all(Operation::ResetNumbers);
+        all(Operation::Release);
+        let start = Instant::now();
+        while !(0..2).all(|at| judge[at].is_logged_on(pair[at]).unwrap()) {
+            assert!(start.elapsed() < limit, "session {number} does not log on");
+            let admit = Operation::Decide {
+                ticket: PUT_OFF,
+                decision: Decision::Admit(None),
+            };
+            let ticket = judge[1].command(pair[1], admit, limit).unwrap();
+            judge[1].wait(ticket, limit);
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
     for control in &judge {
@@ -133,7 +182,9 @@ fn storm(threads: u64, each: u64, count: usize) -> u64 {
     let (client, received) = client.join().unwrap();
     let (venue, _) = venue.join().unwrap();
     assert!(received > 0);
-    for ((ours, our_fault), (theirs, their_fault)) in client.into_iter().zip(venue) {
+    assert_eq!(client.len(), count + 1);
+    assert!(client.keys().eq(venue.keys()));
+    for ((ours, our_fault), (theirs, their_fault)) in client.into_values().zip(venue.into_values()) {
         // Both stop at the same time, so a last message or two may not have been taken.
         assert!(
             ours.0 >= theirs.1 && theirs.0 >= ours.1,
@@ -146,7 +197,13 @@ fn storm(threads: u64, each: u64, count: usize) -> u64 {
 }
 
 /// Sends random commands and keeps the books of their completions.
-fn operate(mut control: Controller, sessions: &[SessionHandle], count: u64, seed: u64) -> u64 {
+fn operate(
+    mut control: Controller,
+    sessions: usize,
+    address: Option<SocketAddr>,
+    count: u64,
+    seed: u64,
+) -> u64 {
     let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut below = |bound: u64| {
         random ^= random << 13;
@@ -156,27 +213,66 @@ fn operate(mut control: Controller, sessions: &[SessionHandle], count: u64, seed
     };
     let mut under_way: HashMap<Ticket, Instant> = HashMap::new();
     let mut outcomes: HashMap<String, u64> = HashMap::new();
+    let mut tried: HashMap<&str, u64> = HashMap::new();
     let mut sent = 0;
     while sent < count || !under_way.is_empty() {
         if sent < count {
-            let session = sessions[below(sessions.len() as u64) as usize];
+            let number = below(sessions as u64) as usize;
             let within = Duration::from_millis(1 + below(40));
             let reason = Text::new("drill").unwrap();
-            // All but those that both sides must agree on, or that end the session for good.
-            let numbers = control.status(session).map(|status| status.next_out);
-            let raised = numbers.unwrap_or_default() + below(4);
-            let ticket = match below(14) {
-                0..4 => control.logon(session, within),
-                4 | 5 => control.logout(session, reason, within),
-                6 => control.disconnect(session, within),
-                7 => control.set_next_out(session, raised, within),
-                8 => control.set_next_in(session, 1, within),
-                9 => control.sequence_reset(session, raised, within),
-                10 => control.test_request(session, within),
-                11 => control.resend_request(session, 1 + below(9), below(12), within),
-                12 => control.rotate_journal(session, within),
-                _ => control.command(session, Operation::Release, within),
+            let order = HoldOrder {
+                reason,
+                ..HoldOrder::default()
             };
+            let name = config(number, address).settings.id.to_string();
+            let Some(session) = control.session(&name) else {
+                // Removed by somebody. Another may be adding it again at this moment.
+                if let Ok(added) = control.add_session(config(number, address), within) {
+                    assert_eq!(under_way.insert(added.ticket, Instant::now()), None);
+                    *outcomes.entry("added".to_owned()).or_default() += 1;
+                    sent += 1;
+                }
+                std::thread::yield_now();
+                continue;
+            };
+            let numbers = control.status(session);
+            let raised = |next: fn(&SessionStatus) -> u64, by| {
+                numbers.as_ref().map(next).unwrap_or_default() + by
+            };
+            let next_out = raised(|status| status.next_out, below(4));
+            let next_in = raised(|status| status.next_in, below(4));
+            let decision = match below(2) {
+                0 => Decision::Admit(None),
+                _ => Decision::Refuse(Farewell {
+                    text: reason,
+                    status: None,
+                }),
+            };
+            let operation = match below(40) {
+                0..10 => Operation::Logon,
+                10..13 => Operation::Logout(order),
+                13..15 => Operation::Disconnect,
+                15..17 => Operation::SetNextOut(next_out),
+                17 => Operation::SetNextIn(next_in),
+                18..20 => Operation::SequenceReset(next_out),
+                20..22 => Operation::TestRequest,
+                22..24 => Operation::ResendRequest {
+                    begin: 1 + below(9),
+                    end: below(12),
+                },
+                24..26 => Operation::RotateJournal,
+                26..30 => Operation::Release,
+                30 => Operation::Hold(order),
+                31..34 => Operation::ResetInSession,
+                34..36 => Operation::ResetNumbers,
+                36 => Operation::Remove,
+                _ => Operation::Decide {
+                    ticket: PUT_OFF,
+                    decision,
+                },
+            };
+            *tried.entry(operation.name()).or_default() += 1;
+            let ticket = control.command(session, operation, within);
             match ticket {
                 Ok(ticket) => {
                     assert_eq!(under_way.insert(ticket, Instant::now()), None);
@@ -184,7 +280,6 @@ fn operate(mut control: Controller, sessions: &[SessionHandle], count: u64, seed
                 }
                 Err(_) => assert_eq!(under_way.len(), COMMANDS_MAX),
             }
-            assert!(control.status(session).is_ok() || control.is_logged_on(session).is_err());
         }
         while let Some(completion) = control.poll() {
             let known = under_way.remove(&completion.ticket);
@@ -203,6 +298,10 @@ fn operate(mut control: Controller, sessions: &[SessionHandle], count: u64, seed
         );
         std::thread::sleep(Duration::from_micros(below(300)));
     }
-    println!("operator {seed}: {outcomes:?}");
+    println!("operator {seed}: {outcomes:?} of {tried:?}");
+    if count >= 500 {
+        let named = |name: &&&str| tried.contains_key(**name);
+        assert_eq!(Operation::NAMES.iter().filter(named).count(), 15);
+    }
     sent
 }
