@@ -735,7 +735,9 @@ fn every_operation_and_controllers_that_come_and_go() {
     let limit = Duration::from_secs(20);
     let round = move || {
         let mut tried = Vec::new();
-        let mut control = engines.each_ref().map(|engine| engine.controller().unwrap());
+        let mut control = engines
+            .each_ref()
+            .map(|engine| engine.controller().unwrap());
         let mut give = |of: usize, operation: Operation| {
             tried.push(operation.name());
             let ticket = control[of].command(session, operation, limit).unwrap();
@@ -779,7 +781,10 @@ fn every_operation_and_controllers_that_come_and_go() {
         };
         tried.push(decide.name());
         let ticket = control[1].command(session, decide, limit).unwrap();
-        assert!(matches!(control[1].wait(ticket, limit), Outcome::Refused(_)));
+        assert!(matches!(
+            control[1].wait(ticket, limit),
+            Outcome::Refused(_)
+        ));
         tried.sort_unstable();
         tried.dedup();
         // Leaving is tried by itself, below.

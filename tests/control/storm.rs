@@ -6,11 +6,9 @@ use std::time::{Duration, Instant};
 
 use pinfix::admin::{COMMANDS_MAX, HoldOrder, Operation, Outcome, Ticket};
 use pinfix::counters::{ConnectionState, SessionStatus};
-use pinfix::engine::{
-    Clock, Controller, Engine, EngineConfig, Idle, Run, SessionConfig, Stopper,
-};
-use pinfix::session::fix::rules::FIX44;
+use pinfix::engine::{Clock, Controller, Engine, EngineConfig, Idle, Run, SessionConfig, Stopper};
 use pinfix::session::fix::Decision;
+use pinfix::session::fix::rules::FIX44;
 use pinfix::session::{Farewell, Text};
 
 use crate::pair::{App, Of};
@@ -106,14 +104,15 @@ fn storm(threads: u64, each: u64, count: usize) -> u64 {
     let (client, (_, mut sessions, mut at_client)) = run(Of::Client, address);
     let alone = sessions.pop().unwrap();
     let mut judge = [at_client.pop().unwrap(), at_venue.pop().unwrap()];
-    let controllers = at_client
-        .into_iter()
-        .zip(at_venue)
-        .enumerate()
-        .map(|(number, (client, venue))| match number % 2 {
-            0 => (client, address),
-            _ => (venue, None),
-        });
+    let controllers =
+        at_client
+            .into_iter()
+            .zip(at_venue)
+            .enumerate()
+            .map(|(number, (client, venue))| match number % 2 {
+                0 => (client, address),
+                _ => (venue, None),
+            });
     let limit = Duration::from_secs(20);
     let start = Instant::now();
     while !judge[0].is_logged_on(alone).unwrap() {
