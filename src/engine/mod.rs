@@ -199,7 +199,7 @@ impl Engine {
         })?;
         let membership = Membership::join(&config.name, &workshop, page.reader(), arrivals);
         Ok(Self {
-            membership: membership,
+            membership,
             desk: Desk {
                 slots: Places::for_up_to(sessions),
                 exit,
