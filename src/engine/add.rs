@@ -56,6 +56,7 @@ fn at_place(
     config.journal.identity.clone_from(&name);
     let hours = Hours::of(&config.schedule, config.calendar()?, now);
     config.journal.queue_max_messages = config.settings.sending.queue_max(&config.settings.resend);
+    let refusals_max = config.connect.refusals_max;
     let route = match config.settings.role {
         Role::Initiator => {
             let found = resolver::look_up(&config.connect);
@@ -89,6 +90,8 @@ fn at_place(
         journal,
         connection: Connection::None,
         too_low_for: None,
+        refusals: 0,
+        refusals_max,
         route,
         resolver,
         leaving: false,
@@ -98,6 +101,7 @@ fn at_place(
         socket: config.socket,
         connect_at_once: false,
         pending: List::default(),
+        rotate_for_callback: false,
         listed: false,
         traffic: Traffic::default(),
         shown: Shown::default(),

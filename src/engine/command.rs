@@ -18,7 +18,6 @@ const ADMIN_BATCH: usize = 8;
 impl Desk {
     /// Answers the commands of a session that have come to their end.
     pub(super) fn complete(&mut self, now: Now, slot: usize) {
-        self.rotate_if_wanted(slot);
         let entry = &mut self.slots[slot];
         let mut list = entry.pending;
         self.pending.take_ended(
@@ -33,18 +32,30 @@ impl Desk {
     }
 
     /// Goes on with a rotation of the journal that waited for the next segment.
-    fn rotate_if_wanted(&mut self, slot: usize) {
+    pub(super) fn rotate_if_wanted(&mut self, slot: usize) {
+        let waits = self.waits_for_segment(slot);
         let Slot {
-            journal, pending, ..
+            journal,
+            pending,
+            rotate_for_callback,
+            ..
         } = &mut self.slots[slot];
         let wanted = |pending: &Pending| pending.goal == Goal::Rotated;
-        if self.pending.of(*pending).any(wanted) && journal.rotate() {
+        if waits && journal.rotate() {
+            *rotate_for_callback = false;
             self.pending.change(*pending, |pending| {
                 if wanted(pending) {
                     pending.goal = Goal::Ended(Outcome::Done);
                 }
             });
         }
+    }
+
+    /// Whether a new segment was asked for, by a command or a callback, and has not begun.
+    pub(super) fn waits_for_segment(&self, slot: usize) -> bool {
+        let entry = &self.slots[slot];
+        let mut commands = self.pending.of(entry.pending);
+        entry.rotate_for_callback || commands.any(|pending| pending.goal == Goal::Rotated)
     }
 
     /// Takes a bounded number of commands from every controller.
@@ -133,7 +144,7 @@ impl Desk {
             }
             Operation::Release if self.slots[slot].is_held() => {
                 self.slots[slot].hold(None, now);
-                self.slots[slot].too_low_for = None;
+                self.slots[slot].start_over();
                 Err(Outcome::Done)
             }
             Operation::Release => Err(Outcome::NoOp("not held")),
@@ -293,7 +304,7 @@ impl Desk {
         if held {
             entry.hold(None, now);
         }
-        entry.too_low_for = None;
+        entry.start_over();
         match (entry.session.phase(), entry.connection) {
             (_, Connection::None | Connection::RetryAt(_)) if !entry.is_in_schedule() => Err(
                 Outcome::NoOp("outside the hours of the session; it logs on when they begin"),
@@ -346,8 +357,12 @@ impl Desk {
         for at in 0..wishes {
             let (session, operation) = self.wishes[at];
             if let Some(slot) = self.slots.number_of(session) {
-                // Nobody waits for the outcome: the session's own callbacks tell what became of it.
-                let _ = self.operate(now, slot, operation, app);
+                // Nobody waits for the outcome: the session's own callbacks tell what became of it. What
+                // was set in motion goes on by itself, but for a segment that is not ready yet.
+                let goal = self.operate(now, slot, operation, app);
+                if goal == Ok(Goal::Rotated) {
+                    self.slots[slot].rotate_for_callback = true;
+                }
             }
         }
         self.wishes.drain(..wishes);

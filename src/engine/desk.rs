@@ -322,6 +322,11 @@ impl Desk {
         {
             entry.too_low_for = Some(expected);
         }
+        match cause {
+            _ if was_up => entry.refusals = 0,
+            Cause::LogonRefused(_) => entry.refusals = entry.refusals.saturating_add(1),
+            _ => {}
+        }
         let end = match cause {
             Cause::ConnectFailed(_) => End::NotConnected,
             _ if !was_up => End::NotLoggedOn,
@@ -506,6 +511,7 @@ impl Desk {
         }
         let flushed = self.flush(now, slot);
         self.connection_due(now, slot, app);
+        self.rotate_if_wanted(slot);
         // Shown before it is answered, so that whoever has the answer finds the page up to date.
         self.show(now, slot);
         self.complete(now, slot);
@@ -518,19 +524,12 @@ impl Desk {
             // for its next segment.
             Replayed::Waiting => entry.journal.unsent_len() == 0,
         };
+        let (replay_goes_on, queue_goes_on) = (goes_on(replayed), goes_on(dequeued));
         // One that is to leave is looked at again: its connection ended below, or the way out is full.
         let leaves = entry.leaving && entry.link().is_none();
         // The keeper of the journal does not say when the next segment is ready.
-        let rotates = self
-            .pending
-            .of(entry.pending)
-            .any(|pending| pending.goal == Goal::Rotated);
-        hours_go_on
-            || goes_on(replayed)
-            || goes_on(dequeued)
-            || flushed == Flushed::More
-            || leaves
-            || rotates
+        let rotates = self.waits_for_segment(slot);
+        hours_go_on || replay_goes_on || queue_goes_on || flushed == Flushed::More || leaves || rotates
     }
 
     /// Brings the status page up to date about a session.

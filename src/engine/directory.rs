@@ -209,6 +209,10 @@ impl Membership {
         lock(&ENGINES).push(Arc::downgrade(&presence));
         Self(presence)
     }
+
+    pub(super) fn reference(&self) -> EngineRef {
+        EngineRef(Arc::clone(&self.0))
+    }
 }
 
 impl Drop for Membership {

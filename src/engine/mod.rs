@@ -107,7 +107,7 @@ impl SessionHandle {
 /// Many sessions on one thread.
 pub struct Engine {
     /// Has the directory forget this engine when it is dropped.
-    _membership: Membership,
+    membership: Membership,
     config: EngineConfig,
     desk: Desk,
     /// Receive buffers and owners of connections, by link number.
@@ -199,7 +199,7 @@ impl Engine {
         })?;
         let membership = Membership::join(&config.name, &workshop, page.reader(), arrivals);
         Ok(Self {
-            _membership: membership,
+            membership,
             desk: Desk {
                 slots: Places::for_up_to(sessions),
                 exit,
@@ -310,6 +310,12 @@ impl Engine {
                 ..self.workshop.clone()
             },
         }
+    }
+
+    /// This engine, as other threads know it: a controller can be had of it while it runs.
+    #[must_use]
+    pub fn reference(&self) -> EngineRef {
+        self.membership.reference()
     }
 
     /// A reader of the status page, for other threads.

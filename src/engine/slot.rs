@@ -29,6 +29,10 @@ pub(super) struct Slot {
     pub(super) connection: Connection,
     /// The peer logged on below this NextNumIn of ours, and no operator has asked for another attempt.
     pub(super) too_low_for: Option<u64>,
+    /// How many Logons in a row the peer has refused since an operator asked for an attempt.
+    pub(super) refusals: u32,
+    /// From so many on there is no further attempt.
+    pub(super) refusals_max: Option<u32>,
     /// For an initiator, how it connects.
     pub(super) route: Option<Route>,
     /// On the way in only: the thread that looks names up, if this session is the first to have any.
@@ -48,6 +52,8 @@ pub(super) struct Slot {
     pub(super) connect_at_once: bool,
     /// Commands that wait for the session to get somewhere.
     pub(super) pending: List,
+    /// A callback asked for a new journal segment, which is not ready yet.
+    pub(super) rotate_for_callback: bool,
     /// Whether the slot is on the list of those to be settled at the end of the cycle.
     pub(super) listed: bool,
     pub(super) traffic: Traffic,
@@ -141,9 +147,17 @@ impl Slot {
     }
 
     /// Whether another attempt would end as the last did: the peer logged on below the number we expect
-    /// of it, and nothing has changed since. Which side is right is for people to find out.
+    /// of it, and nothing has changed since, or it has refused our Logon as often as it may. Which side
+    /// is right is for people to find out.
     pub(super) fn waits_for_operator(&self) -> bool {
         self.too_low_for == Some(self.journal.next_in())
+            || self.refusals_max.is_some_and(|max| self.refusals >= max)
+    }
+
+    /// An operator wants another attempt.
+    pub(super) fn start_over(&mut self) {
+        self.too_low_for = None;
+        self.refusals = 0;
     }
 
     /// Sets, replaces or clears the hold.
