@@ -130,7 +130,7 @@ impl fmt::Display for CredentialsError {
             }
             Self::Encoding(len) => write!(
                 f,
-                "the secret key, {len} characters, is not base64url text of {SECRET_LEN} bytes"
+                "the secret key, {len} characters, is not base64url text of {SECRET_MIN} bytes"
             ),
             Self::Length(len) => {
                 write!(
