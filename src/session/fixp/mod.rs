@@ -388,7 +388,7 @@ impl Session {
     /// What waited behind a gap and can go on now. To be called until it answers
     /// [`Unparked::Nothing`].
     pub fn next_parked<O: SeriesOutbox>(&mut self, out: &mut O) -> Unparked {
-        if !matches!(self.state, State::Up(_)) {
+        if !matches!(self.state, State::Up(_) | State::TerminateSent(_)) {
             return Unparked::Nothing;
         }
         let next = out.next_in();
