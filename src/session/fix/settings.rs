@@ -52,7 +52,7 @@ pub enum AtEnd {
     RestartAlways,
 }
 
-/// A field added to our Logon.
+/// A field added to our Logon, or to the header of everything we send.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LogonField {
     /// The tag.
@@ -94,8 +94,12 @@ pub struct Settings {
     pub logon: LogonSettings,
     /// Fractional digits of the times we send; versions before FIX.4.2 have whole seconds.
     pub precision: TimestampPrecision,
-    /// Fields added to our Logon, in this order: Username(553), Password(554) and the like.
+    /// Fields added to our Logon, in this order: Username(553), Password(554) and the like. All stand
+    /// in its body but SecureData(91), which with its length stands in the header.
     pub logon_fields: Vec<LogonField>,
+    /// Fields added to the header of everything we send that are not part of the identity, such as a
+    /// SenderSubID(50) that the peer need not answer with a TargetSubID(57).
+    pub header_fields: Vec<LogonField>,
     /// What is checked of every message.
     pub checks: CheckSettings,
     /// How the peer is asked for what is missing.
@@ -130,6 +134,7 @@ impl Settings {
             logon: LogonSettings::default(),
             precision: TimestampPrecision::Millis,
             logon_fields: Vec::new(),
+            header_fields: Vec::new(),
             checks: CheckSettings::default(),
             recovery: RecoverySettings::default(),
             resend: ResendSettings::default(),
@@ -245,11 +250,12 @@ impl Settings {
                 tag::DEFAULT_APPL_VER_ID,
                 tag::SESSION_STATUS,
             ];
-            if OURS.contains(tag) || tag::is_header(*tag) || tag::is_trailer(*tag) {
+            let in_header = tag::is_header(*tag) && *tag != tag::SECURE_DATA;
+            if OURS.contains(tag) || in_header || tag::is_trailer(*tag) {
                 return wrong(
                     "logon_fields",
                     tag,
-                    "a body field that the engine does not set itself",
+                    "a body field, or SecureData(91), that the engine does not set itself",
                 );
             }
             if value.is_empty() || value.contains('\u{1}') || value.len() > 512 {

@@ -9,10 +9,12 @@ use pinfix::session::fix::policy::{
     ResendFrom,
 };
 use pinfix::session::fix::{
-    AtEnd, AtLogon, BeyondRate, Environment, Flood, HeartbeatChoice, InboundRate, LogonField,
-    MsgDirection, MsgTypeSupport, OnHold, OnInvalid, OutboundRate, Rate, SlowPeer, WhileDown,
+    AtEnd, AtLogon, BeyondRate, Code, DataOrder, Environment, Flood, HeartbeatChoice, InboundRate,
+    LogonField, MsgDirection, MsgTypeSupport, OnHold, OnInvalid, OutboundRate, Rate, SlowPeer,
+    WhileDown,
 };
 use pinfix::time::TimestampPrecision;
+use pinfix::venue::Profile;
 use pinfix::wire::fix::ApplVersion;
 
 use crate::app::App;
@@ -43,6 +45,10 @@ pub(super) fn set(
     };
     if let Some(done) = super::hours::set(config, key, value) {
         return done;
+    }
+    if key == "venue" {
+        config.apply(Profile::named(value).ok_or_else(wrong)?);
+        return Ok(());
     }
     let settings = &mut config.settings;
     match key {
@@ -301,6 +307,24 @@ pub(super) fn set(
             settings.validation.checks.user_defined_types = true;
         }
         "invalid" if value == "accept" => settings.validation.invalid = OnInvalid::Accept,
+        "switch" => Profile::named("t4")
+            .ok_or_else(wrong)?
+            .switch(value)
+            .map_err(|error| error.to_string())?
+            .apply(settings),
+        "secure_data" => {
+            settings.logon.secure_data = match value {
+                "length-first" => DataOrder::LengthFirst,
+                "data-first" => DataOrder::DataFirst,
+                _ => return Err(wrong()),
+            }
+        }
+        "serve_requests" => settings.logout.serve_requests = on()?,
+        "passed_over" => {
+            let code = Code::new(value.as_bytes()).ok_or_else(wrong)?;
+            settings.resend.passed_over.push(code);
+        }
+        "refusals_max" => config.connect.refusals_max = Some(number()? as u32),
         "password" => app.password = Some(value.into()),
         _ => return Err(format!("no setting {key}")),
     }

@@ -20,7 +20,8 @@ use toml::Spanned;
 use super::dictionaries::Choice;
 use super::form::{Form as _, Leaf as _, Place, Text, Word};
 use super::tables::{EngineTable, ListenTable, SessionTable, TemplateTable};
-use crate::exchange::{Fills, IdleMode};
+use crate::exchange::Fills;
+use crate::hosting::IdleMode;
 
 /// The file. Keys come before tables.
 #[derive(Debug, Default, Deserialize, Serialize)]

@@ -7,9 +7,9 @@ use pinfix::session::fix::policy::{
     ResendSettings, Texts, WordingSettings,
 };
 use pinfix::session::fix::{
-    BeyondRate, Code, Environment, Flood, HeartbeatChoice, HeartbeatTerms, InboundRate, LogonSettings,
-    MsgDirection, MsgTypeSupport, OnHold, OnInvalid, OutboundRate, QueueLimit, Rate, Sending, SlowPeer,
-    Validation, WhileDown,
+    BeyondRate, Code, DataOrder, Environment, Flood, HeartbeatChoice, HeartbeatTerms, InboundRate,
+    LogonSettings, MsgDirection, MsgTypeSupport, OnHold, OnInvalid, OutboundRate, QueueLimit, Rate,
+    Sending, SlowPeer, Validation, WhileDown,
 };
 use pinfix::wire::fix::ApplVersion;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,8 @@ table! {
         on_hold: Word<OnHold> = on_hold,
         admission_timeout: Span = admission_timeout,
         msg_types: Vec<MsgTypeTable> = msg_types,
+        secure_data: Word<DataOrder> = secure_data,
+        session_status: bool = session_status,
     }
 }
 
@@ -91,6 +93,7 @@ table! {
     ResendTable of ResendSettings {
         from: Word<ResendFrom> = from,
         rejects: bool = rejects,
+        passed_over: Vec<Text<Code>> = passed_over,
         same_request_max: u32 = same_request_max,
         below_expected: Word<BelowExpected> = below_expected,
         application_poss_dup: bool = application_poss_dup,
@@ -113,6 +116,7 @@ table! {
         above_expected: Word<LogoutAboveExpected> = above_expected,
         below_expected: Word<BelowExpected> = below_expected,
         answer_test_requests: bool = answer_test_requests,
+        serve_requests: bool = serve_requests,
     }
 }
 
@@ -284,6 +288,7 @@ named! {
     Environment {
         "production" = Environment::Production, "test" = Environment::Test, "any" = Environment::Any,
     }
+    DataOrder { "length_first" = DataOrder::LengthFirst, "data_first" = DataOrder::DataFirst }
     OnHold { "logout" = OnHold::Logout, "silence" = OnHold::Silence }
     MsgDirection { "send" = MsgDirection::Send, "receive" = MsgDirection::Receive }
     ApplVersion {

@@ -151,6 +151,7 @@ table! {
         at_logon: Word<AtLogon> = config.settings.at_logon,
         at_end: Word<AtEnd> = config.settings.at_end,
         precision: Word<TimestampPrecision> = config.settings.precision,
+        header: Vec<Field> = config.settings.header_fields,
         logon: LogonTable = config.settings.logon_fields,
         validation: ValidationTable = config.settings.validation,
         terms: TermsTable = config.settings.logon,
@@ -199,6 +200,7 @@ table! {
         source: Maybe<Text<SocketAddr>> = source,
         timeout: Span = timeout,
         reconnect: Vec<Span> = reconnect,
+        refusals_max: Off<u32> = refusals_max,
         jitter_percent: u8 = jitter_percent,
     }
 }
@@ -415,7 +417,19 @@ impl Form for LogonTable {
 
 /// `"TAG=VALUE"`.
 #[derive(Clone, Debug)]
-struct Field(LogonField);
+pub struct Field(LogonField);
+
+impl Leaf for Field {
+    type Value = LogonField;
+
+    fn value(&self) -> LogonField {
+        self.0.clone()
+    }
+
+    fn of_value(value: &LogonField) -> Self {
+        Self(value.clone())
+    }
+}
 
 impl Serialize for Field {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
