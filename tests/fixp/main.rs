@@ -73,13 +73,15 @@ use std::sync::{Arc, Mutex};
 use libtest_mimic::{Arguments, Failed, Trial};
 use pinfix::session::{Cause, fixp};
 
+type Names = BTreeSet<&'static str>;
+
 /// What the scenarios have provoked.
 #[derive(Default)]
 struct Coverage {
     /// Names of faults.
-    faults: Mutex<BTreeSet<&'static str>>,
+    faults: Mutex<Names>,
     /// Names of causes.
-    causes: Mutex<BTreeSet<&'static str>>,
+    causes: Mutex<Names>,
 }
 
 fn main() -> ExitCode {
@@ -118,7 +120,7 @@ fn main() -> ExitCode {
 
 /// Everything a FIXP peer can do wrong, and every end that only FIXP has, has a scenario.
 fn check(coverage: &Coverage) -> ExitCode {
-    let kinds: [(&str, &[&'static str], &Mutex<BTreeSet<&'static str>>); 2] = [
+    let kinds: [(&str, &[&'static str], &Mutex<Names>); 2] = [
         ("fault", fixp::Fault::NAMES, &coverage.faults),
         ("cause", &Cause::FIXP_NAMES, &coverage.causes),
     ];

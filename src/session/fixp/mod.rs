@@ -160,6 +160,7 @@ pub struct Session {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // boxed, it would be allocated at every logon
 enum State {
     Down,
     /// A client's Negotiate is out.
