@@ -30,6 +30,7 @@ mod porch;
 mod resolver;
 mod route;
 mod run;
+mod session;
 mod slot;
 
 use std::net::SocketAddr;
@@ -61,6 +62,7 @@ use self::pending::Pool;
 use self::places::Places;
 use self::porch::{Attempts, Door};
 pub use self::run::{Idle, Run, RunError, Stopper};
+use self::session::Session;
 use crate::admin::Target;
 use crate::counters::{EngineIdentity, StatusPage, StatusReader};
 use crate::journal::{Handover, Keeper, Recovery};
@@ -348,7 +350,9 @@ impl Engine {
     /// What a session has counted since it was added.
     #[must_use]
     pub fn tally(&self, session: SessionHandle) -> Option<&crate::session::fix::Tally> {
-        Some(self.desk.slot(session)?.session.tally())
+        match &self.desk.slot(session)?.session {
+            Session::Fix(session) => Some(session.tally()),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod identity;
 mod outbox;
 mod refusal;
 pub mod schedule;
+mod series;
 mod text;
 
 pub use cause::Cause;
@@ -21,4 +22,5 @@ pub use hold::Hold;
 pub use identity::SessionId;
 pub use outbox::{Class, Full, InboundAt, Outbox, Queued, REPLAY_GROWTH, Replay, ResetCause, Stored};
 pub use refusal::Refusal;
+pub use series::{Numbers, SeriesOutbox};
 pub use text::{Text, TextError};
