@@ -177,9 +177,11 @@ fn sessions_of_a_file_are_added_and_removed_from_the_command_line() {
         .failed(4, &["no such session"]);
 
     // The settings file of another engine, by a path that only this process knows the start of.
+    let store = rig.path("store");
     let settings = "[DEFAULT]\nConnectionType=acceptor\nStartTime=00:00:00\nEndTime=00:00:00\n\
-                    SocketAcceptPort=9\nFileStorePath=store\n\
+                    SocketAcceptPort=9\nFileStorePath=STORE\n\
                     [SESSION]\nBeginString=FIX.4.2\nSenderCompID=VENUE\nTargetCompID=OLD\n";
+    let settings = settings.replace("STORE", store.to_str().unwrap());
     fs::write(rig.path("old.cfg"), settings).unwrap();
     let socket = rig.path("socket");
     let mut command = command::pinfix(&["admin", "--socket", socket.to_str().unwrap()]);
