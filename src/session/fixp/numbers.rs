@@ -64,7 +64,8 @@ impl Session {
             return Err(Refusal::Connected);
         }
         let last = out.series();
-        out.begin_series(0, beginning(why), now.utc).map_err(Refusal::Full)?;
+        out.begin_series(0, beginning(why), now.utc)
+            .map_err(Refusal::Full)?;
         match self.settings.role {
             Role::Initiator => self.client.tried_uuid = self.client.tried_uuid.max(last),
             Role::Acceptor => self.gateway.floor = self.gateway.floor.max(last),
