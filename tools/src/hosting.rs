@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use pinfix::engine::{AdminSocket, AdminSocketConfig, Engine, EngineConfig, Idle, Opened, Plan, Run};
+use pinfix::engine::{
+    AdminSocket, AdminSocketConfig, Engine, EngineConfig, Idle, Opened, Plan, Run, SessionFiles,
+};
 use pinfix::journal::{Location, Retention};
 
-use crate::config::{File, named};
+use crate::config::{self, File, named};
 
 /// How long an idle cycle sleeps in the readiness call with `--idle block`; also how long Ctrl-C may
 /// wait.
@@ -98,8 +100,17 @@ impl Hosting {
         let Some(path) = &self.admin_socket else {
             return Ok(None);
         };
+        let journals = self.journal.clone();
+        let read = move |file: &Path| {
+            let loaded = config::load(file, &[]);
+            let mut plan = loaded.map_err(|error| format!("{error:#}"))?.plan;
+            keep_journals(&mut plan, journals.as_deref());
+            let sessions = plan.sessions.into_iter();
+            Ok(sessions.map(|planned| planned.config).collect())
+        };
         let config = AdminSocketConfig {
             audit: self.admin_audit.clone(),
+            files: Some(SessionFiles::read_by(read)),
             ..AdminSocketConfig::new(path)
         };
         Ok(Some(AdminSocket::serve(engine.controller(), config)?))

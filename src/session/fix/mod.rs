@@ -384,7 +384,7 @@ impl Session {
             (Phase::LogonSent, Kind::Logout) => Ok(self.logon_refused(message, out)),
             (Phase::LogonSent, _) => self.fault(now, Fault::NotALogonAnswer, message, out),
             (Phase::Resetting, Kind::Logon) => self.reset_answered(now, message, &head, out),
-            (Phase::Resetting, _) => self.old_series(now, message, kind == Kind::Logout, out),
+            (Phase::Resetting, _) => self.old_series(now, message, &head, kind, out),
             (Phase::Up | Phase::LogoutSent, _) => self.in_session(now, message, &head, kind, kept, out),
             (Phase::Admitting | Phase::Closing, _) => Ok(Step::Done),
         };
@@ -610,6 +610,10 @@ impl Session {
         verdict: Verdict,
         out: &mut O,
     ) -> Step {
+        if self.phase() == Phase::Resetting {
+            // Of the old series: its number is none of the new.
+            return Step::Done;
+        }
         let answered = match (verdict, self.phase()) {
             (Verdict::Accept, _) => Ok(()),
             // While logging out nothing is sent but resends.
