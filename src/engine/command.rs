@@ -6,11 +6,15 @@
 use super::SessionHandle;
 use super::application::{Application, Event};
 use super::desk::Desk;
+use super::session::Step;
 use super::slot::{Connection, Goal, Pending, Slot};
 use crate::admin::{Command, HoldOrder, Operation, Order, Outcome};
-use crate::session::fix::{Phase, Role, Step};
+use crate::session::fix::{self, Phase, Role};
 use crate::session::{Cause, Hold, Refusal, ResetCause};
 use crate::time::Now;
+
+/// There is something to send, and nothing else to do.
+const DONE: Step = Step::Fix(fix::Step::Done);
 
 /// How many commands are taken per controller and cycle.
 const ADMIN_BATCH: usize = 8;
@@ -162,7 +166,7 @@ impl Desk {
                     .decide(now, ticket, decision, &mut entry.journal)
                 {
                     Ok(step) => {
-                        self.follow(now, slot, step, None, app);
+                        self.go_on(now, slot, step, app);
                         Err(Outcome::Done)
                     }
                     Err(refusal) => Err(refused(refusal)),
@@ -172,7 +176,7 @@ impl Desk {
                 let entry = &mut self.slots[slot];
                 match entry.session.reset_in_session(now, &mut entry.journal) {
                     Ok(step) => {
-                        self.follow(now, slot, step, None, app);
+                        self.go_on(now, slot, step, app);
                         Ok(Goal::Reset)
                     }
                     Err(refusal) => Err(refused(refusal)),
@@ -196,12 +200,12 @@ impl Desk {
             Operation::SequenceReset(next) => {
                 let entry = &mut self.slots[slot];
                 match entry.session.sequence_reset(now, next, &mut entry.journal) {
-                    Ok(Step::Done) => {
-                        self.follow(now, slot, Step::Done, None, app);
+                    Ok(Step::Fix(fix::Step::Done)) => {
+                        self.go_on(now, slot, DONE, app);
                         Err(Outcome::Done)
                     }
                     Ok(step) => {
-                        self.follow(now, slot, step, None, app);
+                        self.go_on(now, slot, step, app);
                         Err(Outcome::Refused("there is no room in the journal"))
                     }
                     Err(refusal) => Err(refused(refusal)),
@@ -211,7 +215,7 @@ impl Desk {
                 let entry = &mut self.slots[slot];
                 match entry.session.test_request(now, &mut entry.journal) {
                     Ok(probe) => {
-                        self.follow(now, slot, Step::Done, None, app);
+                        self.go_on(now, slot, DONE, app);
                         Ok(Goal::Answered(probe))
                     }
                     Err(refusal) => Err(refused(refusal)),
@@ -221,7 +225,7 @@ impl Desk {
                 let entry = &mut self.slots[slot];
                 match entry.session.ask_again(now, begin, end, &mut entry.journal) {
                     Ok(()) => {
-                        self.follow(now, slot, Step::Done, None, app);
+                        self.go_on(now, slot, DONE, app);
                         Err(Outcome::Done)
                     }
                     Err(refusal) => Err(refused(refusal)),
@@ -287,11 +291,10 @@ impl Desk {
         let entry = &self.slots[number];
         // Shown before it is answered, so that whoever has the answer finds it on the page.
         self.page.publish_session(number, &entry.status());
-        let settings = entry.session.settings();
         app.on_event(&Event::SessionAdded {
             session: entry.handle,
-            id: &settings.id,
-            rules: settings.rules,
+            id: entry.session.id(),
+            rules: entry.session.rules(),
         });
     }
 
@@ -312,7 +315,7 @@ impl Desk {
             (Phase::Up | Phase::Resetting, _) if held => Err(Outcome::Done),
             (Phase::Up | Phase::Resetting, _) => Err(Outcome::NoOp("logged on already")),
             (_, Connection::None | Connection::RetryAt(_)) => {
-                if entry.session.settings().role == Role::Initiator {
+                if entry.session.role() == Role::Initiator {
                     entry.connection = Connection::RetryAt(now.mono);
                 }
                 Ok(Goal::LoggedOn)
@@ -344,7 +347,7 @@ impl Desk {
             Connection::Connecting { .. } => self.end(now, slot, Cause::Disconnected, app),
             Connection::Open { .. } | Connection::Draining { .. } => {
                 let step = entry.session.logout(now, &order.reason, &mut entry.journal);
-                self.follow(now, slot, step, None, app);
+                self.go_on(now, slot, step, app);
             }
         }
         Ok(Goal::Closed)

@@ -4,6 +4,7 @@
 //! the embedder's, which calls [`Engine::poll`], or a pinned core, through [`Engine::run`].
 
 mod add;
+mod admin_files;
 mod admin_socket;
 mod application;
 mod arrive;
@@ -29,11 +30,13 @@ mod porch;
 mod resolver;
 mod route;
 mod run;
+mod session;
 mod slot;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use self::admin_files::SessionFiles;
 pub use self::admin_socket::{AdminSocket, AdminSocketConfig, AdminSocketError};
 pub use self::application::{Application, Event, Inbound, Resend};
 use self::arrive::Entrance;
@@ -59,6 +62,7 @@ use self::pending::Pool;
 use self::places::Places;
 use self::porch::{Attempts, Door};
 pub use self::run::{Idle, Run, RunError, Stopper};
+use self::session::Session;
 use crate::admin::Target;
 use crate::counters::{EngineIdentity, StatusPage, StatusReader};
 use crate::journal::{Handover, Keeper, Recovery};
@@ -304,6 +308,7 @@ impl Engine {
         self.desk.departing.reserve(room);
         Controller {
             sender,
+            engine: self.reference(),
             status: self.desk.page.reader(),
             workshop: Workshop {
                 door,
@@ -345,7 +350,9 @@ impl Engine {
     /// What a session has counted since it was added.
     #[must_use]
     pub fn tally(&self, session: SessionHandle) -> Option<&crate::session::fix::Tally> {
-        Some(self.desk.slot(session)?.session.tally())
+        match &self.desk.slot(session)?.session {
+            Session::Fix(session) => Some(session.tally()),
+        }
     }
 }
 

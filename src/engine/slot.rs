@@ -9,10 +9,11 @@ use super::net::{LinkId, SocketOptions};
 use super::pending::{List, Pool};
 use super::resolver::Resolver;
 use super::route::Route;
+use super::session::Session;
 use crate::admin::{Outcome, Ticket};
 use crate::counters::{ConnectionState, SessionStatus};
 use crate::journal::Journal;
-use crate::session::fix::{Phase, Session};
+use crate::session::fix::Phase;
 use crate::session::{Cause, Hold, Outbox as _};
 use crate::time::{Mono, Now, Utc};
 
@@ -245,7 +246,9 @@ impl Slot {
 
     /// What the status page shows.
     pub(super) fn status(&self) -> SessionStatus {
-        let tally = self.session.tally();
+        let tally = match &self.session {
+            Session::Fix(session) => session.tally(),
+        };
         let journal = self.journal.stat();
         let state = match (self.session.phase(), self.connection) {
             (_, Connection::Connecting { .. }) => ConnectionState::Connecting,

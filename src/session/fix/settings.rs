@@ -174,6 +174,7 @@ impl Settings {
             texts: Texts::Common,
             ref_tag_of_header: false,
             text_after_reject: false,
+            reject_reason_max: None,
         };
         self
     }
