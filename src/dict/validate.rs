@@ -20,10 +20,10 @@ use super::dictionaries::{ApplDialect, Dictionaries};
 use super::field_type::FieldType;
 use super::invalid::{Invalid, InvalidKind};
 use super::table::{Block, BlockId, Dictionary, Slot};
+use crate::wire::fix::Message;
 use crate::wire::fix::index::FIELDS_MAX;
 use crate::wire::fix::tag::{self, Tag};
 use crate::wire::fix::value;
-use crate::wire::fix::Message;
 
 /// The first three fields of every message: it would be garbled without them, so that they are not
 /// looked at again.

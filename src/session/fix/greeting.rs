@@ -200,15 +200,11 @@ fn optional<T>(field: Result<T, crate::wire::fix::FieldError>) -> Result<Option<
 fn default_dialect(message: &Message<'_>) -> Result<(Option<Code>, Option<u32>), Fault> {
     let invalid = |tag| bad(tag, FieldErrorKind::Format);
     let custom = match message.get(tag::DEFAULT_CSTM_APPL_VER_ID) {
-        Some(value) => {
-            Some(Code::new(value).ok_or_else(|| invalid(tag::DEFAULT_CSTM_APPL_VER_ID))?)
-        }
+        Some(value) => Some(Code::new(value).ok_or_else(|| invalid(tag::DEFAULT_CSTM_APPL_VER_ID))?),
         None => None,
     };
     let extension = match optional(message.uint(tag::DEFAULT_APPL_EXT_ID))? {
-        Some(number) => {
-            Some(u32::try_from(number).map_err(|_| invalid(tag::DEFAULT_APPL_EXT_ID))?)
-        }
+        Some(number) => Some(u32::try_from(number).map_err(|_| invalid(tag::DEFAULT_APPL_EXT_ID))?),
         None => None,
     };
     Ok((custom, extension))

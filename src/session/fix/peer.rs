@@ -66,7 +66,11 @@ impl Peer {
     /// The dialect of an application message whose version is known. CstmApplVerID(1129) and
     /// ApplExtID(1156) of the message come first; what the Logon says of them goes with the version
     /// that it says, so it does not hold for a message that has a version of its own.
-    pub(super) fn dialect_of<'a>(&'a self, message: &Message<'a>, version: ApplVersion) -> ApplDialect<'a> {
+    pub(super) fn dialect_of<'a>(
+        &'a self,
+        message: &Message<'a>,
+        version: ApplVersion,
+    ) -> ApplDialect<'a> {
         let said = match message.get(tag::APPL_VER_ID) {
             Some(_) => ApplDialect::from(version),
             None => match self.said_of(message.msg_type()) {

@@ -229,7 +229,8 @@ impl Settings {
             .as_ref()
             .and_then(|dictionaries| dictionaries.dialects().next());
         if let Some((dialect, _)) = dialect.filter(|_| self.rules.default_appl_ver_id.is_none()) {
-            let right = "none: this version has no CstmApplVerID(1129) and ApplExtID(1156), FIXT.1.1 has";
+            let right =
+                "none: this version has no CstmApplVerID(1129) and ApplExtID(1156), FIXT.1.1 has";
             let value = match (dialect.custom, dialect.extension) {
                 (Some(custom), _) => {
                     format!("one of custom version {}", String::from_utf8_lossy(custom))

@@ -9,7 +9,9 @@ use super::content::Kind;
 use super::head::Head;
 use super::peer::Peer;
 use super::settings::Settings;
-use crate::dict::{Checks, ApplDialect, Dictionaries, Invalid, InvalidKind, Scope, SharedDictionary, Validator};
+use crate::dict::{
+    ApplDialect, Checks, Dictionaries, Invalid, InvalidKind, Scope, SharedDictionary, Validator,
+};
 use crate::session::Fault;
 use crate::wire::fix::{ApplVersion, Message, tag};
 

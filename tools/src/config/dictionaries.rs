@@ -128,12 +128,10 @@ impl Choice {
         };
         // Those of a session that has no use for them are refused when it is made.
         let particular = files.iter().filter(|file| !file.is_plain());
-        Some(
-            particular.fold(versions, |all, file| match file.dialect() {
-                Some(dialect) => all.with_dialect(dialect, file.dictionary.clone()),
-                None => all,
-            }),
-        )
+        Some(particular.fold(versions, |all, file| match file.dialect() {
+            Some(dialect) => all.with_dialect(dialect, file.dictionary.clone()),
+            None => all,
+        }))
     }
 
     /// Whether a name is printed where a path should be.
