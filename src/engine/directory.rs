@@ -158,6 +158,7 @@ impl EngineRef {
         let (sender, door) = inside.arrivals.give().ok_or(NoController::TooMany)?;
         Ok(Controller {
             sender,
+            engine: self.clone(),
             status: inside.status.clone(),
             workshop: Workshop {
                 door,

@@ -4,6 +4,7 @@
 //! the embedder's, which calls [`Engine::poll`], or a pinned core, through [`Engine::run`].
 
 mod add;
+mod admin_files;
 mod admin_socket;
 mod application;
 mod arrive;
@@ -35,6 +36,7 @@ mod slot;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use self::admin_files::SessionFiles;
 pub use self::admin_socket::{AdminSocket, AdminSocketConfig, AdminSocketError};
 pub use self::application::{Application, Event, Inbound, Resend};
 use self::arrive::Entrance;
@@ -306,6 +308,7 @@ impl Engine {
         self.desk.departing.reserve(room);
         Controller {
             sender,
+            engine: self.reference(),
             status: self.desk.page.reader(),
             workshop: Workshop {
                 door,

@@ -160,6 +160,7 @@ pub struct Session {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // boxed, it would be allocated at every logon
 enum State {
     Down,
     /// A client's Negotiate is out.
@@ -388,7 +389,7 @@ impl Session {
     /// What waited behind a gap and can go on now. To be called until it answers
     /// [`Unparked::Nothing`].
     pub fn next_parked<O: SeriesOutbox>(&mut self, out: &mut O) -> Unparked {
-        if !matches!(self.state, State::Up(_)) {
+        if !matches!(self.state, State::Up(_) | State::TerminateSent(_)) {
             return Unparked::Nothing;
         }
         let next = out.next_in();

@@ -64,7 +64,8 @@ impl Session {
             return Err(Refusal::Connected);
         }
         let last = out.series();
-        out.begin_series(0, why, now.utc).map_err(Refusal::Full)?;
+        out.begin_series(0, beginning(why), now.utc)
+            .map_err(Refusal::Full)?;
         match self.settings.role {
             Role::Initiator => self.client.tried_uuid = self.client.tried_uuid.max(last),
             Role::Acceptor => self.gateway.floor = self.gateway.floor.max(last),
@@ -81,7 +82,7 @@ impl Session {
         if self.settings.role == Role::Acceptor {
             return Err(Refusal::NotOurChoice);
         }
-        self.client.renewal = Some(why);
+        self.client.renewal = Some(beginning(why));
         Ok(())
     }
 
@@ -105,6 +106,15 @@ impl Session {
     #[must_use]
     pub fn is_port_closed(&self) -> bool {
         self.gateway.port_closed
+    }
+}
+
+/// A cause that a series goes on for is none to begin one.
+fn beginning(why: ResetCause) -> ResetCause {
+    if why.continues_series() {
+        ResetCause::Operator
+    } else {
+        why
     }
 }
 

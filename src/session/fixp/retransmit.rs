@@ -43,6 +43,8 @@ struct Request {
     last: u64,
     stamp: u64,
     give_up: Mono,
+    /// The exchange has said that it begins.
+    answered: bool,
     /// Nothing more comes for it.
     finished: bool,
 }
@@ -87,9 +89,17 @@ impl Fetching {
     }
 
     /// No more will come for the request in flight.
-    pub(super) fn finish(&mut self) {
+    fn finish(&mut self) {
         if let Some(asked) = &mut self.asked {
             asked.finished = true;
+        }
+    }
+
+    /// The exchange says that it has nothing more to say. Before it has said that a retransmission begins,
+    /// that is about the one before.
+    pub(super) fn finish_answered(&mut self) {
+        if let Some(asked) = &mut self.asked {
+            asked.finished |= asked.answered;
         }
     }
 
@@ -165,6 +175,7 @@ impl Session {
         }) else {
             return self.fault(now, Fault::RetransmissionUnasked, Some(letter), out);
         };
+        asked.answered = true;
         if asked.series == series
             && let Some(count) = answer.count
         {
@@ -265,6 +276,7 @@ impl Session {
                 last,
                 stamp,
                 give_up: now.mono + timeout,
+                answered: false,
                 finished: false,
             });
         }

@@ -100,8 +100,8 @@ impl Session {
             return self.fault(now, fault, Some(letter), out);
         }
         if received == expected {
-            // With a request in flight this says that nothing more comes for it.
-            fetching.finish();
+            // During a retransmission this says that nothing more comes.
+            fetching.finish_answered();
         }
         fetching.live_next = received;
         self.fetch(now, out)
