@@ -11,7 +11,7 @@ use super::config::Template;
 use super::desk::{Desk, Handled, Released};
 use super::link::{Link, Owner};
 use super::net::{LinkId, ListenerId, Ready};
-use super::session::Session;
+use super::session::{Protocol, Session};
 use super::slot::{Connection, Slot};
 use super::{Engine, add, porch};
 use crate::counters::{EngineStatus, Stage};
@@ -32,7 +32,7 @@ const PARKED_BATCH: usize = 32;
 
 /// How long a connection that was ended in good order is read on, for the peer to close it: closing
 /// it with unread bytes would destroy what was sent last.
-const LINGER: Duration = Duration::from_secs(1);
+pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// How often the engine's part of the status page is written.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
@@ -190,6 +190,7 @@ impl Engine {
         {
             self.turn_away(oldest, waited, Fault::TooManyStrangers, app);
         }
+        let protocol = self.protocol_of(listener);
         self.own(
             link,
             Owner::Stranger {
@@ -197,6 +198,7 @@ impl Engine {
                 listener,
                 give_up,
             },
+            protocol,
         );
         self.link_timers.arm(link.index, give_up);
         self.list(link);
@@ -207,10 +209,9 @@ impl Engine {
             self.desk.net.close(link);
             return;
         };
-        self.own(
-            link,
-            Owner::Session(u32::try_from(slot).unwrap_or(u32::MAX)),
-        );
+        let protocol = self.desk.slots[slot].session.protocol();
+        let owner = Owner::Session(super::slot::number(slot));
+        self.own(link, owner, protocol);
         let entry = &mut self.desk.slots[slot];
         entry.connection = Connection::Open { link };
         let step = entry.session.connected(now, &mut entry.journal);
@@ -256,7 +257,7 @@ impl Engine {
     }
 
     /// Gives a connection an owner, and a receive buffer if its number never had one.
-    fn own(&mut self, link: LinkId, owner: Owner) {
+    fn own(&mut self, link: LinkId, owner: Owner, protocol: Protocol) {
         let index = link.index as usize;
         while self.links.len() <= index {
             let number = u32::try_from(self.links.len()).unwrap_or(u32::MAX);
@@ -275,6 +276,7 @@ impl Engine {
         }
         self.buffers[index].clear();
         self.links[index].id = link;
+        self.links[index].protocol = protocol;
         self.strangers += usize::from(owner.is_stranger());
         let before = self.links[index].change_owner(owner);
         self.strangers -= usize::from(before.is_stranger());
@@ -410,6 +412,9 @@ impl Engine {
             self.buffers[index].take(len);
             return Taken::Nothing;
         }
+        if self.links[index].protocol == Protocol::Fixp {
+            return self.take_one_fixp(now, index, app);
+        }
         match cut(received, self.config.max_message_bytes) {
             Cut::Incomplete { .. } => Taken::Nothing,
             Cut::Skip {
@@ -444,8 +449,8 @@ impl Engine {
     fn takes_any_checksum(&self, index: usize) -> bool {
         match self.links[index].owner {
             Owner::Session(slot) => {
-                let Session::Fix(session) = &self.desk.slots[slot as usize].session;
-                !session.settings().checks.checksum
+                let session = &self.desk.slots[slot as usize].session;
+                matches!(session, Session::Fix(session) if !session.settings().checks.checksum)
             }
             _ => false,
         }
@@ -469,7 +474,10 @@ impl Engine {
                     session: Session::Fix(session),
                     journal,
                     ..
-                } = &mut self.desk.slots[slot];
+                } = &mut self.desk.slots[slot]
+                else {
+                    return;
+                };
                 let step = match why {
                     Garbled::TooLong { declared } if declared <= BELIEVABLE_BYTES => {
                         let fault = Fault::TooLong {
@@ -512,7 +520,10 @@ impl Engine {
                     session: Session::Fix(session),
                     journal,
                     ..
-                } = &mut self.desk.slots[slot];
+                } = &mut self.desk.slots[slot]
+                else {
+                    return Handled::Done;
+                };
                 let step = match malformed {
                     Malformed::TooManyFields { .. } => {
                         session.beyond_limit(now, Fault::TooManyFields, journal)
@@ -550,7 +561,7 @@ impl Engine {
                     if !porch::lets_in(&config.accept, peer.ip()) {
                         return Err(None);
                     }
-                    let (slot, _) = add::make(&self.workshop, config, now).map_err(Some)?;
+                    let (slot, _) = add::make(&self.workshop, config.into(), now).map_err(Some)?;
                     let number = slot.handle.number();
                     desk.install(slot, now);
                     Ok(number)
@@ -596,7 +607,7 @@ impl Engine {
     }
 
     /// Closes the connection of somebody who has not logged on, without a byte.
-    fn turn_away<A: Application + ?Sized>(
+    pub(super) fn turn_away<A: Application + ?Sized>(
         &mut self,
         link: LinkId,
         peer: SocketAddr,
@@ -695,7 +706,13 @@ impl Engine {
                 session: Session::Fix(session),
                 journal,
                 ..
-            } = &mut self.desk.slots[slot];
+            } = &mut self.desk.slots[slot]
+            else {
+                if self.go_on_with_parked_fixp(now, slot, app) {
+                    continue;
+                }
+                return done;
+            };
             match session.next_parked(now, journal) {
                 Unparked::Nothing => return done,
                 Unparked::Close(cause) => {
@@ -737,7 +754,7 @@ impl Engine {
         }
     }
 
-    fn drop_link(&mut self, link: LinkId) {
+    pub(super) fn drop_link(&mut self, link: LinkId) {
         self.desk.net.close(link);
         if let Some(entry) = self.links.get_mut(link.index as usize)
             && entry.id == link
@@ -750,7 +767,7 @@ impl Engine {
 }
 
 /// What became of the bytes of a receive buffer.
-enum Taken {
+pub(super) enum Taken {
     Message,
     Nothing,
     Stalled,
@@ -806,7 +823,7 @@ fn welcome(
     Ok(Welcome { slot, added })
 }
 
-fn copy(from: Option<&[u8]>, to: &mut [u8]) -> Option<usize> {
+pub(super) fn copy(from: Option<&[u8]>, to: &mut [u8]) -> Option<usize> {
     let from = from?;
     to.get_mut(..from.len())?.copy_from_slice(from);
     Some(from.len())

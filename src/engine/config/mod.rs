@@ -3,6 +3,7 @@
 mod builder;
 mod connect;
 mod error;
+mod fixp;
 mod nearest;
 mod plan;
 mod porch;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 pub use self::builder::SessionBuilder;
 pub use self::connect::{Accept, Connect, Destination, Failover, NotADestination};
 pub use self::error::ConfigError;
+pub use self::fixp::{AnySessionConfig, FixpSessionConfig};
 pub use self::nearest::nearest;
 pub use self::plan::{Need, Opened, Plan, Planned, Start};
 pub use self::porch::{Listen, Strangers};
@@ -190,7 +192,7 @@ impl SessionConfig {
             ("journal.control_reserve_bytes", reserve.to_string(), right)
         });
         let wrong = [
-            self.wrong_direction(),
+            wrong_direction(self.settings.role, &self.connect, &self.accept),
             self.connect.check().err(),
             self.socket.check().err(),
             reserve,
@@ -210,24 +212,28 @@ impl SessionConfig {
         }));
         found
     }
+}
 
-    /// What an initiator cannot have, or an acceptor.
-    fn wrong_direction(&self) -> Option<(&'static str, String, &'static str)> {
-        match (self.settings.role, self.connect.destinations.first()) {
-            (Role::Initiator, None) => {
-                let right = "at least one address an initiator connects to";
-                Some(("connect.destinations", "none".to_owned(), right))
-            }
-            (Role::Acceptor, Some(destination)) => {
-                let right = "no address: an acceptor does not connect";
-                Some(("connect.destinations", destination.to_string(), right))
-            }
-            (Role::Initiator, Some(_)) if self.accept != Accept::default() => {
-                let right = "nothing: an initiator accepts no connections";
-                Some(("accept", format!("{:?}", self.accept), right))
-            }
-            _ => None,
+/// What an initiator cannot have, or an acceptor.
+fn wrong_direction(
+    role: Role,
+    connect: &Connect,
+    accept: &Accept,
+) -> Option<(&'static str, String, &'static str)> {
+    match (role, connect.destinations.first()) {
+        (Role::Initiator, None) => {
+            let right = "at least one address an initiator connects to";
+            Some(("connect.destinations", "none".to_owned(), right))
         }
+        (Role::Acceptor, Some(destination)) => {
+            let right = "no address: an acceptor does not connect";
+            Some(("connect.destinations", destination.to_string(), right))
+        }
+        (Role::Initiator, Some(_)) if *accept != Accept::default() => {
+            let right = "nothing: an initiator accepts no connections";
+            Some(("accept", format!("{accept:?}"), right))
+        }
+        _ => None,
     }
 }
 
