@@ -49,6 +49,8 @@ pub const T4: Profile = Profile {
         serve_requests: false,
         ..Profile::STANDARD.logout
     },
+    // The logon of a trader in multi-trader mode.
+    credential_types: &["UCG"],
     // 0 to 17 as in FIX.4.4, and 18 for an invalid or missing trader.
     reject_reason_max: Some(18),
     resend_rejects: true,
