@@ -11,6 +11,7 @@ use crate::Coverage;
 use crate::frame::{self, Fields, Value};
 use crate::script::Scenario;
 use crate::side::{Side, credentials};
+use crate::store::Store;
 use crate::{settings, side};
 
 /// Monday 20260105-09:00:00.
@@ -28,14 +29,16 @@ const KEEP_ALIVE_MS: u16 = 10_000;
 /// How long a process takes to be there again.
 const STARTING: Duration = Duration::from_millis(1);
 
-struct Stage<'a> {
+struct Stage<'a, S> {
     now: Now,
     /// One, or the client and the gateway.
-    sides: Vec<Side>,
+    sides: Vec<Side<S>>,
     peer: Peer,
     variables: BTreeMap<String, u64>,
     coverage: &'a Coverage,
     trace: Vec<String>,
+    /// What is asked for cannot be had of this store: the scenario is not for it.
+    beyond: bool,
 }
 
 /// What the peer of frames keeps in mind, to fill in what a scenario does not say.
@@ -53,12 +56,12 @@ struct Peer {
     request: Option<Fields>,
 }
 
-pub fn run(scenario: &Scenario, coverage: &Coverage) -> Result<(), String> {
-    let mut stage: Option<Stage<'_>> = None;
+pub fn run<S: Store>(scenario: &Scenario, coverage: &Coverage) -> Result<(), String> {
+    let mut stage: Option<Stage<'_, S>> = None;
     let mut changes = Vec::new();
     let mut role = None;
     for (number, line) in &scenario.lines {
-        let fail = |why: String, stage: &Option<Stage<'_>>| {
+        let fail = |why: String, stage: &Option<Stage<'_, S>>| {
             let trace = stage
                 .as_ref()
                 .map_or(String::new(), |stage| stage.trace.join("\n  "));
@@ -81,10 +84,12 @@ pub fn run(scenario: &Scenario, coverage: &Coverage) -> Result<(), String> {
                 }
             }
         }
-        if let Some(on) = &mut stage
-            && let Err(why) = on.line(line)
-        {
-            return Err(fail(why, &stage));
+        if let Some(on) = &mut stage {
+            let done = on.line(line);
+            if on.beyond {
+                return Ok(());
+            }
+            done.map_err(|why| fail(why, &stage))?;
         }
     }
     let mut stage = stage.ok_or("nothing is done")?;
@@ -101,7 +106,7 @@ pub fn run(scenario: &Scenario, coverage: &Coverage) -> Result<(), String> {
     Ok(())
 }
 
-impl<'a> Stage<'a> {
+impl<'a, S: Store> Stage<'a, S> {
     fn new(role: Option<&str>, changes: &[String], coverage: &'a Coverage) -> Result<Self, String> {
         let roles: &[Role] = match role {
             Some("client") => &[Role::Initiator],
@@ -136,6 +141,7 @@ impl<'a> Stage<'a> {
             variables: BTreeMap::new(),
             coverage,
             trace: Vec::new(),
+            beyond: false,
         })
     }
 
@@ -143,7 +149,7 @@ impl<'a> Stage<'a> {
         self.sides.len() == 2
     }
 
-    fn one(&mut self) -> &mut Side {
+    fn one(&mut self) -> &mut Side<S> {
         &mut self.sides[0]
     }
 
@@ -264,7 +270,7 @@ impl<'a> Stage<'a> {
                         room[..bytes.len()].copy_from_slice(&bytes);
                         Ok::<_, ()>(bytes.len())
                     };
-                    let sent = on.session.send(now, 1024, write, &mut on.out);
+                    let sent = on.session.send(now, 1024, write, on.store.out());
                     if sent != Err(pinfix::session::Refusal::NoMessage) {
                         return Err(format!("{name}: {sent:?}"));
                     }
@@ -284,7 +290,7 @@ impl<'a> Stage<'a> {
             "begin-week" => {
                 let done = on
                     .session
-                    .begin_week(now, ResetCause::Schedule, &mut on.out);
+                    .begin_week(now, ResetCause::Schedule, on.store.out());
                 return refused(done, rest);
             }
             "restart" => on.restart(coverage)?,
@@ -292,23 +298,24 @@ impl<'a> Stage<'a> {
                 let (next, refusal) = rest.split_once(' ').unwrap_or((rest, ""));
                 let next = parse(next)?;
                 let done = if word == "set-next-out" {
-                    on.session.set_next_out(now, next, &mut on.out)
+                    on.session.set_next_out(now, next, on.store.out())
                 } else {
-                    on.session.set_next_in(now, next, &mut on.out)
+                    on.session.set_next_in(now, next, on.store.out())
                 };
                 return refused(done, refusal);
             }
             "block" => on.session.block(rest == "yes"),
             "withhold" => on.session.withhold(parse(rest)?),
             "full" => {
-                on.out.full = match rest {
+                let full = match rest {
                     "Unsent" => Some(Full::Unsent),
                     "Segment" => Some(Full::Segment),
                     "none" => None,
                     _ => return Err("full Unsent | Segment | none".into()),
-                }
+                };
+                self.beyond |= !on.store.fill(full);
             }
-            "damage" => on.out.damage(parse(rest)?),
+            "damage" => self.beyond |= !on.store.damage(parse(rest)?),
             "script" => {
                 let mut words = rest.split_whitespace();
                 let (kind, answer) = (words.next(), words.next());
@@ -356,7 +363,7 @@ impl<'a> Stage<'a> {
         loop {
             let mut moved = false;
             for from in [0, 1] {
-                let frames = std::mem::take(&mut self.sides[from].out.wire);
+                let frames = std::mem::take(&mut self.sides[from].wire);
                 for bytes in frames {
                     moved = true;
                     let arrow = ["->", "<-"][from];
@@ -390,7 +397,7 @@ impl<'a> Stage<'a> {
     fn cut(&mut self) {
         let now = self.now;
         for side in &mut self.sides {
-            side.out.wire.clear();
+            side.wire.clear();
             side.disconnect(now);
         }
     }
@@ -398,7 +405,7 @@ impl<'a> Stage<'a> {
     fn wait(&mut self, span: Duration) -> Result<(), String> {
         let end = self.now.mono + span;
         loop {
-            let due = self.sides.iter().filter_map(Side::deadline).min();
+            let due = self.sides.iter().filter_map(Side::<S>::deadline).min();
             let Some(at) = due.filter(|at| *at <= end) else {
                 break;
             };
@@ -415,7 +422,7 @@ impl<'a> Stage<'a> {
                 }
             }
             self.pump()?;
-            if self.sides.iter().any(Side::is_ending) {
+            if self.sides.iter().any(Side::<S>::is_ending) {
                 break;
             }
         }
@@ -593,7 +600,7 @@ impl<'a> Stage<'a> {
             let uuid = if client {
                 self.peer.uuid
             } else {
-                self.sides[0].out.series()
+                self.sides[0].store.look().series()
             };
             put("UUID", number(uuid));
         }
@@ -604,10 +611,10 @@ impl<'a> Stage<'a> {
     fn expect_frame(&mut self, line: &str) -> Result<(), String> {
         let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
         let side = &mut self.sides[0];
-        if side.out.wire.is_empty() {
+        if side.wire.is_empty() {
             return Err(format!("nothing was sent; told {:?}", side.told));
         }
-        let bytes = side.out.wire.remove(0);
+        let bytes = side.wire.remove(0);
         self.trace.push(format!(
             "{:>8.3} < {}",
             self.elapsed(),
@@ -693,7 +700,7 @@ impl<'a> Stage<'a> {
             "null" => return Ok(Value::Null),
             "zero32" => return Ok(Value::Bytes(vec![0; 32])),
             "wrong32" => return Ok(Value::Bytes(vec![7; 32])),
-            "uuid" if self.is_pair() => self.sides[0].out.series(),
+            "uuid" if self.is_pair() => self.sides[0].store.look().series(),
             "uuid" => self.peer.uuid,
             "stamp" => self.peer.stamp,
             "now" => self.now.utc.0,
@@ -756,7 +763,6 @@ impl<'a> Stage<'a> {
             let told = self.sides[side].told.pop_front();
             if told.as_deref() != Some(&wanted) {
                 let wire: Vec<_> = self.sides[side]
-                    .out
                     .wire
                     .iter()
                     .map(|bytes| frame::describe(bytes))
@@ -789,7 +795,7 @@ impl<'a> Stage<'a> {
                 let Value::Number(uuid) = self.value(wanted)? else {
                     return Err("series UUID".into());
                 };
-                let is = on.out.series();
+                let is = on.store.look().series();
                 return (uuid == is)
                     .then_some(())
                     .ok_or_else(|| format!("it is {is}"));
@@ -845,7 +851,7 @@ impl<'a> Stage<'a> {
         let frame = Frame::read(&bytes).ok_or("no frame")?;
         let mut room = [0; fixp::REFUSAL_MAX];
         let len = fixp::turn_away(&frame, self.now, 9, &mut room);
-        self.one().out.wire.push(room[..len].to_vec());
+        self.one().wire.push(room[..len].to_vec());
         Ok(())
     }
 
@@ -891,7 +897,7 @@ impl<'a> Stage<'a> {
         }
         let ((client_in, client_out), (gateway_in, gateway_out)) =
             (client.numbers(), gateway.numbers());
-        if client.out.series() != gateway.out.series()
+        if client.store.look().series() != gateway.store.look().series()
             || (client_in, client_out) != (gateway_out, gateway_in)
         {
             return Err(format!(
@@ -906,7 +912,7 @@ impl<'a> Stage<'a> {
                     return Err(format!("{seq} after {before} of {series}"));
                 }
             }
-            let series = side.out.series();
+            let series = side.store.look().series();
             let taken = last.get(&series).copied().unwrap_or(0);
             if taken + 1 != side.numbers().0 {
                 return Err(format!(
@@ -926,7 +932,7 @@ impl<'a> Stage<'a> {
             return Ok(());
         }
         let side = &self.sides[0];
-        if let Some(bytes) = side.out.wire.first() {
+        if let Some(bytes) = side.wire.first() {
             return Err(format!("also sent {}", frame::describe(bytes)));
         }
         match side.told.front() {
