@@ -66,6 +66,7 @@ mod shelf;
 mod side;
 mod stage;
 mod store;
+mod storm;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -107,6 +108,20 @@ fn main() -> ExitCode {
         trials.push(Trial::test(name, move || {
             stage::run::<Shelf>(&scenario, &coverage).map_err(Failed::from)?;
             stage::run::<Files>(&scenario, &coverage).map_err(Failed::from)
+        }));
+    }
+    for resend in [false, true] {
+        let policy = if resend { "sends again" } else { "skips" };
+        let coverage = Arc::clone(&coverage);
+        let name = format!("storm - a client that {policy} what was not applied");
+        trials.push(Trial::test(name, move || {
+            (0..storm::SEEDS).try_for_each(|seed| {
+                storm::run::<Shelf>(seed, resend, &coverage).map_err(Failed::from)?;
+                match seed % 10 {
+                    0 => storm::run::<Files>(seed, resend, &coverage).map_err(Failed::from),
+                    _ => Ok(()),
+                }
+            })
         }));
     }
     let catalogue = catalogue::check(&scenarios);

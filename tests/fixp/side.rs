@@ -27,6 +27,8 @@ pub struct Side<S> {
     pub told: VecDeque<String>,
     /// What the application has taken: series and number.
     pub taken: Vec<(u64, u64)>,
+    /// What the client was told of messages that were not applied.
+    pub not_applied: Vec<(u64, u64)>,
     pub verdict: Verdict,
     pub connected: bool,
     /// Nothing is sent again by itself.
@@ -41,6 +43,7 @@ impl<S: Store> Side<S> {
             wire: Vec::new(),
             told: VecDeque::new(),
             taken: Vec::new(),
+            not_applied: Vec::new(),
             verdict: Verdict::Accept,
             connected: false,
             hold_replay: false,
@@ -187,6 +190,7 @@ impl<S: Store> Side<S> {
                     continue;
                 }
                 Step::NotApplied(lost) => {
+                    self.not_applied.push((lost.first, lost.last));
                     let resent = if lost.resent { " resent" } else { "" };
                     format!("not-applied {} {}{resent}", lost.first, lost.last)
                 }

@@ -29,7 +29,7 @@ const KEEP_ALIVE_MS: u16 = 10_000;
 /// How long a process takes to be there again.
 const STARTING: Duration = Duration::from_millis(1);
 
-struct Stage<'a, S> {
+pub struct Stage<'a, S> {
     now: Now,
     /// One, or the client and the gateway.
     sides: Vec<Side<S>>,
@@ -107,7 +107,7 @@ pub fn run<S: Store>(scenario: &Scenario, coverage: &Coverage) -> Result<(), Str
 }
 
 impl<'a, S: Store> Stage<'a, S> {
-    fn new(role: Option<&str>, changes: &[String], coverage: &'a Coverage) -> Result<Self, String> {
+    pub fn new(role: Option<&str>, changes: &[String], coverage: &'a Coverage) -> Result<Self, String> {
         let roles: &[Role] = match role {
             Some("client") => &[Role::Initiator],
             Some("gateway") => &[Role::Acceptor],
@@ -145,6 +145,22 @@ impl<'a, S: Store> Stage<'a, S> {
         })
     }
 
+    /// Whether all are established.
+    pub fn is_up(&self) -> bool {
+        self.sides
+            .iter()
+            .all(|side| side.session.phase() == fixp::Phase::Up)
+    }
+
+    pub fn sides(&self) -> &[Side<S>] {
+        &self.sides
+    }
+
+    /// What was done and said.
+    pub fn trace(&self) -> String {
+        self.trace.join("\n  ")
+    }
+
     fn is_pair(&self) -> bool {
         self.sides.len() == 2
     }
@@ -153,7 +169,7 @@ impl<'a, S: Store> Stage<'a, S> {
         &mut self.sides[0]
     }
 
-    fn line(&mut self, line: &str) -> Result<(), String> {
+    pub fn line(&mut self, line: &str) -> Result<(), String> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "<" => return self.expect_frame(rest),
@@ -217,7 +233,7 @@ impl<'a, S: Store> Stage<'a, S> {
     }
 
     /// Something done to one machine.
-    fn act(&mut self, side: usize, line: &str) -> Result<(), String> {
+    pub fn act(&mut self, side: usize, line: &str) -> Result<(), String> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let now = self.now;
         let coverage = self.coverage;
