@@ -853,7 +853,8 @@ impl<'a, S: Store> Stage<'a, S> {
     }
 
     /// A first message that no session is found for.
-    fn turn_away(&mut self, name: &str) -> Result<(), String> {
+    fn turn_away(&mut self, line: &str) -> Result<(), String> {
+        let (name, over) = line.split_once(" over ").unwrap_or((line, ""));
         let mut fields = self.defaults(name, true);
         if name == "Sequence" {
             fields.insert("UUID".into(), Value::Number(5));
@@ -866,7 +867,21 @@ impl<'a, S: Store> Stage<'a, S> {
         let bytes = frame::layout(name)?.build(&fields, 9)?;
         let frame = Frame::read(&bytes).ok_or("no frame")?;
         let mut room = [0; fixp::REFUSAL_MAX];
-        let len = fixp::turn_away(&frame, self.now, 9, &mut room);
+        let named = fixp::identity(&frame).map(|identity| (identity.session, identity.firm));
+        if named.is_some_and(|named| named != (b"ABC", b"007")) {
+            return Err(format!("from {named:?}"));
+        }
+        let len = match over {
+            "" => fixp::turn_away(&frame, self.now, 9, &mut room),
+            "AlreadyEstablished" => fixp::refuse(
+                &frame,
+                fixp::Fault::AlreadyEstablished,
+                self.now,
+                9,
+                &mut room,
+            ),
+            _ => return Err("turn-away MESSAGE [over AlreadyEstablished]".into()),
+        };
         self.one().wire.push(room[..len].to_vec());
         Ok(())
     }
