@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::rules::FIX44;
 use super::policy::DuringReplay;
+use super::rules::FIX44;
 use super::*;
 use crate::session::outbox::shelf::Shelf;
 use crate::session::{Defect, Outbox, Refusal, ResetCause};

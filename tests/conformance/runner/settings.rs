@@ -5,8 +5,7 @@ use std::time::Duration;
 use pinfix::dict::{ApplDialect, Dictionaries, Scope, builtin};
 use pinfix::engine::{EngineConfig, Failover, SessionConfig};
 use pinfix::session::fix::policy::{
-    BelowExpected, Garbled, LogoutAboveExpected, OnSilence, OrigSendingTime, RequestEnd,
-    ResendFrom,
+    BelowExpected, Garbled, LogoutAboveExpected, OnSilence, OrigSendingTime, RequestEnd, ResendFrom,
 };
 use pinfix::session::fix::{
     AtEnd, AtLogon, BeyondRate, Code, DataOrder, Environment, Flood, HeartbeatChoice, InboundRate,
