@@ -58,6 +58,7 @@ fn at_place(
     config.journal.identity.clone_from(&name);
     let hours = Hours::of(&config.schedule, config.calendar()?, now);
     config.journal.queue_max_messages = config.settings.sending.queue_max(&config.settings.resend);
+    let dialler = config.dialler()?;
     let route = match config.settings.role {
         Role::Initiator => {
             let found = resolver::look_up(&config.connect);
@@ -92,6 +93,7 @@ fn at_place(
         connection: Connection::None,
         too_low_for: None,
         route,
+        dialler,
         resolver,
         leaving: false,
         hold_check: None,

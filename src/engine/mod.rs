@@ -26,6 +26,7 @@ mod resolver;
 mod route;
 mod run;
 mod slot;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -50,6 +51,11 @@ pub use self::outbound::{MESSAGE_ROOM, Outbound};
 use self::places::Places;
 use self::porch::{Attempts, Door};
 pub use self::run::{Idle, Run, RunError, Stopper};
+use self::tls::Wire;
+pub use self::tls::{
+    AVAILABLE as TLS_AVAILABLE, Authorities, ClientCheck, Pem, ServerCheck, TlsClient, TlsConfigError,
+    TlsIdentity, TlsServer, TlsVersion,
+};
 use crate::admin::{self, COMMANDS_MAX, Target};
 use crate::counters::{EngineIdentity, StatusPage, StatusReader};
 use crate::journal::{Handover, Keeper, Recovery};
@@ -176,7 +182,7 @@ impl Engine {
                 exit,
                 departing: Vec::new(),
                 arrivals: Vec::new(),
-                net: network,
+                net: Wire::over(network),
                 dialled: Vec::new(),
                 resolver: None,
                 wheel: Wheel::new(sessions.next_power_of_two(), TICK),
@@ -264,10 +270,12 @@ impl Engine {
         } else {
             Reuse::Forbidden
         };
+        let tls = listen.tls.as_ref().map(tls::acceptor).transpose();
+        let tls = tls.map_err(|error| ConfigError::ListenTls { address, error })?;
         let (_, bound) = self
             .desk
             .net
-            .listen(address, reuse, &listen.socket)
+            .listen(address, reuse, &listen.socket, tls)
             .map_err(|error| ConfigError::Listen { address, error })?;
         self.doors.push(Door::new(listen, bound));
         Ok(bound)

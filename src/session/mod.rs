@@ -13,8 +13,9 @@ mod outbox;
 mod refusal;
 pub mod schedule;
 mod text;
+mod tls_fault;
 
-pub use cause::Cause;
+pub use cause::{Cause, ConnectError};
 pub use farewell::{Farewell, SessionStatus};
 pub use fault::{Defect, Disposition, Fault, FaultCounts};
 pub use hold::Hold;
@@ -22,3 +23,4 @@ pub use identity::SessionId;
 pub use outbox::{Class, Full, InboundAt, Outbox, Queued, REPLAY_GROWTH, Replay, ResetCause, Stored};
 pub use refusal::Refusal;
 pub use text::{Text, TextError};
+pub use tls_fault::{TlsAlert, TlsFault, begins_like_tls};
