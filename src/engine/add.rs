@@ -7,15 +7,16 @@ use super::config::{ConfigError, SessionConfig};
 use super::control::Workshop;
 use super::desk::Desk;
 use super::hours::{Hours, Wall};
+use super::pending::List;
 use super::places::Places;
 use super::porch;
 use super::resolver::{self, Resolver};
 use super::route::Route;
+use super::session::Session;
 use super::slot::{Connection, Shown, Slot, Traffic};
-use crate::admin::COMMANDS_MAX;
 use crate::counters;
 use crate::journal::{Journal, Recovery};
-use crate::session::fix::{Role, Session};
+use crate::session::fix::{self, Role};
 use crate::time::Now;
 use crate::wire::fix::Message;
 use crate::wire::fix::tag::{self, Tag};
@@ -38,12 +39,10 @@ pub(super) fn make(
             right: "at most max_message_bytes of the engine",
         });
     }
-    let handle = workshop
-        .directory
-        .reserve(&config.settings.id.to_string())?;
+    let handle = workshop.roster.reserve(&config.settings.id.to_string())?;
     let made = at_place(workshop, handle, config, now);
     if made.is_err() {
-        workshop.directory.release(handle);
+        workshop.roster.release(handle);
     }
     made
 }
@@ -59,6 +58,7 @@ fn at_place(
     let hours = Hours::of(&config.schedule, config.calendar()?, now);
     config.journal.queue_max_messages = config.settings.sending.queue_max(&config.settings.resend);
     let dialler = config.dialler()?;
+    let refusals_max = config.connect.refusals_max;
     let route = match config.settings.role {
         Role::Initiator => {
             let found = resolver::look_up(&config.connect);
@@ -66,7 +66,8 @@ fn at_place(
         }
         Role::Acceptor => None,
     };
-    let session = Session::new(config.settings).map_err(ConfigError::Settings)?;
+    let session = fix::Session::new(config.settings).map_err(ConfigError::Settings)?;
+    let session = Session::Fix(session);
     let journal = Journal::open(config.journal, &workshop.keeper, now.utc);
     let (journal, recovery) = journal.map_err(|error| ConfigError::Journal {
         session: name.clone(),
@@ -92,6 +93,8 @@ fn at_place(
         journal,
         connection: Connection::None,
         too_low_for: None,
+        refusals: 0,
+        refusals_max,
         route,
         dialler,
         resolver,
@@ -101,7 +104,8 @@ fn at_place(
         accept: config.accept,
         socket: config.socket,
         connect_at_once: false,
-        pending: Vec::with_capacity(workshop.commands_max.load(Ordering::Relaxed)),
+        pending: List::default(),
+        rotate_for_callback: false,
         listed: false,
         traffic: Traffic::default(),
         shown: Shown::default(),
@@ -113,7 +117,7 @@ impl Desk {
     /// Gives a session its place. An initiator connects in the next cycle.
     pub(super) fn install(&mut self, mut slot: Slot, now: Now) {
         let number = slot.handle.number();
-        let role = match slot.session.settings().role {
+        let role = match slot.session.role() {
             Role::Initiator if !self.stopping => {
                 slot.connection = Connection::RetryAt(now.mono);
                 counters::Role::Initiator
@@ -123,11 +127,6 @@ impl Desk {
         };
         if let Some(resolver) = slot.resolver.take() {
             self.resolver = Some(resolver);
-        }
-        // Enough unless a controller was made since.
-        let commands = self.receivers.len() * COMMANDS_MAX;
-        if slot.pending.capacity() < commands {
-            slot.pending.reserve(commands);
         }
         // Held by an operator of an earlier run, perhaps until a time that has come.
         slot.watch_hold(now);
@@ -146,7 +145,8 @@ impl Desk {
 /// first.
 pub(super) fn most_specific(slots: &Places, logon: &Message<'_>, port: u16) -> Option<usize> {
     let matches = |slot: &Slot| {
-        let settings = slot.session.settings();
+        let Session::Fix(session) = &slot.session;
+        let settings = session.settings();
         let id = &settings.id;
         let fixed = [
             (tag::SENDER_COMP_ID, &id.target_comp_id),

@@ -69,7 +69,8 @@ pub enum Event<'a> {
     },
     /// A connection of a session that never came to a logon ended.
     ///
-    /// An initiator tries again after a pause, but not after [`Fault::SeqTooLow`]: then not until an
+    /// An initiator tries again after a pause, but not after [`Fault::SeqTooLow`], and not
+    /// after as many refusals as [`Connect::refusals_max`](super::Connect::refusals_max): then not until an
     /// operator logs the session on or releases a hold, or NextNumIn has become another.
     LogonFailed {
         /// Which session.
@@ -108,8 +109,8 @@ pub enum Event<'a> {
         /// Which messages, and why.
         loss: Loss,
     },
-    /// A session was added while the engine runs: by a controller, or for a peer that no session was
-    /// configured for.
+    /// A session was added while the engine runs: by a controller, by a callback, or for a peer that no
+    /// session was configured for.
     SessionAdded {
         /// Which session.
         session: SessionHandle,
@@ -133,10 +134,11 @@ pub enum Event<'a> {
         /// Its identity.
         id: &'a SessionId,
     },
-    /// A session could not be made for such a peer.
+    /// A session could not be made for such a peer, or as a callback asked.
     SessionNotAdded {
-        /// From where.
-        peer: SocketAddr,
+        /// From where the peer is; `None` if it was a callback that asked, see
+        /// [`Outbound::add_session`].
+        peer: Option<SocketAddr>,
         /// Why.
         error: &'a super::ConfigError,
     },

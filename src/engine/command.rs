@@ -6,11 +6,15 @@
 use super::SessionHandle;
 use super::application::{Application, Event};
 use super::desk::Desk;
+use super::session::Step;
 use super::slot::{Connection, Goal, Pending, Slot};
 use crate::admin::{Command, HoldOrder, Operation, Order, Outcome};
-use crate::session::fix::{Phase, Role, Step};
+use crate::session::fix::{self, Phase, Role};
 use crate::session::{Cause, Hold, Refusal, ResetCause};
 use crate::time::Now;
+
+/// There is something to send, and nothing else to do.
+const DONE: Step = Step::Fix(fix::Step::Done);
 
 /// How many commands are taken per controller and cycle.
 const ADMIN_BATCH: usize = 8;
@@ -18,46 +22,73 @@ const ADMIN_BATCH: usize = 8;
 impl Desk {
     /// Answers the commands of a session that have come to their end.
     pub(super) fn complete(&mut self, now: Now, slot: usize) {
-        self.rotate_if_wanted(slot);
-        let mut at = 0;
-        while let Some(pending) = self.slots[slot].pending.get(at).copied() {
-            match self.slots[slot].outcome_of(&pending, now) {
-                Some(outcome) => {
-                    self.slots[slot].pending.swap_remove(at);
-                    self.receivers[pending.controller].complete(pending.ticket, outcome);
-                }
-                None => at += 1,
-            }
-        }
+        let entry = &mut self.slots[slot];
+        let mut list = entry.pending;
+        self.pending.take_ended(
+            &mut list,
+            |pending| entry.outcome_of(pending, now),
+            |pending, outcome| {
+                self.controllers
+                    .complete(pending.controller, pending.ticket, outcome);
+            },
+        );
+        entry.pending = list;
     }
 
     /// Goes on with a rotation of the journal that waited for the next segment.
-    fn rotate_if_wanted(&mut self, slot: usize) {
+    pub(super) fn rotate_if_wanted(&mut self, slot: usize) {
+        let waits = self.waits_for_segment(slot);
         let Slot {
-            journal, pending, ..
+            journal,
+            pending,
+            rotate_for_callback,
+            ..
         } = &mut self.slots[slot];
         let wanted = |pending: &Pending| pending.goal == Goal::Rotated;
-        if pending.iter().any(wanted) && journal.rotate() {
-            for pending in pending.iter_mut().filter(|pending| wanted(pending)) {
-                pending.goal = Goal::Ended(Outcome::Done);
-            }
+        if waits && journal.rotate() {
+            *rotate_for_callback = false;
+            self.pending.change(*pending, |pending| {
+                if wanted(pending) {
+                    pending.goal = Goal::Ended(Outcome::Done);
+                }
+            });
         }
+    }
+
+    /// Whether a new segment was asked for, by a command or a callback, and has not begun.
+    pub(super) fn waits_for_segment(&self, slot: usize) -> bool {
+        let entry = &self.slots[slot];
+        let mut commands = self.pending.of(entry.pending);
+        entry.rotate_for_callback || commands.any(|pending| pending.goal == Goal::Rotated)
     }
 
     /// Takes a bounded number of commands from every controller.
     pub(super) fn take_commands<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
+        self.controllers.take_arrivals();
         let mut taken = 0;
-        for controller in 0..self.receivers.len() {
+        for controller in self.controllers.numbers() {
             for _ in 0..ADMIN_BATCH {
-                let Some(command) = self.receivers[controller].next_command() else {
+                let Some(command) = self.controllers.next_command(controller) else {
                     break;
                 };
                 taken += 1;
                 self.command(now, controller, command, app);
             }
+            if self.controllers.is_done(controller) {
+                self.see_off(controller);
+            }
         }
         self.commands += taken as u64;
         taken
+    }
+
+    /// Sends the core's end of a controller that was dropped on its way, if there is room on it now.
+    fn see_off(&mut self, controller: usize) {
+        if let Some(seat) = self.controllers.take(controller)
+            && let Err(seat) = self.exit.retire(seat)
+        {
+            self.controllers.put_back(controller, seat);
+        }
     }
 
     fn command<A: Application + ?Sized>(
@@ -69,11 +100,13 @@ impl Desk {
     ) {
         let Order::Operate(target, operation) = command.order else {
             let outcome = self.take_in(now, controller, app);
-            self.receivers[controller].complete(command.ticket, outcome);
+            self.controllers
+                .complete(controller, command.ticket, outcome);
             return;
         };
         let Some(slot) = self.slots.number_of(SessionHandle::of(target)) else {
-            self.receivers[controller].complete(command.ticket, Outcome::UnknownSession);
+            self.controllers
+                .complete(controller, command.ticket, Outcome::UnknownSession);
             return;
         };
         let goal = self.operate(now, slot, operation, app);
@@ -88,7 +121,7 @@ impl Desk {
         if let Some(outcome) = entry.outcome_of(&pending, now) {
             pending.goal = Goal::Ended(outcome);
         }
-        entry.pending.push(pending);
+        self.pending.push(&mut entry.pending, pending);
         self.touch(slot);
     }
 
@@ -115,7 +148,7 @@ impl Desk {
             }
             Operation::Release if self.slots[slot].is_held() => {
                 self.slots[slot].hold(None, now);
-                self.slots[slot].too_low_for = None;
+                self.slots[slot].start_over();
                 Err(Outcome::Done)
             }
             Operation::Release => Err(Outcome::NoOp("not held")),
@@ -133,7 +166,7 @@ impl Desk {
                     .decide(now, ticket, decision, &mut entry.journal)
                 {
                     Ok(step) => {
-                        self.follow(now, slot, step, None, app);
+                        self.go_on(now, slot, step, app);
                         Err(Outcome::Done)
                     }
                     Err(refusal) => Err(refused(refusal)),
@@ -143,7 +176,7 @@ impl Desk {
                 let entry = &mut self.slots[slot];
                 match entry.session.reset_in_session(now, &mut entry.journal) {
                     Ok(step) => {
-                        self.follow(now, slot, step, None, app);
+                        self.go_on(now, slot, step, app);
                         Ok(Goal::Reset)
                     }
                     Err(refusal) => Err(refused(refusal)),
@@ -167,12 +200,12 @@ impl Desk {
             Operation::SequenceReset(next) => {
                 let entry = &mut self.slots[slot];
                 match entry.session.sequence_reset(now, next, &mut entry.journal) {
-                    Ok(Step::Done) => {
-                        self.follow(now, slot, Step::Done, None, app);
+                    Ok(Step::Fix(fix::Step::Done)) => {
+                        self.go_on(now, slot, DONE, app);
                         Err(Outcome::Done)
                     }
                     Ok(step) => {
-                        self.follow(now, slot, step, None, app);
+                        self.go_on(now, slot, step, app);
                         Err(Outcome::Refused("there is no room in the journal"))
                     }
                     Err(refusal) => Err(refused(refusal)),
@@ -182,7 +215,7 @@ impl Desk {
                 let entry = &mut self.slots[slot];
                 match entry.session.test_request(now, &mut entry.journal) {
                     Ok(probe) => {
-                        self.follow(now, slot, Step::Done, None, app);
+                        self.go_on(now, slot, DONE, app);
                         Ok(Goal::Answered(probe))
                     }
                     Err(refusal) => Err(refused(refusal)),
@@ -192,7 +225,7 @@ impl Desk {
                 let entry = &mut self.slots[slot];
                 match entry.session.ask_again(now, begin, end, &mut entry.journal) {
                     Ok(()) => {
-                        self.follow(now, slot, Step::Done, None, app);
+                        self.go_on(now, slot, DONE, app);
                         Err(Outcome::Done)
                     }
                     Err(refusal) => Err(refused(refusal)),
@@ -229,21 +262,40 @@ impl Desk {
         controller: usize,
         app: &mut A,
     ) -> Outcome {
-        let Some(slot) = self.arrivals[controller].take() else {
+        let Some(slot) = self.controllers.take_session(controller) else {
             return Outcome::Refused("there is no session to take in");
         };
+        self.welcome(now, slot, app);
+        Outcome::Done
+    }
+
+    /// Takes in a session that a callback asked for, once it is made. Answers whether there was one.
+    pub(super) fn take_made<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
+        let Some(mut made) = self.entrance.next_made() else {
+            return 0;
+        };
+        if let Some(slot) = made.slot.take() {
+            self.welcome(now, slot, app);
+        }
+        if let Some(error) = &made.error {
+            app.on_event(&Event::SessionNotAdded { peer: None, error });
+        }
+        self.entrance.done(made);
+        1
+    }
+
+    /// Gives a session its place, shows it and tells of it.
+    fn welcome<A: Application + ?Sized>(&mut self, now: Now, slot: Slot, app: &mut A) {
         let number = slot.handle.number();
         self.install(slot, now);
         let entry = &self.slots[number];
         // Shown before it is answered, so that whoever has the answer finds it on the page.
         self.page.publish_session(number, &entry.status());
-        let settings = entry.session.settings();
         app.on_event(&Event::SessionAdded {
             session: entry.handle,
-            id: &settings.id,
-            rules: settings.rules,
+            id: entry.session.id(),
+            rules: entry.session.rules(),
         });
-        Outcome::Done
     }
 
     fn log_on(&mut self, now: Now, slot: usize) -> Result<Goal, Outcome> {
@@ -255,7 +307,7 @@ impl Desk {
         if held {
             entry.hold(None, now);
         }
-        entry.too_low_for = None;
+        entry.start_over();
         match (entry.session.phase(), entry.connection) {
             (_, Connection::None | Connection::RetryAt(_)) if !entry.is_in_schedule() => Err(
                 Outcome::NoOp("outside the hours of the session; it logs on when they begin"),
@@ -263,7 +315,7 @@ impl Desk {
             (Phase::Up | Phase::Resetting, _) if held => Err(Outcome::Done),
             (Phase::Up | Phase::Resetting, _) => Err(Outcome::NoOp("logged on already")),
             (_, Connection::None | Connection::RetryAt(_)) => {
-                if entry.session.settings().role == Role::Initiator {
+                if entry.session.role() == Role::Initiator {
                     entry.connection = Connection::RetryAt(now.mono);
                 }
                 Ok(Goal::LoggedOn)
@@ -295,7 +347,7 @@ impl Desk {
             Connection::Connecting { .. } => self.end(now, slot, Cause::Disconnected, app),
             Connection::Open { .. } | Connection::Draining { .. } => {
                 let step = entry.session.logout(now, &order.reason, &mut entry.journal);
-                self.follow(now, slot, step, None, app);
+                self.go_on(now, slot, step, app);
             }
         }
         Ok(Goal::Closed)
@@ -308,8 +360,12 @@ impl Desk {
         for at in 0..wishes {
             let (session, operation) = self.wishes[at];
             if let Some(slot) = self.slots.number_of(session) {
-                // Nobody waits for the outcome: the session's own callbacks tell what became of it.
-                let _ = self.operate(now, slot, operation, app);
+                // Nobody waits for the outcome: the session's own callbacks tell what became of it. What
+                // was set in motion goes on by itself, but for a segment that is not ready yet.
+                let goal = self.operate(now, slot, operation, app);
+                if goal == Ok(Goal::Rotated) {
+                    self.slots[slot].rotate_for_callback = true;
+                }
             }
         }
         self.wishes.drain(..wishes);

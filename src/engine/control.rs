@@ -1,12 +1,13 @@
 //! Control of sessions from any thread.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use super::clock::Clock;
 use super::config::{ConfigError, SessionConfig};
+use super::directory::EngineRef;
 use super::slot::Slot;
 use super::{SessionHandle, add};
 use crate::admin::{Busy, CommandSender, Completion, HoldOrder, Operation, Order, Outcome, Ticket};
@@ -21,14 +22,14 @@ const BUSY_MAX: usize = 1000;
 /// Who has which place of an engine. Places are given out and taken back here, by threads that add and
 /// close sessions; the core looks at it only when it adds one itself.
 #[derive(Debug)]
-pub(super) struct Directory {
+pub(super) struct Roster {
     /// By place: the session that has it, or is being made for it.
     names: RwLock<Vec<Option<String>>>,
     /// By place: which of the sessions that have had it.
     generations: Box<[AtomicU32]>,
 }
 
-impl Directory {
+impl Roster {
     pub(super) fn for_up_to(sessions: usize) -> Self {
         Self {
             names: RwLock::default(),
@@ -74,7 +75,7 @@ impl Directory {
         }
     }
 
-    fn find(&self, name: &str) -> Option<SessionHandle> {
+    pub(super) fn find(&self, name: &str) -> Option<SessionHandle> {
         let names = self
             .names
             .read()
@@ -104,11 +105,9 @@ impl Directory {
 #[derive(Clone, Debug)]
 pub(super) struct Workshop {
     pub(super) keeper: Arc<Keeper>,
-    pub(super) directory: Arc<Directory>,
+    pub(super) roster: Arc<Roster>,
     /// Where a session that was made waits for the core.
     pub(super) door: Arc<Handover<Slot>>,
-    /// How many commands all controllers together may have under way on a session.
-    pub(super) commands_max: Arc<AtomicUsize>,
     pub(super) resolver: Arc<AtomicBool>,
     /// The longest message the engine takes, in bytes.
     pub(super) max_message_bytes: usize,
@@ -122,6 +121,7 @@ pub(super) struct Workshop {
 #[derive(Debug)]
 pub struct Controller {
     pub(super) sender: CommandSender,
+    pub(super) engine: EngineRef,
     pub(super) status: StatusReader,
     pub(super) workshop: Workshop,
 }
@@ -181,7 +181,13 @@ impl Controller {
     /// The session called `name`, for example `FIX.4.4:ME->YOU`.
     #[must_use]
     pub fn session(&self, name: &str) -> Option<SessionHandle> {
-        self.workshop.directory.find(name)
+        self.workshop.roster.find(name)
+    }
+
+    /// The engine it controls, which gives further controllers.
+    #[must_use]
+    pub fn engine(&self) -> &EngineRef {
+        &self.engine
     }
 
     /// Sends a command. What each operation does is said at [`Operation`].
@@ -427,7 +433,7 @@ impl Controller {
     pub fn status(&self, session: SessionHandle) -> Result<SessionStatus, StatusError> {
         match self.look(session.number()) {
             // The place may have another session by now.
-            Ok(Some(_)) if !self.workshop.directory.knows(session) => Err(StatusError::UnknownSession),
+            Ok(Some(_)) if !self.workshop.roster.knows(session) => Err(StatusError::UnknownSession),
             Ok(Some(entry)) => Ok(entry.status),
             Ok(None) => Err(StatusError::UnknownSession),
             Err(error) => Err(StatusError::Page(error)),

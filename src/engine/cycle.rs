@@ -11,11 +11,12 @@ use super::config::Template;
 use super::desk::{Desk, Handled, Released};
 use super::link::{Link, Owner};
 use super::net::{LinkId, ListenerId, Ready};
+use super::session::Session;
 use super::slot::{Connection, Slot};
 use super::{Engine, add, porch};
 use crate::counters::{EngineStatus, Stage};
 use crate::session::fix::{Origin, Phase, Unparked};
-use crate::session::{Cause, ConnectError, Fault, Outbox as _, TlsFault, begins_like_tls};
+use crate::session::{Cause, ConnectError, Fault, Outbox as _, TlsFault};
 use crate::time::{Mono, Now};
 use crate::wire::fix::frame::{Cut, Garbled, cut};
 use crate::wire::fix::{FieldIndex, Malformed, Message, msg_type};
@@ -39,11 +40,6 @@ const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 /// A BodyLength(9) beyond our limit but up to this many bytes is believed, and ends the session; a
 /// larger one is a damaged digit, and the frame is garbled.
 const BELIEVABLE_BYTES: usize = 16 * 1024 * 1024;
-
-/// What is met on a connection in plain text whose peer expects another.
-const PEER_SPEAKS_TLS: Fault = Fault::Tls {
-    why: TlsFault::PeerSpeaksTls,
-};
 
 /// Counts of cycles, for the status page.
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,6 +73,7 @@ impl Engine {
     pub(super) fn turn<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
         let started = self.desk.ticker.now();
         let mut work = self.desk.take_commands(now, app);
+        work += self.desk.take_made(now, app);
         work += self.desk.take_names();
         work += self.desk.take_left();
         work += self.take_ready(now, app);
@@ -110,13 +107,8 @@ impl Engine {
 
     fn publish(&mut self, now: Now) {
         let up = |slot: &&Slot| slot.session.phase() == Phase::Up;
-        let waiting: usize = self
-            .desk
-            .receivers
-            .iter()
-            .map(|queue| queue.waiting())
-            .sum();
-        let pending: usize = self.desk.slots.iter().map(|slot| slot.pending.len()).sum();
+        let waiting = self.desk.controllers.waiting();
+        let pending = self.desk.pending.taken();
         self.desk.page.publish_engine(&EngineStatus {
             updated_utc: now.utc,
             updated_mono: now.mono,
@@ -126,7 +118,7 @@ impl Engine {
             commands: self.desk.commands,
             commands_waiting: waiting as u64,
             commands_pending: pending as u64,
-            controllers: self.desk.receivers.len() as u64,
+            controllers: self.desk.controllers.taken() as u64,
             strangers: self.strangers as u64,
             sessions: self.desk.slots.taken() as u64,
             sessions_up: self.desk.slots.iter().filter(up).count() as u64,
@@ -224,7 +216,7 @@ impl Engine {
         let entry = &mut self.desk.slots[slot];
         entry.connection = Connection::Open { link };
         let step = entry.session.connected(now, &mut entry.journal);
-        self.desk.follow(now, slot, step, None, app);
+        self.desk.go_on(now, slot, step, app);
         self.list(link);
     }
 
@@ -238,23 +230,6 @@ impl Engine {
         if let Some(slot) = self.connecting(link) {
             self.desk.end(now, slot, Cause::ConnectFailed(why), app);
         }
-    }
-
-    /// How many connections from `source` have not logged on.
-    fn strangers_of(&self, source: IpAddr) -> usize {
-        let from_there =
-            |link: &&Link| matches!(link.owner, Owner::Stranger { peer, .. } if peer.ip() == source);
-        self.links.iter().filter(from_there).count()
-    }
-
-    /// The connection that has not logged on for the longest time, and from where it is.
-    fn oldest_stranger(&self) -> Option<(LinkId, SocketAddr)> {
-        let waiting = self.links.iter().filter_map(|link| match link.owner {
-            Owner::Stranger { peer, give_up, .. } => Some((give_up, link.id, peer)),
-            _ => None,
-        });
-        let (_, link, peer) = waiting.min_by_key(|(give_up, ..)| *give_up)?;
-        Some((link, peer))
     }
 
     /// The session that is connecting over `link`.
@@ -485,7 +460,7 @@ impl Engine {
     fn takes_any_checksum(&self, index: usize) -> bool {
         match self.links[index].owner {
             Owner::Session(slot) => {
-                let session = &self.desk.slots[slot as usize].session;
+                let Session::Fix(session) = &self.desk.slots[slot as usize].session;
                 !session.settings().checks.checksum
             }
             _ => false,
@@ -506,18 +481,20 @@ impl Engine {
             Owner::Session(slot) => {
                 let slot = slot as usize;
                 let bytes = &self.buffers[index].received()[..len];
-                let entry = &mut self.desk.slots[slot];
+                let Slot {
+                    session: Session::Fix(session),
+                    journal,
+                    ..
+                } = &mut self.desk.slots[slot];
                 let step = match why {
                     Garbled::TooLong { declared } if declared <= BELIEVABLE_BYTES => {
                         let fault = Fault::TooLong {
                             received: declared as u64,
                             limit: self.config.max_message_bytes as u64,
                         };
-                        entry.session.beyond_limit(now, fault, &mut entry.journal)
+                        session.beyond_limit(now, fault, journal)
                     }
-                    why => entry
-                        .session
-                        .garbled(now, bytes, Some(why), &mut entry.journal),
+                    why => session.garbled(now, bytes, Some(why), journal),
                 };
                 self.desk.follow(now, slot, step, None, app);
             }
@@ -547,14 +524,16 @@ impl Engine {
                     }
                     Owner::Lingering { .. } | Owner::Nobody => return Handled::Done,
                 };
-                let entry = &mut self.desk.slots[slot];
+                let Slot {
+                    session: Session::Fix(session),
+                    journal,
+                    ..
+                } = &mut self.desk.slots[slot];
                 let step = match malformed {
                     Malformed::TooManyFields { .. } => {
-                        entry
-                            .session
-                            .beyond_limit(now, Fault::TooManyFields, &mut entry.journal)
+                        session.beyond_limit(now, Fault::TooManyFields, journal)
                     }
-                    _ => entry.session.garbled(now, frame, None, &mut entry.journal),
+                    _ => session.garbled(now, frame, None, journal),
                 };
                 return self.desk.follow(now, slot, step, None, app);
             }
@@ -605,8 +584,8 @@ impl Engine {
                             let session = entry.handle;
                             app.on_event(&Event::SessionAdded {
                                 session,
-                                id: &entry.session.settings().id,
-                                rules: entry.session.settings().rules,
+                                id: entry.session.id(),
+                                rules: entry.session.rules(),
                             });
                         }
                         entry.traffic.bytes_in += len as u64;
@@ -620,7 +599,7 @@ impl Engine {
                     }
                     Err(Unwelcome::NotAdded(error)) => {
                         app.on_event(&Event::SessionNotAdded {
-                            peer,
+                            peer: Some(peer),
                             error: &error,
                         });
                         self.drop_link(link);
@@ -629,58 +608,6 @@ impl Engine {
                 }
             }
             Owner::Lingering { .. } | Owner::Nobody => Handled::Done,
-        }
-    }
-
-    /// Recognizes a peer that speaks TLS where plain text is spoken: by its ClientHello, or by the alert
-    /// with which it answers our Logon. `None` if it is none.
-    fn take_tls<A: Application + ?Sized>(
-        &mut self,
-        now: Now,
-        index: usize,
-        app: &mut A,
-    ) -> Option<Taken> {
-        let begins = begins_like_tls(self.buffers[index].received());
-        if begins == Some(false) || self.desk.net.is_tls(self.links[index].id) {
-            return None;
-        }
-        let Link { id, owner, .. } = self.links[index];
-        let awaits_logon = |slot: u32| {
-            let session = &self.desk.slots[slot as usize].session;
-            session.phase() == Phase::LogonSent
-        };
-        match (owner, begins) {
-            (Owner::Stranger { peer, .. }, Some(_)) => {
-                self.turn_away(now, id, peer, PEER_SPEAKS_TLS, app);
-                Some(Taken::Message)
-            }
-            (Owner::Session(slot), Some(_)) if awaits_logon(slot) => {
-                let cause = Cause::Fault(PEER_SPEAKS_TLS);
-                self.desk.end(now, slot as usize, cause, app);
-                Some(Taken::Message)
-            }
-            // The rest of the record tells, and there is little of it.
-            (Owner::Stranger { .. }, None) => Some(Taken::Nothing),
-            (Owner::Session(slot), None) if awaits_logon(slot) => Some(Taken::Nothing),
-            _ => None,
-        }
-    }
-
-    /// Closes the connection of somebody who has not logged on, without a byte of FIX.
-    fn turn_away<A: Application + ?Sized>(
-        &mut self,
-        now: Now,
-        link: LinkId,
-        peer: SocketAddr,
-        fault: Fault,
-        app: &mut A,
-    ) {
-        self.turned_away += 1;
-        self.desk.page.count_stranger(fault);
-        app.on_event(&Event::TurnedAway { peer, fault });
-        match fault {
-            Fault::Tls { why } if why != TlsFault::HandshakeTimeout => self.let_linger(now, link),
-            _ => self.drop_link(link),
         }
     }
 
@@ -772,24 +699,26 @@ impl Engine {
         app: &mut A,
     ) -> usize {
         for done in 0..PARKED_BATCH {
-            let entry = &mut self.desk.slots[slot];
-            match entry.session.next_parked(now, &mut entry.journal) {
+            let Slot {
+                session: Session::Fix(session),
+                journal,
+                ..
+            } = &mut self.desk.slots[slot];
+            match session.next_parked(now, journal) {
                 Unparked::Nothing => return done,
                 Unparked::Close(cause) => {
                     self.desk.end(now, slot, cause, app);
                     return done;
                 }
                 Unparked::Message(at) => {
-                    let Some(len) = copy(entry.journal.inbound(at), &mut self.parked) else {
+                    let Some(len) = copy(journal.inbound(at), &mut self.parked) else {
                         continue;
                     };
                     self.desk.read_at = self.desk.ticker.now();
                     let Ok(message) = self.index.read(&self.parked[..len]) else {
                         continue;
                     };
-                    let step = entry
-                        .session
-                        .receive(now, &message, Origin::Parked, &mut entry.journal);
+                    let step = session.receive(now, &message, Origin::Parked, journal);
                     let _: Handled = self.desk.follow(now, slot, step, Some(&message), app);
                 }
             }
@@ -810,7 +739,7 @@ impl Engine {
     }
 
     /// Ends a connection so that what was sent last arrives.
-    fn let_linger(&mut self, now: Now, link: LinkId) {
+    pub(super) fn let_linger(&mut self, now: Now, link: LinkId) {
         let index = link.index as usize;
         let known = self.links.get(index).is_some_and(|entry| entry.id == link);
         if known && self.desk.net.finish(link).is_ok() {
@@ -824,7 +753,7 @@ impl Engine {
         }
     }
 
-    fn drop_link(&mut self, link: LinkId) {
+    pub(super) fn drop_link(&mut self, link: LinkId) {
         self.desk.net.close(link);
         if let Some(entry) = self.links.get_mut(link.index as usize)
             && entry.id == link
@@ -837,7 +766,7 @@ impl Engine {
 }
 
 /// What became of the bytes of a receive buffer.
-enum Taken {
+pub(super) enum Taken {
     Message,
     Nothing,
     Stalled,

@@ -5,25 +5,27 @@
 //! can call is on a path back to it.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::SessionHandle;
 use super::application::{Application, Event, Inbound};
+use super::arrive::Entrance;
 use super::clock::Ticker;
+use super::controllers::Controllers;
 use super::hours::Wall;
 use super::judge::Judge;
 use super::leave::Exit;
 use super::net::LinkId;
 use super::outbound::Outbound;
+use super::pending::Pool;
 use super::places::Places;
 use super::resolver::{Resolver, Whose};
 use super::route::End;
+use super::session::{self, Session};
 use super::slot::{Connection, Goal, Pending, Slot, number};
 use super::tls::Wire;
-use crate::admin::{CommandReceiver, Operation, Outcome, Ticket};
+use crate::admin::{Operation, Outcome, Ticket};
 use crate::counters::{Stage, StatusPage};
-use crate::journal::Handover;
 use crate::session::fix::{Origin, Phase, Replayed, Step};
 use crate::session::{Cause, ConnectError, Fault, Full, Text, TlsFault};
 use crate::time::{Mono, Now};
@@ -66,8 +68,8 @@ pub(super) struct Desk {
     /// The way out for sessions, and commands that wait for one to be gone.
     pub(super) exit: Exit,
     pub(super) departing: Vec<Departing>,
-    /// By controller: the sessions it has made.
-    pub(super) arrivals: Vec<Arc<Handover<Slot>>>,
+    /// The way in for sessions that callbacks ask for.
+    pub(super) entrance: Entrance,
     pub(super) net: Wire,
     /// By link number: the session that asked for the connection last.
     pub(super) dialled: Vec<u32>,
@@ -77,7 +79,9 @@ pub(super) struct Desk {
     pub(super) wheel: Wheel,
     pub(super) page: StatusPage,
     pub(super) ticker: Ticker,
-    pub(super) receivers: Vec<CommandReceiver>,
+    pub(super) controllers: Controllers,
+    /// Commands that are not done yet.
+    pub(super) pending: Pool,
     /// Sessions to be settled at the end of the cycle, each at most once.
     pub(super) touched: Vec<u32>,
     /// What callbacks asked for, left to the end of the cycle.
@@ -134,7 +138,7 @@ impl Desk {
             return Step::Retry(Full::Segment);
         }
         let Slot {
-            session,
+            session: Session::Fix(session),
             journal,
             connection,
             ..
@@ -149,7 +153,20 @@ impl Desk {
         session.receive(now, message, Origin::Wire, journal)
     }
 
-    /// Does what a session asks for after it was given something, until it asks for nothing.
+    /// Does what a session asks for after something else than a message.
+    pub(super) fn go_on<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        slot: usize,
+        step: session::Step,
+        app: &mut A,
+    ) {
+        let _: Handled = match step {
+            session::Step::Fix(step) => self.follow(now, slot, step, None, app),
+        };
+    }
+
+    /// Does what a FIX session asks for after it was given something, until it asks for nothing.
     pub(super) fn follow<A: Application + ?Sized>(
         &mut self,
         now: Now,
@@ -166,7 +183,9 @@ impl Desk {
                 (Step::Authenticate, Some(logon)) => {
                     let admission = app.on_logon_request(session, logon);
                     let Slot {
-                        session, journal, ..
+                        session: Session::Fix(session),
+                        journal,
+                        ..
                     } = &mut self.slots[slot];
                     session.admit(now, admission, journal)
                 }
@@ -179,10 +198,8 @@ impl Desk {
                     Step::Done
                 }
                 (Step::Deliver(delivery), Some(message)) => {
-                    let dictionary = self.slots[slot]
-                        .session
-                        .dictionary_of(message, delivery.appl_version)
-                        .cloned();
+                    let Session::Fix(fix) = &self.slots[slot].session;
+                    let dictionary = fix.dictionary_of(message, delivery.appl_version).cloned();
                     let inbound = Inbound {
                         session,
                         message: *message,
@@ -193,17 +210,19 @@ impl Desk {
                     let verdict = app.on_message(&inbound, &mut Outbound::new(now, self));
                     self.page.latency(Stage::ReadToCallback).record(waited);
                     let Slot {
-                        session, journal, ..
+                        session: Session::Fix(session),
+                        journal,
+                        ..
                     } = &mut self.slots[slot];
                     session.delivered(now, message, verdict, journal)
                 }
                 (Step::Reset(cause), _) => {
-                    for pending in &mut self.slots[slot].pending {
+                    self.pending.change(self.slots[slot].pending, |pending| {
                         if matches!(pending.goal, Goal::Answered(_)) {
                             let outcome = Outcome::Refused("the numbers were reset before the answer");
                             pending.goal = Goal::Ended(outcome);
                         }
-                    }
+                    });
                     let _: Flushed = self.flush(now, slot);
                     app.on_event(&Event::Reset { session, cause });
                     Step::Done
@@ -275,9 +294,9 @@ impl Desk {
     fn drain(&mut self, now: Now, slot: usize, cause: Cause) {
         let entry = &mut self.slots[slot];
         if let Connection::Open { link } = entry.connection {
-            let logout = &entry.session.settings().logout;
+            let (linger, timeout) = entry.session.logout_times();
             let linger = match cause {
-                Cause::PeerLogout(_) => logout.linger,
+                Cause::PeerLogout(_) => linger,
                 _ => Duration::ZERO,
             };
             let not_before = now.mono + linger;
@@ -285,7 +304,7 @@ impl Desk {
                 link,
                 cause,
                 not_before,
-                give_up: not_before + logout.timeout,
+                give_up: not_before + timeout,
             };
         }
     }
@@ -320,6 +339,11 @@ impl Desk {
         {
             entry.too_low_for = Some(expected);
         }
+        match cause {
+            _ if was_up => entry.refusals = 0,
+            Cause::LogonRefused(_) => entry.refusals = entry.refusals.saturating_add(1),
+            _ => {}
+        }
         let end = match cause {
             Cause::ConnectFailed(_) => End::NotConnected,
             _ if !was_up => End::NotLoggedOn,
@@ -340,18 +364,16 @@ impl Desk {
             });
         }
         self.next_attempt(now, slot, end);
-        let entry = &mut self.slots[slot];
         // Noted now: it may connect again before commands are answered.
-        for pending in &mut entry.pending {
-            match pending.goal {
-                Goal::Closed => pending.goal = Goal::Ended(Outcome::Done),
-                Goal::Answered(_) => {
-                    let outcome = Outcome::Refused("the connection ended before the answer");
-                    pending.goal = Goal::Ended(outcome);
-                }
-                _ => {}
+        let commands = self.slots[slot].pending;
+        self.pending.change(commands, |pending| match pending.goal {
+            Goal::Closed => pending.goal = Goal::Ended(Outcome::Done),
+            Goal::Answered(_) => {
+                let outcome = Outcome::Refused("the connection ended before the answer");
+                pending.goal = Goal::Ended(outcome);
             }
-        }
+            _ => {}
+        });
         self.touch(slot);
         let session = self.slots[slot].handle;
         if was_up {
@@ -486,10 +508,10 @@ impl Desk {
             .is_some_and(|deadline| now.mono >= deadline)
         {
             let step = entry.session.timeout(now, &mut entry.journal);
-            self.follow(now, slot, step, None, app);
+            self.go_on(now, slot, step, app);
         }
         if let Some(step) = self.slots[slot].session.give_up_slow_peer() {
-            self.follow(now, slot, step, None, app);
+            self.go_on(now, slot, step, app);
         }
         self.end_hold_when_over(now, slot);
         let hours_go_on = self.keep_hours(now, slot, app);
@@ -512,11 +534,12 @@ impl Desk {
         }
         let flushed = self.flush(now, slot);
         self.connection_due(now, slot, app);
+        self.rotate_if_wanted(slot);
         // Shown before it is answered, so that whoever has the answer finds the page up to date.
         self.show(now, slot);
         self.complete(now, slot);
         let entry = &mut self.slots[slot];
-        rearm(&mut self.wheel, slot, entry.deadline());
+        rearm(&mut self.wheel, slot, entry.deadline(&self.pending));
         let goes_on = |step| match step {
             Replayed::Finished => false,
             Replayed::More => true,
@@ -524,25 +547,19 @@ impl Desk {
             // for its next segment.
             Replayed::Waiting => entry.journal.unsent_len() == 0,
         };
+        let (replay_goes_on, queue_goes_on) = (goes_on(replayed), goes_on(dequeued));
         // One that is to leave is looked at again: its connection ended below, or the way out is full.
         let leaves = entry.leaving && entry.link().is_none();
         // The keeper of the journal does not say when the next segment is ready.
-        let rotates = entry
-            .pending
-            .iter()
-            .any(|pending| pending.goal == Goal::Rotated);
-        hours_go_on
-            || goes_on(replayed)
-            || goes_on(dequeued)
-            || flushed == Flushed::More
-            || leaves
-            || rotates
+        let rotates = self.waits_for_segment(slot);
+        hours_go_on || replay_goes_on || queue_goes_on || flushed == Flushed::More || leaves || rotates
     }
 
     /// Brings the status page up to date about a session.
     fn show(&mut self, now: Now, slot: usize) {
         let entry = &mut self.slots[slot];
-        let tally = entry.session.tally();
+        let Session::Fix(session) = &entry.session;
+        let tally = session.tally();
         if tally.faults != entry.shown.faults {
             self.page.publish_faults(slot, &tally.faults_by_kind);
             entry.shown.faults = tally.faults;
@@ -595,7 +612,7 @@ impl Desk {
             Connection::Open { .. } | Connection::Draining { .. } => {
                 let reason = Text::lossy(b"The session is removed");
                 let step = entry.session.logout(now, &reason, &mut entry.journal);
-                self.follow(now, slot, step, None, app);
+                self.go_on(now, slot, step, app);
             }
         }
         Ok(Goal::Removed)
@@ -614,7 +631,7 @@ impl Desk {
         };
         self.page.release_session(slot);
         self.wheel.cancel(number(slot));
-        for pending in gone.pending.drain(..) {
+        while let Some(pending) = self.pending.pop(&mut gone.pending) {
             let Pending {
                 controller, ticket, ..
             } = pending;
@@ -625,16 +642,16 @@ impl Desk {
                     controller,
                     ticket,
                 }),
-                Goal::Ended(outcome) => self.receivers[controller].complete(ticket, outcome),
+                Goal::Ended(outcome) => self.controllers.complete(controller, ticket, outcome),
                 _ => {
                     let outcome = Outcome::Refused("the session was removed");
-                    self.receivers[controller].complete(ticket, outcome);
+                    self.controllers.complete(controller, ticket, outcome);
                 }
             }
         }
         app.on_event(&Event::SessionRemoved {
             session: gone.handle,
-            id: &gone.session.settings().id,
+            id: gone.session.id(),
         });
         self.exit.leave(gone);
         true
@@ -649,7 +666,8 @@ impl Desk {
             while let Some(departing) = self.departing.get(at).copied() {
                 if departing.session == session {
                     self.departing.swap_remove(at);
-                    self.receivers[departing.controller].complete(departing.ticket, Outcome::Done);
+                    self.controllers
+                        .complete(departing.controller, departing.ticket, Outcome::Done);
                 } else {
                     at += 1;
                 }

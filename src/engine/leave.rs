@@ -12,7 +12,8 @@ use std::{io, thread};
 use crossbeam_queue::ArrayQueue;
 
 use super::SessionHandle;
-use super::control::Directory;
+use super::control::Roster;
+use super::controllers::{CONTROLLERS_MAX, Seat};
 use super::slot::Slot;
 use crate::admin::queue::{Consumer, Producer, ring};
 
@@ -30,14 +31,17 @@ pub(super) struct Exit {
 #[derive(Debug)]
 struct Shared {
     leaving: ArrayQueue<Slot>,
+    /// The core's ends of controllers that were dropped, for their memory to be freed.
+    controllers: ArrayQueue<Seat>,
     stop: AtomicBool,
 }
 
 impl Exit {
     /// Starts the thread.
-    pub(super) fn open(directory: Arc<Directory>) -> io::Result<Self> {
+    pub(super) fn open(roster: Arc<Roster>) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             leaving: ArrayQueue::new(LEAVING_MAX),
+            controllers: ArrayQueue::new(CONTROLLERS_MAX),
             stop: AtomicBool::new(false),
         });
         // One that has left makes room for the next, so as many more may wait to be heard of.
@@ -45,12 +49,21 @@ impl Exit {
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("pinfix-leaving".to_owned())
-            .spawn(move || close(&theirs, &directory, producer))?;
+            .spawn(move || close(&theirs, &roster, producer))?;
         Ok(Self {
             shared,
             left,
             thread: Some(thread),
         })
+    }
+
+    /// Hands over the core's end of a controller that was dropped. Gives it back if there is no room now.
+    pub(super) fn retire(&self, seat: Seat) -> Result<(), Seat> {
+        self.shared.controllers.push(seat)?;
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+        Ok(())
     }
 
     /// Whether one more session may leave now.
@@ -86,15 +99,18 @@ impl Drop for Exit {
     }
 }
 
-fn close(shared: &Shared, directory: &Directory, mut left: Producer<SessionHandle>) {
+fn close(shared: &Shared, roster: &Roster, mut left: Producer<SessionHandle>) {
     loop {
         // Looked at before the queue: what was handed over before the stop is closed.
         let stop = shared.stop.load(Ordering::Acquire);
+        while let Some(seat) = shared.controllers.pop() {
+            drop(seat);
+        }
         match shared.leaving.pop() {
             Some(slot) => {
                 let handle = slot.handle;
                 drop(slot);
-                directory.release(handle);
+                roster.release(handle);
                 let mut word = handle;
                 while let Err(back) = left.push(word) {
                     if shared.stop.load(Ordering::Acquire) {

@@ -4,14 +4,18 @@
 //! the embedder's, which calls [`Engine::poll`], or a pinned core, through [`Engine::run`].
 
 mod add;
+mod admin_files;
 mod admin_socket;
 mod application;
+mod arrive;
 mod clock;
 mod command;
 mod config;
 mod control;
+mod controllers;
 mod cycle;
 mod desk;
+mod directory;
 mod hours;
 mod judge;
 mod leave;
@@ -20,20 +24,24 @@ pub mod net;
 mod os;
 mod outbound;
 mod peer;
+mod pending;
 mod places;
 mod porch;
 mod resolver;
 mod route;
 mod run;
+mod session;
 mod slot;
+mod strangers;
 mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
+pub use self::admin_files::SessionFiles;
 pub use self::admin_socket::{AdminSocket, AdminSocketConfig, AdminSocketError};
 pub use self::application::{Application, Event, Inbound, Resend};
+use self::arrive::Entrance;
 pub use self::clock::{Clock, Ticker};
 pub use self::config::{
     Accept, ConfigError, Connect, Destination, EngineConfig, Failover, IdentityParts, IdentityPattern,
@@ -41,22 +49,28 @@ pub use self::config::{
     SessionBuilder, SessionConfig, Start, Strangers, Subnet, Template, nearest, quickfix,
 };
 pub use self::control::{AddError, Added, Controller, StatusError};
-use self::control::{Directory, Workshop};
+use self::control::{Roster, Workshop};
+pub use self::controllers::CONTROLLERS_MAX;
+use self::controllers::{Arrivals, Controllers};
 use self::desk::{Desk, WISHES_MAX};
+use self::directory::Membership;
+pub use self::directory::{Directory, EngineRef, NoController};
 use self::leave::Exit;
 use self::link::{Buffer, Link};
 use self::net::{Network, Ready, Reuse};
 pub use self::os::OsNetwork;
 pub use self::outbound::{MESSAGE_ROOM, Outbound};
+use self::pending::Pool;
 use self::places::Places;
 use self::porch::{Attempts, Door};
 pub use self::run::{Idle, Run, RunError, Stopper};
+use self::session::Session;
 use self::tls::Wire;
 pub use self::tls::{
     AVAILABLE as TLS_AVAILABLE, Authorities, ClientCheck, Pem, ServerCheck, TlsClient, TlsConfigError,
     TlsIdentity, TlsServer, TlsVersion,
 };
-use crate::admin::{self, COMMANDS_MAX, Target};
+use crate::admin::Target;
 use crate::counters::{EngineIdentity, StatusPage, StatusReader};
 use crate::journal::{Handover, Keeper, Recovery};
 use crate::session::{Hold, Outbox as _};
@@ -103,6 +117,8 @@ impl SessionHandle {
 
 /// Many sessions on one thread.
 pub struct Engine {
+    /// Has the directory forget this engine when it is dropped.
+    membership: Membership,
     config: EngineConfig,
     desk: Desk,
     /// Receive buffers and owners of connections, by link number.
@@ -170,25 +186,44 @@ impl Engine {
             error,
         })?;
         let (sessions, max_message_bytes) = (config.sessions_max, config.max_message_bytes);
-        let directory = Arc::new(Directory::for_up_to(sessions));
-        let exit = Exit::open(Arc::clone(&directory)).map_err(|error| ConfigError::Io {
+        let roster = Arc::new(Roster::for_up_to(sessions));
+        let exit = Exit::open(Arc::clone(&roster)).map_err(|error| ConfigError::Io {
             doing: "starting the thread that closes sessions",
             error,
         })?;
         let (parked, index) = cycle::scratch(config.max_message_bytes, config.max_fields);
+        let workshop = Workshop {
+            keeper: Arc::new(keeper),
+            roster,
+            door: Arc::new(Handover::new()),
+            resolver: Arc::default(),
+            max_message_bytes,
+        };
+        let arrivals = Arc::new(Arrivals::new());
+        let controllers = Controllers::new(Arc::clone(&arrivals));
+        let mut pending = Pool::new();
+        pending.make_room(controllers.commands_max());
+        let departing = Vec::with_capacity(controllers.commands_max());
+        let entrance = Entrance::open(workshop.clone()).map_err(|error| ConfigError::Io {
+            doing: "starting the thread that makes sessions",
+            error,
+        })?;
+        let membership = Membership::join(&config.name, &workshop, page.reader(), arrivals);
         Ok(Self {
+            membership,
             desk: Desk {
                 slots: Places::for_up_to(sessions),
                 exit,
-                departing: Vec::new(),
-                arrivals: Vec::new(),
+                entrance,
+                departing,
                 net: Wire::over(network),
                 dialled: Vec::new(),
                 resolver: None,
                 wheel: Wheel::new(sessions.next_power_of_two(), TICK),
                 page,
                 ticker: Ticker::new(),
-                receivers: Vec::new(),
+                controllers,
+                pending,
                 // Twice: while the list is worked through, every session may be put on it again, and a
                 // session may lose a connection, make one and lose that in one cycle.
                 touched: Vec::with_capacity(2 * sessions),
@@ -210,14 +245,7 @@ impl Engine {
             ready: Vec::with_capacity(READY_MAX),
             index,
             parked,
-            workshop: Workshop {
-                keeper: Arc::new(keeper),
-                directory,
-                door: Arc::new(Handover::new()),
-                commands_max: Arc::default(),
-                resolver: Arc::default(),
-                max_message_bytes,
-            },
+            workshop,
             accepted: 0,
             turned_away: 0,
             cycles: cycle::Cycles::default(),
@@ -283,24 +311,25 @@ impl Engine {
 
     /// A controller of this engine's sessions, for another thread.
     pub fn controller(&mut self) -> Controller {
-        let (sender, receiver) = admin::channel();
-        self.desk.receivers.push(receiver);
-        let room = self.desk.receivers.len() * COMMANDS_MAX;
-        self.workshop.commands_max.store(room, Ordering::Relaxed);
-        for slot in self.desk.slots.iter_mut() {
-            slot.pending.reserve(room);
-        }
+        let (sender, door) = self.desk.controllers.add();
+        let room = self.desk.controllers.commands_max();
+        self.desk.pending.make_room(room);
         self.desk.departing.reserve(room);
-        let door = Arc::new(Handover::new());
-        self.desk.arrivals.push(Arc::clone(&door));
         Controller {
             sender,
+            engine: self.reference(),
             status: self.desk.page.reader(),
             workshop: Workshop {
                 door,
                 ..self.workshop.clone()
             },
         }
+    }
+
+    /// This engine, as other threads know it: a controller can be had of it while it runs.
+    #[must_use]
+    pub fn reference(&self) -> EngineRef {
+        self.membership.reference()
     }
 
     /// A reader of the status page, for other threads.
@@ -330,7 +359,9 @@ impl Engine {
     /// What a session has counted since it was added.
     #[must_use]
     pub fn tally(&self, session: SessionHandle) -> Option<&crate::session::fix::Tally> {
-        Some(self.desk.slot(session)?.session.tally())
+        match &self.desk.slot(session)?.session {
+            Session::Fix(session) => Some(session.tally()),
+        }
     }
 }
 

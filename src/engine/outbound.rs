@@ -1,12 +1,14 @@
 //! What a callback can do: send on any session, and ask for a logon, a logout or a disconnect.
 
 use super::SessionHandle;
+use super::config::SessionConfig;
 use super::desk::{Desk, Flushed, WISHES_MAX};
+use super::session::Session;
 use super::slot::Slot;
 use crate::admin::{HoldOrder, Operation};
-use crate::counters::Stage;
+use crate::counters::{SessionStatus, Stage};
 use crate::session::fix::{Decision, Peer, Phase, Sent};
-use crate::session::{Outbox as _, Queued, Refusal, SessionId, Text};
+use crate::session::{Hold, Outbox as _, Queued, Refusal, SessionId, Text};
 use crate::time::Now;
 use crate::wire::fix::{FrameWriter, HeaderFields};
 
@@ -83,7 +85,9 @@ impl<'a> Outbound<'a> {
             return Err(Refusal::UnknownSession);
         };
         let Slot {
-            session, journal, ..
+            session: Session::Fix(session),
+            journal,
+            ..
         } = &mut self.desk.slots[at];
         let sent = session.send_with(self.now, msg_type, fields, room, write, journal);
         if !matches!(sent, Ok(Sent::Now(_))) {
@@ -122,15 +126,15 @@ impl<'a> Outbound<'a> {
     /// longest message it takes, its application version.
     #[must_use]
     pub fn peer(&self, session: SessionHandle) -> Option<&Peer> {
-        self.desk.slot(session).map(|slot| slot.session.peer())
+        match &self.desk.slot(session)?.session {
+            Session::Fix(session) => Some(session.peer()),
+        }
     }
 
     /// Who a session is.
     #[must_use]
     pub fn id(&self, session: SessionHandle) -> Option<&SessionId> {
-        self.desk
-            .slot(session)
-            .map(|slot| &slot.session.settings().id)
+        self.desk.slot(session).map(|slot| slot.session.id())
     }
 
     /// Clears the hold of a session and has it log on, at the end of the cycle.
@@ -209,6 +213,48 @@ impl<'a> Outbound<'a> {
     /// There is no such session, or too much was asked for in one cycle already.
     pub fn remove(&mut self, session: SessionHandle) -> Result<(), Refusal> {
         self.wish(session, Operation::Remove)
+    }
+
+    /// Has a session made and taken into the engine. A thread of its own makes it and opens its journal,
+    /// as for a [`Controller`](super::Controller): the core goes on meanwhile, and takes it in at the
+    /// start of a later cycle. [`Event::SessionAdded`](super::Event::SessionAdded) or
+    /// [`Event::SessionNotAdded`](super::Event::SessionNotAdded) tells what became of it.
+    ///
+    /// When that happens depends on a thread, so a simulation that uses this does not repeat.
+    ///
+    /// # Errors
+    /// Sixteen sessions were asked for and are not made yet.
+    pub fn add_session(&mut self, config: SessionConfig) -> Result<(), Refusal> {
+        if self.desk.entrance.ask(config) {
+            Ok(())
+        } else {
+            Err(Refusal::TooManyWishes)
+        }
+    }
+
+    /// Every session of the engine, in the order of their places.
+    pub fn sessions(&self) -> impl Iterator<Item = SessionHandle> + '_ {
+        self.desk.slots.iter().map(|slot| slot.handle)
+    }
+
+    /// The session of this identity.
+    #[must_use]
+    pub fn session(&self, id: &SessionId) -> Option<SessionHandle> {
+        let slots = &self.desk.slots;
+        let mut matching = slots.iter().filter(|slot| slot.session.id() == id);
+        Some(matching.next()?.handle)
+    }
+
+    /// How a session is now, as the status page shows it at the end of the cycle.
+    #[must_use]
+    pub fn status(&self, session: SessionHandle) -> Option<SessionStatus> {
+        self.desk.slot(session).map(Slot::status)
+    }
+
+    /// The hold an operator has set on a session.
+    #[must_use]
+    pub fn hold(&self, session: SessionHandle) -> Option<&Hold> {
+        self.desk.slot(session)?.journal.hold()
     }
 
     fn wish(&mut self, session: SessionHandle, operation: Operation) -> Result<(), Refusal> {

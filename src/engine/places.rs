@@ -51,10 +51,6 @@ impl Places {
         self.places.iter().flatten()
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
-        self.places.iter_mut().flatten()
-    }
-
     /// Gives a session the place that was reserved for it.
     pub(super) fn install(&mut self, slot: Slot) {
         let number = slot.handle.number();

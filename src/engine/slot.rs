@@ -6,13 +6,15 @@ use super::SessionHandle;
 use super::config::Accept;
 use super::hours::Hours;
 use super::net::{LinkId, SocketOptions};
+use super::pending::{List, Pool};
 use super::resolver::Resolver;
 use super::route::Route;
+use super::session::Session;
 use super::tls::Dialler;
 use crate::admin::{Outcome, Ticket};
 use crate::counters::{ConnectionState, SessionStatus};
 use crate::journal::Journal;
-use crate::session::fix::{Phase, Session};
+use crate::session::fix::Phase;
 use crate::session::{Cause, Hold, Outbox as _};
 use crate::time::{Mono, Now, Utc};
 
@@ -29,6 +31,10 @@ pub(super) struct Slot {
     pub(super) connection: Connection,
     /// The peer logged on below this NextNumIn of ours, and no operator has asked for another attempt.
     pub(super) too_low_for: Option<u64>,
+    /// How many Logons in a row the peer has refused since an operator asked for an attempt.
+    pub(super) refusals: u32,
+    /// From so many on there is no further attempt.
+    pub(super) refusals_max: Option<u32>,
     /// For an initiator, how it connects.
     pub(super) route: Option<Route>,
     /// For an initiator that speaks TLS, what it connects with.
@@ -48,9 +54,10 @@ pub(super) struct Slot {
     /// An operator asked for a logon while a connection was ending: the next one does not wait for
     /// the back-off.
     pub(super) connect_at_once: bool,
-    /// Commands that wait for the session to get somewhere. Reserved for as many as all controllers
-    /// together may have under way.
-    pub(super) pending: Vec<Pending>,
+    /// Commands that wait for the session to get somewhere.
+    pub(super) pending: List,
+    /// A callback asked for a new journal segment, which is not ready yet.
+    pub(super) rotate_for_callback: bool,
     /// Whether the slot is on the list of those to be settled at the end of the cycle.
     pub(super) listed: bool,
     pub(super) traffic: Traffic,
@@ -144,9 +151,17 @@ impl Slot {
     }
 
     /// Whether another attempt would end as the last did: the peer logged on below the number we expect
-    /// of it, and nothing has changed since. Which side is right is for people to find out.
+    /// of it, and nothing has changed since, or it has refused our Logon as often as it may. Which side
+    /// is right is for people to find out.
     pub(super) fn waits_for_operator(&self) -> bool {
         self.too_low_for == Some(self.journal.next_in())
+            || self.refusals_max.is_some_and(|max| self.refusals >= max)
+    }
+
+    /// An operator wants another attempt.
+    pub(super) fn start_over(&mut self) {
+        self.too_low_for = None;
+        self.refusals = 0;
     }
 
     /// Sets, replaces or clears the hold.
@@ -166,7 +181,7 @@ impl Slot {
     }
 
     /// When something may be due for the slot.
-    pub(super) fn deadline(&self) -> Option<Mono> {
+    pub(super) fn deadline(&self, commands: &Pool) -> Option<Mono> {
         let connection = match self.connection {
             Connection::None | Connection::Open { .. } => None,
             Connection::RetryAt(at) => {
@@ -184,7 +199,8 @@ impl Slot {
                 give_up
             }),
         };
-        let pending = self.pending.iter().map(|pending| pending.deadline).min();
+        let pending = commands.of(self.pending).map(|pending| pending.deadline);
+        let pending = pending.min();
         let hours = self.hours.as_ref().and_then(|hours| hours.deadline());
         [
             self.session.deadline(),
@@ -233,7 +249,9 @@ impl Slot {
 
     /// What the status page shows.
     pub(super) fn status(&self) -> SessionStatus {
-        let tally = self.session.tally();
+        let tally = match &self.session {
+            Session::Fix(session) => session.tally(),
+        };
         let journal = self.journal.stat();
         let state = match (self.session.phase(), self.connection) {
             (_, Connection::Connecting { .. }) => ConnectionState::Connecting,

@@ -1,19 +1,25 @@
-//! The `pinfix` command: a simulated exchange, a latency harness, and the tools that look at engines and
+//! The `pinfix` command: a simulated exchange, a client for it, a latency harness, and the tools that look at engines and
 //! their journals.
 //!
 //! It uses the public interface of the library only. Exit codes: 0 done, 1 failed, or found damage, a
 //! difference or nothing at all, 2 wrong arguments, 130 interrupted.
 
 mod admin;
+mod bulletin;
 mod certify;
 mod config;
 mod dict;
+mod ending;
 mod exchange;
+mod hosting;
 mod interrupt;
 mod journal;
 mod latency;
 mod metrics;
+mod news;
+mod order;
 mod report;
+mod run;
 mod schedule;
 mod status;
 mod top;
@@ -40,6 +46,7 @@ const EXAMPLES: &str = "\
 Examples:
   pinfix latency                              two engines trade over loopback, with a table
   pinfix exchange                             a venue on 127.0.0.1:9878 for anybody
+  pinfix run --config client.toml --orders 1000 --rate 100    log on, send orders, check the reports
   pinfix latency --connect 127.0.0.1:9878     measure against it, or any other FIX acceptor
   pinfix exchange --admin-socket venue.admin & pinfix admin --socket venue.admin list
   pinfix certify --target 127.0.0.1:9878 --version FIX.4.4 --sender C --target-comp V
@@ -58,6 +65,7 @@ enum Command {
     #[command(subcommand)]
     Dict(dict::Command),
     Exchange(exchange::Arguments),
+    Run(run::Arguments),
     Certify(certify::Arguments),
     Admin(admin::Arguments),
     #[command(disable_version_flag = true)]
@@ -83,6 +91,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Dict(command) => dict::run(command),
         Command::Exchange(arguments) => exchange::run(arguments),
+        Command::Run(arguments) => run::run(arguments),
         Command::Certify(arguments) => certify::run(arguments),
         Command::Admin(arguments) => admin::run(arguments),
         Command::Latency(arguments) => latency::run(arguments),

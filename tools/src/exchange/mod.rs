@@ -3,44 +3,38 @@
 //! The venue answers; the bulletin tells people what happens, from a thread of its own, so that a
 //! terminal that does not take output cannot hold up a session.
 
-mod bulletin;
 mod echo;
 mod orders;
+mod rehearsal;
 mod venue;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::ValueEnum;
-use pinfix::engine::{
-    AdminSocket, AdminSocketConfig, Clock, ConfigError, Engine, EngineConfig, Idle, Listen, Plan, Run,
-    SessionConfig, Stopper, Template,
-};
-use pinfix::journal::{Location, Retention};
+use pinfix::engine::{Clock, ConfigError, Engine, Listen, Plan, Run, SessionConfig, Stopper, Template};
 use pinfix::session::fix::Settings as SessionSettings;
 use pinfix::session::fix::policy::Texts;
 use pinfix::session::fix::rules::{ALL, FIX44};
 use pinfix::time::Now;
 use pinfix::wire::fix::Decimal;
 
-use self::bulletin::Bulletin;
 use self::echo::BodyOrder;
+use self::rehearsal::Rehearsal;
 use self::venue::{Conduct, Terms, Venue};
+use crate::bulletin::Bulletin;
 use crate::config::{self, File, Loaded, named};
+use crate::hosting::{self, Hosting};
 use crate::interrupt;
+use crate::latency::cores;
 
 /// Where the venue listens unless told otherwise.
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9878);
 
-/// How long an idle cycle sleeps in the readiness call with `--idle block`; also how long Ctrl-C may
-/// wait.
-const NAP: Duration = Duration::from_millis(50);
-
-/// How much of a journal in memory is kept: enough for resends, and no growth without end.
-const MEMORY_BYTES: u64 = 16 * 1024 * 1024;
+/// What Ctrl-C is answered with.
+const NOTICE: &str = "Logging out. Ctrl-C again quits at once.";
 
 /// BusinessRejectReason(380): unsupported message type.
 const UNSUPPORTED_TYPE: u16 = 3;
@@ -64,33 +58,30 @@ pub struct Arguments {
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<SocketAddr>,
 
-    /// Pin the thread to this core [default: not pinned]
-    #[arg(long, value_name = "N")]
-    core: Option<usize>,
-
-    /// What the thread does when there is nothing to do [default: block]
-    #[arg(long, value_enum)]
-    idle: Option<IdleMode>,
-
-    /// Keep each session's journal in a directory below this one [default: in memory]
-    #[arg(long, value_name = "DIR")]
-    journal: Option<PathBuf>,
-
-    /// Keep the status page in this file, for `pinfix top` and `pinfix metrics`; best below /dev/shm
-    #[arg(long, value_name = "FILE")]
-    status_page: Option<PathBuf>,
-
     /// Serve only the sessions of this file (see below); options given here win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Take commands of `pinfix admin` on this Unix-domain socket
-    #[arg(long, value_name = "PATH")]
-    admin_socket: Option<PathBuf>,
+    #[command(flatten)]
+    hosting: Hosting,
 
-    /// Write every such command to this file
-    #[arg(long, value_name = "FILE", requires = "admin_socket")]
-    admin_audit: Option<PathBuf>,
+    /// Play this venue, by its documents: t4, brokeret
+    ///
+    /// Listens on the ports of the venue, on 127.0.0.1 unless --listen says otherwise; with port 0 each
+    /// service gets one of its own. Logons are checked against --accounts. In plain text: a client says
+    /// tls = "off".
+    #[arg(long, value_name = "VENUE", conflicts_with_all = ["config", "echo", "strict"], requires = "accounts")]
+    venue: Option<String>,
+
+    /// Who may log on to --venue: [[account]] with comp_id, username, password, license, venue_comp_id
+    #[arg(long, value_name = "FILE", requires = "venue")]
+    accounts: Option<PathBuf>,
+
+    /// What --venue does wrong, one thing a line: `logon 1 drop`, `logon 2 refuse TEXT`, `order 5 gap 3`,
+    /// `order 6 reject 18 TEXT`, `order 7 disconnect`, `order 8 forget`, `at 30s logout TEXT`,
+    /// `at 10s test_request`, `at 20s reset`, `default_appl_ver_id 7`
+    #[arg(long, value_name = "FILE", requires = "venue")]
+    script: Option<PathBuf>,
 
     /// What happens to orders: `one` fill, or `none`, so that they stay open [default: one]
     #[arg(long, value_enum)]
@@ -121,6 +112,7 @@ Examples:
   pinfix exchange --core 3 --idle spin        lowest latency, takes a whole core
   pinfix exchange --config venue.toml
   pinfix exchange --status-page /dev/shm/venue
+  pinfix exchange --venue t4 --accounts accounts.toml --script mishaps.txt
   pinfix exchange --config old.cfg --echo --strict    for black-box conformance scripts
 
 A configuration file:
@@ -138,17 +130,6 @@ A configuration file:
 Further keys: core = 3, echo = true, status_page = \"/dev/shm/venue\", and every setting of a session:
 `pinfix config check` prints all of them. A settings file (.cfg) of a QuickFIX engine is taken too.";
 
-/// What an idle cycle does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum IdleMode {
-    /// Poll again at once: lowest latency, a whole core
-    Spin,
-    /// Give the core away once, then poll again
-    Yield,
-    /// Sleep until something arrives: kind to the machine, some microseconds slower
-    Block,
-}
-
 /// What happens to an order that was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Fills {
@@ -159,33 +140,26 @@ pub enum Fills {
 }
 
 named! {
-    IdleMode { "spin" = IdleMode::Spin, "yield" = IdleMode::Yield, "block" = IdleMode::Block }
     Fills { "one" = Fills::One, "none" = Fills::None }
 }
 
 /// Runs the venue until it is interrupted.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let admin = arguments
-        .admin_socket
-        .clone()
-        .map(|path| AdminSocketConfig {
-            audit: arguments.admin_audit.clone(),
-            ..AdminSocketConfig::new(path)
-        });
-    let Settings { plan, run, terms } = decided(arguments)?;
+    if let (Some(venue), Some(accounts)) = (&arguments.venue, &arguments.accounts) {
+        return rehearse(&arguments, venue, accounts);
+    }
+    let Settings { plan, run, terms } = decided(&arguments)?;
     for warning in &plan.warnings {
         eprintln!("warning: {warning}");
     }
     let stopper = Stopper::default();
-    interrupt::stop_on_signal(stopper.clone(), "Logging out. Ctrl-C again quits at once.")?;
+    interrupt::stop_on_signal(stopper.clone(), NOTICE)?;
     let mut engine = Engine::new(plan.engine.clone())?;
-    let (bulletin, printer) = Bulletin::start()?;
+    let (bulletin, printer) = Bulletin::start(None)?;
     let now = Clock::new().now();
     let mut venue = Venue::new(terms, bulletin.clone(), now.utc);
     let listening = open(&mut engine, &mut venue, &plan, now)?;
-    let _admin = admin
-        .map(|config| AdminSocket::serve(engine.controller(), config))
-        .transpose()?;
+    let _admin = arguments.hosting.serve_admin(&mut engine)?;
     bulletin.say(format!(
         "listening on {}, {}",
         listening.join(", "),
@@ -198,6 +172,38 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Plays a venue until it is interrupted.
+fn rehearse(arguments: &Arguments, venue: &str, accounts: &Path) -> anyhow::Result<ExitCode> {
+    let profile = config::venue(venue).map_err(|why| anyhow!("--venue: {why}"))?;
+    let mut plan = Plan::default();
+    arguments
+        .hosting
+        .put(&mut plan, &format!("pinfix exchange, {venue}"));
+    let run = arguments.hosting.run(&File::default());
+    let stopper = Stopper::default();
+    interrupt::stop_on_signal(stopper.clone(), NOTICE)?;
+    let mut engine = Engine::new(plan.engine)?;
+    if let Some(core) = run.core {
+        cores::pin(core)?;
+    }
+    let (bulletin, printer) = Bulletin::start(None)?;
+    let terms = Terms {
+        fills: arguments.fills.unwrap_or(Fills::One),
+        market_price: Decimal::new(MARKET_PRICE, 0).unwrap_or_default(),
+        conduct: Conduct::Trade,
+        added: BodyOrder::Received,
+    };
+    let venue = Venue::new(terms, bulletin, Clock::new().now().utc);
+    let script = arguments.script.as_deref();
+    let mut rehearsal = Rehearsal::new(profile, venue, accounts, script)?;
+    rehearsal.open(&mut engine, arguments.listen, arguments.hosting.journals())?;
+    let admin = arguments.hosting.serve_admin(&mut engine)?;
+    rehearsal.run(&mut engine, run, &stopper);
+    drop((admin, rehearsal));
+    printer.finish();
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Everything that was decided, from the command line, the file and the defaults, in this order.
 struct Settings {
     plan: Plan,
@@ -205,23 +211,17 @@ struct Settings {
     terms: Terms,
 }
 
-fn decided(arguments: Arguments) -> anyhow::Result<Settings> {
+fn decided(arguments: &Arguments) -> anyhow::Result<Settings> {
     let Loaded { mut plan, file } = match &arguments.config {
         Some(file) => listed(file)?,
         None => anybody(),
     };
-    if plan.engine.name == EngineConfig::default().name {
-        "pinfix exchange".clone_into(&mut plan.engine.name);
-    }
-    if let Some(page) = arguments.status_page {
-        plan.engine.status_page = Some(page);
-    }
     listen_on(&mut plan, arguments.listen)?;
     if arguments.strict {
         be_strict(&mut plan);
     }
-    keep_journals(&mut plan, arguments.journal.as_deref());
-    let idle = arguments.idle.or(file.idle.map(|word| word.0));
+    arguments.hosting.put(&mut plan, "pinfix exchange");
+    let run = arguments.hosting.run(&file);
     let market_price = file.market_price.map(|text| text.0);
     let mut templates = plan.listeners.iter().flat_map(|listen| &listen.templates);
     let added = templates.next().map_or(BodyOrder::Received, |template| {
@@ -229,14 +229,7 @@ fn decided(arguments: Arguments) -> anyhow::Result<Settings> {
     });
     Ok(Settings {
         plan,
-        run: Run {
-            core: arguments.core.or(file.core),
-            idle: match idle.unwrap_or(IdleMode::Block) {
-                IdleMode::Spin => Idle::Spin,
-                IdleMode::Yield => Idle::Yield,
-                IdleMode::Block => Idle::Block(NAP),
-            },
-        },
+        run,
         terms: Terms {
             fills: arguments
                 .fills
@@ -326,42 +319,6 @@ fn body_order(settings: &SessionSettings) -> BodyOrder {
     }
 }
 
-/// Keeps journals below `base`, if one is given, and those in memory short.
-fn keep_journals(plan: &mut Plan, base: Option<&Path>) {
-    for session in &mut plan.sessions {
-        let config = &mut session.config;
-        if let Some(base) = base {
-            *config = config.clone().journal_below(base);
-        }
-        if config.journal.location == Location::Memory
-            && config.journal.retention == Retention::default()
-        {
-            config.journal.retention = forgetful();
-        }
-    }
-    for template in plan
-        .listeners
-        .iter_mut()
-        .flat_map(|listen| &mut listen.templates)
-    {
-        if let Some(base) = base {
-            template.journals = Some(base.to_owned());
-        }
-        let retention = &mut template.config.journal.retention;
-        if template.journals.is_none() && *retention == Retention::default() {
-            *retention = forgetful();
-        }
-    }
-}
-
-/// For journals in memory, which would grow without end.
-fn forgetful() -> Retention {
-    Retention {
-        age: None,
-        bytes: Some(MEMORY_BYTES),
-    }
-}
-
 /// Adds the sessions and listens. Answers the addresses.
 fn open(engine: &mut Engine, venue: &mut Venue, plan: &Plan, now: Now) -> anyhow::Result<Vec<String>> {
     let opened = plan.open(engine, now).map_err(|error| match error {
@@ -370,19 +327,12 @@ fn open(engine: &mut Engine, venue: &mut Venue, plan: &Plan, now: Now) -> anyhow
     })?;
     for (planned, session) in plan.sessions.iter().zip(&opened.sessions) {
         let settings = &planned.config.settings;
-        let Some((_, recovery)) = session else {
-            continue;
-        };
-        venue.serve(&settings.id, settings.rules, body_order(settings));
-        for damage in &recovery.damage {
-            venue.say(format!(
-                "the journal of {} was mended: {damage}",
-                settings.id
-            ));
+        if session.is_some() {
+            venue.serve(&settings.id, settings.rules, body_order(settings));
         }
     }
-    for error in &opened.left_out {
-        venue.say(format!("left out: {error}"));
+    for remark in hosting::remarks(plan, &opened) {
+        venue.say(remark);
     }
     Ok(opened.listening.iter().map(ToString::to_string).collect())
 }

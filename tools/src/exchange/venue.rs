@@ -8,10 +8,11 @@ use pinfix::time::Utc;
 use pinfix::wire::fix::tag::{self, Tag};
 use pinfix::wire::fix::{Decimal, FieldError, FieldErrorKind, Message, Printable, msg_type};
 
-use super::bulletin::Bulletin;
 use super::echo::{self, BodyOrder, Seen};
 use super::orders::{Order, Orders};
 use super::{Fills, UNSUPPORTED_TYPE};
+use crate::bulletin::Bulletin;
+use crate::news;
 use crate::report::{Happening, Report};
 
 /// SessionRejectReason(373): required tag missing.
@@ -326,11 +327,9 @@ impl Application for Venue {
         match inbound.message.msg_type() {
             // Never answered: two engines would reject each other's rejects for ever.
             msg_type::BUSINESS_MESSAGE_REJECT => {
-                let text = inbound.message.get(tag::TEXT).unwrap_or_default();
-                self.bulletin.say(format!(
-                    "{} rejected a message of ours: {}",
+                self.bulletin.say(news::of_reject(
                     self.name(inbound.session),
-                    Printable(text)
+                    &inbound.message,
                 ));
                 Verdict::Accept
             }
@@ -345,12 +344,8 @@ impl Application for Venue {
     }
 
     fn on_reject(&mut self, session: SessionHandle, reject: &Message<'_>, _: &mut Outbound<'_>) {
-        let text = reject.get(tag::TEXT).unwrap_or_default();
-        self.bulletin.say(format!(
-            "{} rejected a message of ours: {}",
-            self.name(session),
-            Printable(text)
-        ));
+        self.bulletin
+            .say(news::of_reject(self.name(session), reject));
     }
 
     fn on_logout(&mut self, session: SessionHandle, cause: &Cause, _: &mut Outbound<'_>) {
@@ -359,54 +354,21 @@ impl Application for Venue {
     }
 
     fn on_event(&mut self, event: &Event<'_>) {
-        match event {
-            Event::TurnedAway { peer, fault } => {
-                self.bulletin.say(format!("turned away {peer}: {fault}"));
+        if let Event::SessionAdded { session, id, rules } = event {
+            // One that was removed left its number to it.
+            let known = Known {
+                name: id.to_string(),
+                rules,
+                body_order: self.terms.added,
+                seen: Seen::default(),
+            };
+            match self.known.get_mut(session.number()) {
+                Some(before) => *before = known,
+                None => self.known.push(known),
             }
-            Event::LogonFailed { session, cause } => {
-                self.bulletin
-                    .say(format!("{} failed to log on: {cause}", self.name(*session)));
-            }
-            Event::MessagesLost { loss, .. } => self.bulletin.say(format!("lost: {loss}")),
-            Event::SessionNotAdded { peer, error } => {
-                self.bulletin.say(format!("turned away {peer}: {error}"));
-            }
-            Event::Unreadable { session, seq } => {
-                let name = self.name(*session);
-                self.bulletin
-                    .say(format!("{name}: message {seq} cannot be read for a resend"));
-            }
-            Event::SessionAdded { session, id, rules } => {
-                // One that was removed left its number to it.
-                let known = Known {
-                    name: id.to_string(),
-                    rules,
-                    body_order: self.terms.added,
-                    seen: Seen::default(),
-                };
-                match self.known.get_mut(session.number()) {
-                    Some(before) => *before = known,
-                    None => self.known.push(known),
-                }
-            }
-            Event::SessionRemoved { id, .. } => self.bulletin.say(format!("{id} was removed")),
-            Event::Reset { session, cause } => {
-                self.bulletin.say(format!(
-                    "{} starts at 1 in both directions: {cause}",
-                    self.name(*session)
-                ));
-            }
-            Event::ScheduleOpened { session, .. } => {
-                self.bulletin
-                    .say(format!("{} may log on from now on", self.name(*session)));
-            }
-            Event::ScheduleClosed { session, .. } => {
-                let name = self.name(*session);
-                self.bulletin
-                    .say(format!("{name} may not be logged on from now on"));
-            }
-            // An exchange connects to nobody.
-            Event::ConnectFailed { .. } => {}
+        }
+        if let Some(text) = news::of_event(event, |session| self.name(session)) {
+            self.bulletin.say(text);
         }
     }
 }

@@ -21,11 +21,12 @@ use pinfix::wire::fix::{Message, Printable, msg_type, tag};
 
 use super::course::{Course, FinishOnDrop, Pause, Step};
 use super::floor::{HEAD_START_NS, Probe};
-use super::order::{self, OrderIds};
 use super::plan::{Journals, Plan};
 use super::results::{Late, Measured, Stages};
 use super::schedule::Load;
 use super::venue::Ready;
+use crate::ending;
+use crate::order::{self, OrderIds, Ticket};
 
 /// How long the sessions may take to log on, and to log out.
 const LOGON_PATIENCE: Duration = Duration::from_secs(10);
@@ -283,7 +284,7 @@ impl<'a> Client<'a> {
             .engine
             .outbound(now)
             .send(session, msg_type::NEW_ORDER_SINGLE, |body| {
-                order::write(body, cl_ord_id, transact_time);
+                order::write(body, &Ticket::default(), cl_ord_id, transact_time);
             });
         match sent {
             Ok(_) => {
@@ -349,17 +350,13 @@ impl<'a> Client<'a> {
 
     fn log_out(&mut self) -> anyhow::Result<()> {
         self.course.go_to(Step::Engine);
-        let now = self.clock.now();
         self.app.logging_out = true;
-        self.engine.begin_stop(now, &mut self.app);
-        let end = now.mono + LOGON_PATIENCE;
-        while !self.engine.is_stopped() {
-            let now = self.clock.now();
-            self.engine.poll(now, &mut self.app);
-            self.course.pause.take();
-            if now.mono >= end {
-                bail!("the sessions did not log out within 10 s");
-            }
+        let pause = self.course.pause;
+        let (engine, clock) = (&mut self.engine, &mut self.clock);
+        if !ending::log_out(engine, clock, &mut self.app, LOGON_PATIENCE, || {
+            pause.take()
+        }) {
+            bail!("the sessions did not log out within 10 s");
         }
         match self.app.trouble.take() {
             Some(trouble) => bail!(trouble),

@@ -120,12 +120,16 @@ fn siblings_of(core: usize) -> Vec<usize> {
     read_list(Path::new(&file))
 }
 
-fn pin(core: usize) -> anyhow::Result<()> {
+/// Has the calling thread run on this core only.
+pub fn pin(core: usize) -> anyhow::Result<()> {
     if core < CORES_MAX && core_affinity::set_for_current(CoreId { id: core }) {
-        Ok(())
-    } else {
-        bail!("a thread cannot be pinned to core {core}, choose two cores with --cores A,B")
+        return Ok(());
     }
+    let list: Vec<_> = allowed().iter().map(usize::to_string).collect();
+    bail!(
+        "a thread cannot be pinned to core {core}, this process may use {}",
+        list.join(", ")
+    )
 }
 
 /// Whether a thread may be pinned to `core`: tried on one that has nothing else to do.

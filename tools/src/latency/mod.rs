@@ -11,11 +11,10 @@
 //! machine happens to both.
 
 mod client;
-mod cores;
+pub mod cores;
 mod course;
 mod floor;
 mod machine;
-mod order;
 mod plan;
 mod results;
 mod schedule;

@@ -19,6 +19,7 @@ use pinfix::wire::fix::{Decimal, FieldError, Message, msg_type, tag};
 use super::course::{Course, Pause, Step};
 use super::floor::Echo;
 use super::plan::{Journals, Plan};
+use crate::ending;
 use crate::report::{Happening, Report};
 
 /// How long the sessions may take to end.
@@ -127,16 +128,8 @@ fn answer_floor(
 
 /// Ends the sessions that the client has not ended, and lets what was sent arrive.
 fn stop(engine: &mut Engine, clock: &mut Clock, app: &mut Responder) {
-    let now = clock.now();
-    engine.begin_stop(now, app);
-    let end = now.mono + STOP_PATIENCE;
-    loop {
-        let now = clock.now();
-        engine.poll(now, app);
-        if engine.is_stopped() || now.mono >= end {
-            return;
-        }
-    }
+    // What is not done by then is told by the client.
+    ending::log_out(engine, clock, app, STOP_PATIENCE, || {});
 }
 
 /// One report for each order.

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -61,7 +62,12 @@ impl Finished {
 
 /// As Ctrl-C does.
 pub fn interrupt(child: &Child) {
-    let kill = format!("kill -INT {}", child.id());
+    signal(child, "INT");
+}
+
+/// Sends a child a signal by its name.
+pub fn signal(child: &Child, name: &str) {
+    let kill = format!("kill -{name} {}", child.id());
     let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
     assert!(status.success());
 }
@@ -76,7 +82,11 @@ pub struct Exchange {
 
 impl Exchange {
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child = pinfix(&["exchange", "--listen", "127.0.0.1:0"])
+        Self::start_at("127.0.0.1:0", arguments)
+    }
+
+    pub fn start_at(address: &str, arguments: &[&str]) -> Self {
+        let mut child = pinfix(&["exchange", "--listen", address])
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -86,13 +96,7 @@ impl Exchange {
         let err = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
-        let address = line
-            .split_once("listening on ")
-            .and_then(|(_, rest)| rest.split_once(','))
-            .unwrap_or_else(|| panic!("no address in {line:?}"))
-            .0
-            .parse()
-            .unwrap();
+        let address = address_in(&line);
         Self {
             child,
             out,
@@ -101,8 +105,20 @@ impl Exchange {
         }
     }
 
+    /// The address of the next service, of a venue that has several.
+    pub fn next_address(&mut self) -> SocketAddr {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        address_in(&line)
+    }
+
     pub fn interrupt(&self) {
         interrupt(&self.child);
+    }
+
+    /// Sends it a signal by its name.
+    pub fn signal(&self, name: &str) {
+        signal(&self.child, name);
     }
 
     /// Waits until it says on standard error that it was interrupted.
@@ -133,7 +149,71 @@ impl Exchange {
     }
 }
 
+/// The address in `listening on ADDRESS, ...`.
+fn address_in(line: &str) -> SocketAddr {
+    line.split_once("listening on ")
+        .and_then(|(_, rest)| rest.split_once(','))
+        .unwrap_or_else(|| panic!("no address in {line:?}"))
+        .0
+        .parse()
+        .unwrap()
+}
+
 impl Drop for Exchange {
+    fn drop(&mut self) {
+        // Ended already, in most tests.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A running `pinfix run`, whose lines are read one by one; killed when it is dropped.
+pub struct Client {
+    pub child: Child,
+    out: BufReader<ChildStdout>,
+    /// Every line so far.
+    pub said: String,
+}
+
+impl Client {
+    pub fn start(config: &Path, arguments: &[&str]) -> Self {
+        let mut child = pinfix(&["run", "--config"])
+            .arg(config)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Self {
+            child,
+            out,
+            said: String::new(),
+        }
+    }
+
+    /// Reads until a line has this in it, and answers it.
+    #[track_caller]
+    pub fn says(&mut self, part: &str) -> String {
+        loop {
+            let mut line = String::new();
+            let read = self.out.read_line(&mut line).unwrap();
+            assert!(read > 0, "ended without {part:?}:\n{}", self.said);
+            self.said.push_str(&line);
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    /// Waits for the end. Answers the exit code and everything that was said.
+    pub fn wait(mut self) -> (Option<i32>, String) {
+        self.out.read_to_string(&mut self.said).unwrap();
+        let status = self.child.wait().unwrap();
+        (status.code(), std::mem::take(&mut self.said))
+    }
+}
+
+impl Drop for Client {
     fn drop(&mut self) {
         // Ended already, in most tests.
         let _ = self.child.kill();

@@ -1,4 +1,4 @@
-//! The order that is sent over and over, and the ClOrdID(11) it is recognised by.
+//! The order that `latency` and `run` send over and over, and the ClOrdID(11) it is recognised by.
 //!
 //! Nothing here allocates.
 
@@ -56,18 +56,39 @@ impl OrderIds {
     }
 }
 
+/// What is ordered: bought at a limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Ticket<'a> {
+    /// Symbol(55).
+    pub symbol: &'a str,
+    /// OrderQty(38).
+    pub quantity: &'a str,
+    /// Price(44).
+    pub price: &'a str,
+}
+
+impl Default for Ticket<'static> {
+    fn default() -> Self {
+        Self {
+            symbol: "ESZ6",
+            quantity: "5",
+            price: "4512.25",
+        }
+    }
+}
+
 /// Writes the body of a limit order that every version accepts.
 #[inline]
-pub fn write(body: &mut FrameWriter<'_>, cl_ord_id: &[u8], transact_time: &[u8]) {
+pub fn write(body: &mut FrameWriter<'_>, ticket: &Ticket<'_>, cl_ord_id: &[u8], transact_time: &[u8]) {
     body.bytes(tag::CL_ORD_ID, cl_ord_id)
         // HandlInst(21) 1, automated: required in FIX.4.2.
         .char(tag::HANDL_INST, b'1')
-        .str(tag::SYMBOL, "ESZ6")
+        .str(tag::SYMBOL, ticket.symbol)
         .char(tag::SIDE, b'1')
         .bytes(tag::TRANSACT_TIME, transact_time)
-        .str(tag::ORDER_QTY, "5")
+        .str(tag::ORDER_QTY, ticket.quantity)
         .char(tag::ORD_TYPE, b'2')
-        .str(tag::PRICE, "4512.25");
+        .str(tag::PRICE, ticket.price);
 }
 
 #[cfg(test)]

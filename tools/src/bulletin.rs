@@ -1,6 +1,8 @@
 //! What happens, told to people: one line each, with the time.
 
+use std::fs::OpenOptions;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
@@ -23,8 +25,14 @@ struct Line {
 pub struct Printer(JoinHandle<()>);
 
 impl Bulletin {
-    /// A bulletin on standard output, and the thread that prints it.
-    pub fn start() -> anyhow::Result<(Self, Printer)> {
+    /// A bulletin on standard output, and behind what a file has if one is given, and the thread that
+    /// prints it.
+    pub fn start(file: Option<&Path>) -> anyhow::Result<(Self, Printer)> {
+        let open = |path| OpenOptions::new().create(true).append(true).open(path);
+        let mut file = match file {
+            Some(path) => Some(open(path).with_context(|| format!("cannot write {}", path.display()))?),
+            None => None,
+        };
         let (lines, received) = mpsc::channel::<Line>();
         let printer = thread::Builder::new()
             .name("pinfix-bulletin".to_owned())
@@ -33,8 +41,12 @@ impl Bulletin {
                 for Line { at, text } in received {
                     let time = at.to_fix(TimestampPrecision::Millis);
                     let time = String::from_utf8_lossy(&time);
-                    // Nobody reads any more: the venue goes on without.
-                    let _ = writeln!(out, "{time}  {text}").and_then(|()| out.flush());
+                    let line = format!("{time}  {text}\n");
+                    // Nobody reads any more, or the disk is full: the sessions go on without.
+                    let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+                    let _ = file
+                        .iter_mut()
+                        .try_for_each(|file| file.write_all(line.as_bytes()));
                 }
             })
             .context("starting the thread that prints")?;

@@ -1,0 +1,50 @@
+//! What an engine tells, in words for people.
+
+use pinfix::engine::{Event, SessionHandle};
+use pinfix::wire::fix::{Message, Printable, tag};
+
+/// What an event says. `name` is what people call a session.
+pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) -> Option<String> {
+    Some(match event {
+        Event::ConnectFailed {
+            session,
+            destination,
+            why,
+            ..
+        } => format!("{} cannot connect to {destination}: {why}", name(*session)),
+        Event::TurnedAway { peer, fault } => format!("turned away {peer}: {fault}"),
+        Event::LogonFailed { session, cause } => {
+            format!("{} failed to log on: {cause}", name(*session))
+        }
+        Event::MessagesLost { session, loss } => format!("{} lost: {loss}", name(*session)),
+        Event::SessionNotAdded {
+            peer: Some(peer),
+            error,
+        } => format!("turned away {peer}: {error}"),
+        Event::SessionNotAdded { peer: None, error } => format!("not added: {error}"),
+        Event::Unreadable { session, seq } => {
+            format!(
+                "{}: message {seq} cannot be read for a resend",
+                name(*session)
+            )
+        }
+        // It is told when it logs on.
+        Event::SessionAdded { .. } => return None,
+        Event::SessionRemoved { id, .. } => format!("{id} was removed"),
+        Event::Reset { session, cause } => {
+            format!("{} starts at 1 in both directions: {cause}", name(*session))
+        }
+        Event::ScheduleOpened { session, .. } => {
+            format!("{} may log on from now on", name(*session))
+        }
+        Event::ScheduleClosed { session, .. } => {
+            format!("{} may not be logged on from now on", name(*session))
+        }
+    })
+}
+
+/// What a Reject(3) or BusinessMessageReject(j) of the peer says of a message of ours.
+pub fn of_reject(name: &str, reject: &Message<'_>) -> String {
+    let text = reject.get(tag::TEXT).unwrap_or_default();
+    format!("{name} rejected a message of ours: {}", Printable(text))
+}

@@ -1,0 +1,256 @@
+//! The orders that were sent and what came back for each.
+//!
+//! An order is known from the moment it is sent, or found in the journal of an earlier run. A report is
+//! known by the ExecID(17) it has for its order; a second one with the same is a double, unless the peer
+//! said that it may be one. What is in the journal of an earlier run and was counted there is not
+//! expected again.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use pinfix::engine::SessionHandle;
+use pinfix::journal::{Item, Kind, Reader};
+use pinfix::wire::fix::{FieldIndex, Message, msg_type, tag};
+
+/// OrdStatus(39): rejected.
+const REJECTED: &[u8] = b"8";
+
+/// How many fields of a message in a journal are looked at; those that matter come early.
+const FIELDS_MAX: usize = 1024;
+
+/// All orders.
+#[derive(Debug, Default)]
+pub struct Blotter {
+    orders: HashMap<Box<[u8]>, Order>,
+    /// ClOrdID(11) by session and MsgSeqNum(34) of the order, for rejects.
+    numbers: HashMap<(SessionHandle, u64), Box<[u8]>>,
+    /// Reports that an order has to get; `None`: one at least.
+    reports_each: Option<usize>,
+    counts: Counts,
+}
+
+#[derive(Debug, Default)]
+struct Order {
+    /// ExecID(17) of each report.
+    executions: Vec<Box<[u8]>>,
+    rejected: bool,
+}
+
+impl Order {
+    fn is_answered(&self, needed: usize) -> bool {
+        // Nothing more comes of one that was rejected.
+        self.rejected || self.executions.len() >= needed
+    }
+}
+
+/// A report in the journal.
+struct Past {
+    seq: u64,
+    cl_ord_id: Box<[u8]>,
+    exec_id: Box<[u8]>,
+    rejected: bool,
+}
+
+/// What came of the orders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Orders sent in this run, or handed over to be sent.
+    pub sent: u64,
+    /// Orders of earlier runs that lacked a report at the start.
+    pub carried: u64,
+    /// Orders, of both kinds, that have every report they have to get.
+    pub answered: u64,
+    /// Reports for them.
+    pub reports: u64,
+    /// Reports that came a second time.
+    pub doubled: u64,
+    /// Reports the peer marked as possibly sent before, and that were.
+    pub marked: u64,
+    /// Orders rejected, by a report or a reject.
+    pub rejected: u64,
+    /// Reports for orders nobody here sent.
+    pub strange: u64,
+}
+
+/// A report that was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// As it should be.
+    Report,
+    /// The order was rejected.
+    Rejected,
+    /// It came a second time.
+    Doubled,
+    /// It is no report for an order of ours, or a marked repetition.
+    Nothing,
+}
+
+impl Blotter {
+    pub fn new(reports_each: Option<usize>) -> Self {
+        Self {
+            reports_each,
+            ..Self::default()
+        }
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Orders that lack a report.
+    pub fn outstanding(&self) -> u64 {
+        let Counts {
+            sent,
+            carried,
+            answered,
+            ..
+        } = self.counts;
+        (sent + carried).saturating_sub(answered)
+    }
+
+    /// Notes an order that was sent, under this MsgSeqNum(34) if it has one already.
+    pub fn sent(&mut self, cl_ord_id: &[u8], session: SessionHandle, seq: Option<u64>) {
+        self.counts.sent += 1;
+        self.orders.insert(cl_ord_id.into(), Order::default());
+        if let Some(seq) = seq {
+            self.numbers.insert((session, seq), cl_ord_id.into());
+        }
+    }
+
+    /// Notes an ExecutionReport(8).
+    pub fn report(&mut self, message: &Message<'_>) -> Counted {
+        let needed = self.needed();
+        let Some(order) = message
+            .get(tag::CL_ORD_ID)
+            .and_then(|id| self.orders.get_mut(id))
+        else {
+            self.counts.strange += 1;
+            return Counted::Nothing;
+        };
+        let execution = message.get(tag::EXEC_ID).unwrap_or_default();
+        if order.executions.iter().any(|known| **known == *execution) {
+            if message.get(tag::POSS_RESEND) == Some(b"Y") {
+                self.counts.marked += 1;
+                return Counted::Nothing;
+            }
+            self.counts.doubled += 1;
+            return Counted::Doubled;
+        }
+        let was_answered = order.is_answered(needed);
+        order.executions.push(execution.into());
+        self.counts.reports += 1;
+        let rejects = message.get(tag::ORD_STATUS) == Some(REJECTED);
+        order.rejected |= rejects;
+        self.counts.rejected += u64::from(rejects);
+        if !was_answered && order.is_answered(needed) {
+            self.counts.answered += 1;
+        }
+        if rejects {
+            Counted::Rejected
+        } else {
+            Counted::Report
+        }
+    }
+
+    /// Notes a Reject(3) or BusinessMessageReject(j) of the peer.
+    pub fn refused(&mut self, session: SessionHandle, reject: &Message<'_>) {
+        let needed = self.needed();
+        self.counts.rejected += 1;
+        let order = reject
+            .uint(tag::REF_SEQ_NUM)
+            .ok()
+            .and_then(|seq| self.numbers.get(&(session, seq)))
+            .and_then(|id| self.orders.get_mut(id));
+        if let Some(order) = order {
+            self.counts.answered += u64::from(!order.is_answered(needed));
+            order.rejected = true;
+        }
+    }
+
+    fn needed(&self) -> usize {
+        self.reports_each.unwrap_or(1)
+    }
+
+    /// Reads the orders of earlier runs and their reports in the journal of a session. Messages of the
+    /// peer from `next_in` on were not counted: they come again.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn carry_over(&mut self, directory: &Path, next_in: u64) -> io::Result<()> {
+        let mut reader = Reader::open(directory)?;
+        let mut index = FieldIndex::with_capacity(FIELDS_MAX);
+        // Of the series that is being read: it may end in messages that were not counted.
+        let mut reports: Vec<Past> = Vec::new();
+        while let Some(item) = reader.read()? {
+            let Item::Record(entry) = item else { continue };
+            if entry.kind == Kind::Reset {
+                self.take_over(&mut reports, u64::MAX);
+                continue;
+            }
+            let Ok(message) = index.read(entry.frame) else {
+                continue;
+            };
+            let bytes = |tag| Box::from(message.get(tag).unwrap_or_default());
+            match (entry.kind, message.msg_type()) {
+                (Kind::Application | Kind::Queued, msg_type::NEW_ORDER_SINGLE) => {
+                    self.orders.entry(bytes(tag::CL_ORD_ID)).or_default();
+                }
+                (Kind::Inbound, msg_type::EXECUTION_REPORT) => reports.push(Past {
+                    seq: entry.seq,
+                    cl_ord_id: bytes(tag::CL_ORD_ID),
+                    exec_id: bytes(tag::EXEC_ID),
+                    rejected: message.get(tag::ORD_STATUS) == Some(REJECTED),
+                }),
+                _ => {}
+            }
+        }
+        self.take_over(&mut reports, next_in);
+        let needed = self.needed();
+        let lacking = |order: &&Order| !order.is_answered(needed);
+        self.counts.carried = self.orders.values().filter(lacking).count() as u64;
+        Ok(())
+    }
+
+    fn take_over(&mut self, reports: &mut Vec<Past>, next_in: u64) {
+        for past in reports.drain(..).filter(|past| past.seq < next_in) {
+            let Some(order) = self.orders.get_mut(&past.cl_ord_id) else {
+                continue;
+            };
+            order.rejected |= past.rejected;
+            if !order.executions.contains(&past.exec_id) {
+                order.executions.push(past.exec_id);
+            }
+        }
+    }
+}
+
+impl Counts {
+    /// Whether every order has what it has to get, once.
+    pub fn is_sound(&self) -> bool {
+        self.answered == self.sent + self.carried && self.doubled == 0 && self.rejected == 0
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lacking = (self.sent + self.carried).saturating_sub(self.answered);
+        write!(f, "{} orders sent", self.sent)?;
+        if self.carried > 0 {
+            write!(f, " and {} of earlier runs", self.carried)?;
+        }
+        write!(
+            f,
+            ", {} acknowledged, {} reports, {lacking} without a report, {} reports doubled, {} rejects",
+            self.answered, self.reports, self.doubled, self.rejected
+        )?;
+        if self.marked > 0 {
+            write!(f, ", {} repeated and marked so", self.marked)?;
+        }
+        if self.strange > 0 {
+            write!(f, ", {} reports for orders of others", self.strange)?;
+        }
+        Ok(())
+    }
+}
