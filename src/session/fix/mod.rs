@@ -679,6 +679,7 @@ impl Session {
         self.parked.clear();
         self.garbled_in_a_row = 0;
         self.state = State::Down;
+        self.give_up_waiting(out);
         self.reset_at_end(now, ending, out);
         was_up
     }

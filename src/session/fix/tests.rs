@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::policy::DuringReplay;
 use super::rules::FIX44;
 use super::*;
 use crate::session::outbox::shelf::Shelf;
@@ -295,6 +296,36 @@ fn application_messages_are_sent_again_and_runs_of_others_become_one_gap_fill() 
         ]
     );
     assert_eq!(bench.out.next_out, 5, "a resend moves no number");
+}
+
+#[test]
+fn a_new_message_waits_behind_a_resend_unless_it_is_to_go_between() {
+    for (policy, expected) in [
+        (DuringReplay::Wait, Sent::Queued),
+        (DuringReplay::Interleave, Sent::Now(12)),
+    ] {
+        let mut bench = Bench::up();
+        bench.session.settings.resend.new_messages = policy;
+        let order = |order: &mut FrameWriter<'_>| _ = order.uint(11, 1);
+        let send = |bench: &mut Bench| {
+            let out = &mut bench.out;
+            bench.session.send(bench.now, b"D", 512, order, out)
+        };
+        for seq in 2..12 {
+            assert_eq!(send(&mut bench), Ok(Sent::Now(seq)));
+        }
+        assert_eq!(bench.get("35=2|34=2|7=2|16=0"), Step::Done);
+        assert_eq!(bench.replay(), Replayed::More);
+        assert_eq!(send(&mut bench), Ok(expected), "{policy:?}");
+        assert_eq!(bench.replay(), Replayed::Finished);
+        let last = bench.sent().pop();
+        assert_eq!(last.as_deref(), Some("35=D|34=11|43=Y"), "{policy:?}");
+        let queued = bench
+            .session
+            .send_queued(bench.now, 8, &mut bench.index, &mut bench.out);
+        assert_eq!(queued, Replayed::Finished);
+        assert_eq!(bench.out.next_out, 13, "{policy:?}");
+    }
 }
 
 #[test]
