@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::SessionHandle;
-use super::config::{AnySessionConfig, ConfigError, FixpSessionConfig, SessionConfig};
+use super::config::{AnySessionConfig, ConfigError, FixpSessionConfig, SessionConfig, dialler};
 use super::control::Workshop;
 use super::desk::Desk;
 use super::fixp::Knocking;
@@ -89,6 +89,7 @@ fn at_place(
     };
     journal.identity.clone_from(&name);
     let hours = Hours::of(&schedule, calendar, now);
+    let dialler = dialler(&name, &connect)?;
     let refusals_max = connect.refusals_max;
     let route = match session.role() {
         Role::Initiator => {
@@ -125,6 +126,7 @@ fn at_place(
         refusals: 0,
         refusals_max,
         route,
+        dialler,
         resolver,
         leaving: false,
         hold_check: None,

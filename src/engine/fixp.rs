@@ -4,10 +4,9 @@
 //! It shares the loop, the journals, the wheel and the controllers with FIX, and nothing else.
 
 use super::application::{Application, Event, SbeInbound};
-use super::cycle::{LINGER, Taken, copy};
+use super::cycle::{Taken, copy};
 use super::desk::{Desk, Flushed, Handled};
 use super::link::Owner;
-use super::net::LinkId;
 use super::outbound::Outbound;
 use super::session::{Protocol, Session};
 use super::slot::{Connection, Slot};
@@ -139,7 +138,7 @@ impl Engine {
                     self.desk.follow_fixp(now, slot, step, None, app);
                 }
             }
-            Owner::Stranger { peer, .. } => self.turn_away(link, peer, Fault::GarbledLogon, app),
+            Owner::Stranger { peer, .. } => self.turn_away(now, link, peer, Fault::GarbledLogon, app),
             Owner::Lingering { .. } | Owner::Nobody => {}
         }
     }
@@ -168,7 +167,7 @@ impl Engine {
         };
         let limits = &self.config.strangers;
         if !self.attempts.count(peer.ip(), now.mono, limits) {
-            self.turn_away(link, peer, Fault::TooManyLogons, app);
+            self.turn_away(now, link, peer, Fault::TooManyLogons, app);
             return Handled::Done;
         }
         let Some(port) = self.doors.get(listener.0 as usize).map(|door| door.port) else {
@@ -210,20 +209,8 @@ impl Engine {
         self.turned_away += 1;
         self.desk.page.count_stranger(fault);
         app.on_event(&Event::TurnedAway { peer, fault });
-        self.see_out(now, link);
+        self.let_linger(now, link);
         Handled::Done
-    }
-
-    /// Closes the connection of a stranger so that what was said last arrives.
-    fn see_out(&mut self, now: Now, link: LinkId) {
-        if self.desk.net.finish(link).is_err() {
-            self.drop_link(link);
-            return;
-        }
-        let until = now.mono + LINGER;
-        let before = self.links[link.index as usize].change_owner(Owner::Lingering { until });
-        self.strangers -= usize::from(before.is_stranger());
-        self.link_timers.arm(link.index, until);
     }
 
     /// A message that waited behind a gap which has closed. Answers whether there was one.

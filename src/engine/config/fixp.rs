@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    Accept, CONTROL_RESERVE_BYTES_MIN, ConfigError, Connect, Destination, SessionConfig,
+    Accept, CONTROL_RESERVE_BYTES_MIN, ConfigError, Connect, Destination, SessionConfig, dialler,
     directory_name, wrong_direction,
 };
 use crate::engine::net::SocketOptions;
@@ -114,6 +114,7 @@ impl FixpSessionConfig {
             right,
         };
         found.extend(wrong.into_iter().flatten().map(session));
+        found.extend(dialler(&self.settings.id.to_string(), &self.connect).err());
         found.extend(self.calendar().err());
         let journal = self.journal.validate().err().filter(|_| found.is_empty());
         found.extend(journal.map(|error| ConfigError::Journal {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::net::SocketOptions;
 use super::super::session::Protocol;
 use super::{ConfigError, Template};
+use crate::engine::tls::{self, TlsServer};
 
 /// What connections may cost before they have logged on. All of it is bounded, and a peer that logs on
 /// as it connects is served however many others stand around.
@@ -76,6 +77,9 @@ pub struct Listen {
     pub protocol: Protocol,
     /// What is asked of the sockets of peers, until they log on to a session with options of its own.
     pub socket: SocketOptions,
+    /// TLS on every connection of the port; `None` is plain text. The time for the handshake is that for
+    /// the Logon, [`Strangers::patience`].
+    pub tls: Option<TlsServer>,
 }
 
 impl Listen {
@@ -88,6 +92,7 @@ impl Listen {
             reuse_address: true,
             protocol: Protocol::Fix,
             socket: SocketOptions::default(),
+            tls: None,
         }
     }
 
@@ -107,7 +112,14 @@ impl Listen {
         self
     }
 
-    /// Checks what the types cannot.
+    /// Speaks TLS on the port.
+    #[must_use]
+    pub fn tls(mut self, server: TlsServer) -> Self {
+        self.tls = Some(server);
+        self
+    }
+
+    /// Checks what the types cannot, also that the files of its TLS can be used.
     ///
     /// # Errors
     /// The first setting that cannot be accepted.
@@ -121,6 +133,12 @@ impl Listen {
                 value: self.templates.len().to_string(),
                 right: "none on a port where FIXP is spoken: every client has credentials of its own",
             });
+        }
+        if let Some(server) = &self.tls
+            && let Err(error) = tls::acceptor(server)
+        {
+            let address = self.address;
+            return Err(ConfigError::ListenTls { address, error });
         }
         self.templates.iter().try_for_each(Template::check)
     }
