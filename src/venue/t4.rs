@@ -6,6 +6,7 @@ use super::{Profile, Service, Switch, Tls};
 use crate::session::fix::policy::{LivenessSettings, LogoutSettings};
 use crate::session::fix::rules::FIX42;
 use crate::session::fix::{AtLogon, DataOrder};
+use crate::wire::fix::tag;
 
 /// T4.
 ///
@@ -48,6 +49,8 @@ pub const T4: Profile = Profile {
         serve_requests: false,
         ..Profile::STANDARD.logout
     },
+    // 0 to 17 as in FIX.4.4, and 18 for an invalid or missing trader.
+    reject_reason_max: Some(18),
     resend_rejects: true,
     // MarketDataSnapshotFullRefresh(W) and SecurityDefinition(d).
     passed_over: &["W", "d"],
@@ -105,7 +108,8 @@ pub const T4: Profile = Profile {
     refusals_max: Some(3),
     sub_id: Some("T4FIX"),
     last_processed: true,
-    masked_password: Some("***"),
+    // The password masked, and the version of the venue's interface.
+    answers: &[(tag::PASSWORD, "***"), (1408, "4.1.1.1")],
     refusal_text: "Login failed: invalid username or password",
     logout_text: "Successful logout upon request",
     ..Profile::STANDARD

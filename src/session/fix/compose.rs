@@ -104,6 +104,8 @@ pub(super) struct Pen {
     stamp: TimestampWriter,
     precision: TimestampPrecision,
     rules: &'static Rules,
+    /// SessionRejectReason(373) up to this one is sent beside those of the version.
+    reject_reason_max: Option<u16>,
     /// Whether SessionStatus(1409) is sent.
     has_status: bool,
     last_processed: LastProcessed,
@@ -160,6 +162,7 @@ impl Pen {
                 TimestampPrecision::Seconds
             },
             rules: settings.rules,
+            reject_reason_max: settings.wording.reject_reason_max,
             has_status: settings.rules.session_status && settings.logon.session_status,
             last_processed: if settings.logon.last_processed
                 && settings.rules.last_msg_seq_num_processed
@@ -460,6 +463,7 @@ impl Pen {
         let Some(codes) = &self.rules.reject_codes else {
             return self.reject_in_words(now, message, ref_tag, text, out);
         };
+        let has_reason = codes.has(reason) || self.reject_reason_max >= Some(reason);
         self.answer(now, msg_type::REJECT, message, out, true, |writer| {
             writer.uint(
                 tag::REF_SEQ_NUM,
@@ -472,7 +476,7 @@ impl Pen {
                 writer.uint(tag::REF_TAG_ID, ref_tag.into());
             }
             writer.bytes(tag::REF_MSG_TYPE, message.msg_type());
-            if codes.has(reason) {
+            if has_reason {
                 writer.uint(tag::SESSION_REJECT_REASON, reason.into());
             }
         })

@@ -52,7 +52,7 @@ impl Session {
             return Ok(self.close(Cause::LogoutConfirmed));
         }
         let answer = Farewell {
-            text: Text::EMPTY,
+            text: self.settings.logout.answer,
             status: Some(SessionStatus::LOGOUT_COMPLETE),
         };
         self.pen.logout(now, &answer, out)?;

@@ -109,7 +109,8 @@ pub struct Delivery {
     /// PossResend(97)=Y: its content may have been sent before under another number.
     pub poss_resend: bool,
     /// The application version the message has: that of the session, unless the message or the peer's
-    /// Logon says otherwise. CstmApplVerID(1129) and ApplExtID(1156) are on the message.
+    /// Logon says otherwise. What CstmApplVerID(1129) and ApplExtID(1156) add to it is in the dictionary
+    /// that the message comes with, if the session has one for them.
     pub appl_version: ApplVersion,
 }
 

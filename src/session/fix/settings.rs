@@ -174,6 +174,7 @@ impl Settings {
             texts: Texts::Common,
             ref_tag_of_header: false,
             text_after_reject: false,
+            reject_reason_max: None,
         };
         self
     }
@@ -221,6 +222,22 @@ impl Settings {
         if let Some(location) = located.filter(|_| !self.rules.location_ids) {
             let right = "none: this version has no LocationIDs, FIX.4.1 and later have";
             return wrong("id.location_ids", location, right);
+        }
+        let dialect = self
+            .validation
+            .dictionaries
+            .as_ref()
+            .and_then(|dictionaries| dictionaries.dialects().next());
+        if let Some((dialect, _)) = dialect.filter(|_| self.rules.default_appl_ver_id.is_none()) {
+            let right =
+                "none: this version has no CstmApplVerID(1129) and ApplExtID(1156), FIXT.1.1 has";
+            let value = match (dialect.custom, dialect.extension) {
+                (Some(custom), _) => {
+                    format!("one of custom version {}", String::from_utf8_lossy(custom))
+                }
+                (None, extension) => format!("one of extension {}", extension.unwrap_or_default()),
+            };
+            return wrong("validation.dictionaries", &value, right);
         }
         let asks = matches!(self.at_logon, AtLogon::AskReset | AtLogon::AskResetAtOne);
         if asks && !self.rules.reset_seq_num_flag {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pinfix::dict::{Dictionaries, Scope};
+use pinfix::dict::{ApplDialect, Dictionaries, Scope, builtin};
 use pinfix::engine::{EngineConfig, Failover, SessionConfig};
 use pinfix::session::fix::policy::{
     BelowExpected, DuringReplay, Garbled, LogoutAboveExpected, OnSilence, OrigSendingTime, RequestEnd,
@@ -288,6 +288,23 @@ pub(super) fn set(
                 "off" => Scope::Off,
                 _ => return Err(wrong()),
             }
+        }
+        // VERSION,CUSTOM,EXTENSION,DICTIONARY: an ApplVerID(1128), a CstmApplVerID(1129), an
+        // ApplExtID(1156), the last two may be left out, and the name of what messages in it are judged by.
+        "dialect" => {
+            let parts: Vec<&str> = value.split(',').collect();
+            let [version, custom, extension, name] = parts[..] else {
+                return Err(wrong());
+            };
+            let dialect = ApplDialect {
+                version: ApplVersion::from_appl_ver_id(version.as_bytes()).ok_or_else(wrong)?,
+                custom: Some(custom.as_bytes()).filter(|custom| !custom.is_empty()),
+                extension: extension.parse().ok(),
+            };
+            let dictionary = builtin::named(name).ok_or_else(wrong)?;
+            let dictionaries = &mut settings.validation.dictionaries;
+            let all = dictionaries.take().ok_or_else(wrong)?;
+            *dictionaries = Some(all.with_dialect(dialect, dictionary));
         }
         "unchecked" => {
             let checks = &mut settings.validation.checks;
