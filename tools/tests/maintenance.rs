@@ -145,7 +145,9 @@ fn time_now() -> String {
 #[track_caller]
 fn field(message: &str, tag: u32) -> &str {
     let key = format!("{tag}=");
-    let value = message.split('|').find_map(|field| field.strip_prefix(&key));
+    let value = message
+        .split('|')
+        .find_map(|field| field.strip_prefix(&key));
     value.unwrap_or_else(|| panic!("no {tag} in {message}"))
 }
 
@@ -182,8 +184,10 @@ fn the_counterparty_asks_again_in_the_middle_of_the_logout_and_gets_it() {
         peer.report(&order);
     }
     let logout = std::thread::scope(|scope| {
-        let operator =
-            scope.spawn(|| rig.admin(&["logout", SESSION, "--reason", "disk replacement"]).ok());
+        let operator = scope.spawn(|| {
+            rig.admin(&["logout", SESSION, "--reason", "disk replacement"])
+                .ok()
+        });
         // Orders that were under way come before the Logout; after it none.
         let logout = loop {
             let message = peer.read().unwrap();
@@ -220,11 +224,17 @@ fn the_counterparty_asks_again_in_the_middle_of_the_logout_and_gets_it() {
         assert!(!operator.is_finished(), "the logout waits for its answer");
         peer.send("5", "");
         assert_eq!(operator.join().unwrap().out, "done\n");
-        assert!(peer.read().is_none(), "closed by the client, and nothing before that");
+        assert!(
+            peer.read().is_none(),
+            "closed by the client, and nothing before that"
+        );
         seq_of_logout
     });
     let status = rig.status();
-    assert_eq!((&status["state"], &status["held"]), (&"down".into(), &true.into()));
+    assert_eq!(
+        (&status["state"], &status["held"]),
+        (&"down".into(), &true.into())
+    );
     nobody_comes(&listener);
 
     let next_out = peer.next_out;
