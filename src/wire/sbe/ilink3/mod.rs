@@ -1,0 +1,1 @@
+//! The messages of CME iLink 3.
