@@ -7,6 +7,7 @@
 //! ```text
 //!   engine                                   I/O, clock, application, settings files
 //!   journal   wheel   admin   counters       mapped log, timers, command ring, status page
+//!   venue                                    what a venue does differently, as const data
 //!   session::fix   session::schedule         sans-IO protocol machine; when it may be logged on
 //!   dict                                     what messages may contain
 //!   wire::fix                                pure functions over bytes
@@ -51,6 +52,7 @@ pub mod engine;
 pub mod journal;
 pub mod session;
 pub mod time;
+pub mod venue;
 pub mod wheel;
 pub mod wire;
 

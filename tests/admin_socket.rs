@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use pinfix::admin::protocol::{End, REQUEST_BYTES_MAX, Reply};
 use pinfix::engine::{
     AdminSocket, AdminSocketConfig, AdminSocketError, Application, Clock, Engine, EngineConfig, Idle,
-    Inbound, Outbound, Run, SessionConfig, Stopper,
+    Inbound, Outbound, Run, SessionConfig, SessionFiles, Stopper,
 };
 use pinfix::session::fix::Verdict;
 use pinfix::session::fix::rules::FIX44;
@@ -29,6 +29,13 @@ impl Application for Quiet {
 
 const CLIENT: &str = "FIX.4.4:CLIENT->VENUE";
 const VENUE: &str = "FIX.4.4:VENUE->CLIENT";
+
+/// A file with the name of a counterparty on each line.
+fn read_names(file: &Path) -> Result<Vec<SessionConfig>, String> {
+    let text = fs::read_to_string(file).map_err(|error| format!("no file\n{error}"))?;
+    let acceptor = |name: &str| SessionConfig::acceptor(&FIX44, "VENUE", name);
+    Ok(text.lines().map(acceptor).collect())
+}
 
 /// Both sides of one session in one engine on a thread of its own, with an admin socket.
 struct Rig {
@@ -54,6 +61,7 @@ impl Rig {
         engine.add_session(client, now).unwrap();
         let config = AdminSocketConfig {
             audit: Some(directory.join("audit")),
+            files: Some(SessionFiles::read_by(read_names)),
             ..AdminSocketConfig::new(directory.join("socket"))
         };
         let socket = AdminSocket::serve(engine.controller(), config).unwrap();
@@ -129,8 +137,12 @@ impl Connection {
     }
 
     fn ask(&mut self, request: &str) -> End {
+        self.rows(request).1
+    }
+
+    fn rows(&mut self, request: &str) -> (Vec<Vec<(String, String)>>, End) {
         self.send(format!("{request}\n").as_bytes());
-        self.reply().1
+        self.reply()
     }
 
     fn state(&mut self, session: &str) -> String {
@@ -307,4 +319,116 @@ fn a_command_to_an_engine_that_is_gone_says_so() {
     let end = client.ask(&format!("logout\tsession={VENUE}\treason=late"));
     assert_eq!(end, End::EngineStopped);
     drop(socket);
+}
+
+#[test]
+fn sessions_of_a_file_are_added_once_and_can_be_removed_again() {
+    let rig = Rig::start();
+    let mut client = rig.connect();
+    let file = rig.directory.join("names");
+    let add = |client: &mut Connection, file: &Path| {
+        let (rows, end) = client.rows(&format!("add\tfile={}", file.display()));
+        let id = |row: &Vec<(String, String)>| row[0].1.clone();
+        (rows.iter().map(id).collect::<Vec<_>>(), end)
+    };
+    fs::write(&file, "CLIENT\nSECOND\nTHIRD\n").unwrap();
+    let (added, end) = add(&mut client, &file);
+    assert_eq!(added, ["FIX.4.4:VENUE->SECOND", "FIX.4.4:VENUE->THIRD"]);
+    assert_eq!(end, End::Done);
+    assert_eq!(client.state("FIX.4.4:VENUE->THIRD"), "down");
+    assert_eq!(client.state(CLIENT), "up", "nobody noticed");
+    let (added, end) = add(&mut client, &file);
+    assert!(added.is_empty());
+    assert!(
+        matches!(&end, End::NoOp(why) if why.contains("names")),
+        "{end}"
+    );
+    // What was removed is added again.
+    let end = client.ask("remove\tsession=FIX.4.4:VENUE->SECOND");
+    assert_eq!(end, End::Done);
+    let (added, end) = add(&mut client, &file);
+    assert_eq!(
+        (added, end),
+        (vec!["FIX.4.4:VENUE->SECOND".to_owned()], End::Done)
+    );
+
+    // What is wrong is said in one line, whatever it is; what is checked before anything is added.
+    let (_, end) = add(&mut client, Path::new("names"));
+    assert!(
+        matches!(&end, End::Error(why) if why.contains("absolute path")),
+        "{end}"
+    );
+    let (_, end) = add(&mut client, &rig.directory.join("nothing"));
+    assert!(
+        matches!(&end, End::Error(why) if why.starts_with("no file; ")),
+        "{end}"
+    );
+    fs::write(&file, "FOURTH\nwith\x01byte\n").unwrap();
+    let (added, end) = add(&mut client, &file);
+    assert!(matches!(&end, End::Error(_)) && added.is_empty(), "{end}");
+    let (rows, _) = client.rows("list");
+    assert_eq!(rows.len(), 4, "FOURTH was not added");
+    let audit = rig.audit();
+    assert!(audit.contains("asked\tadd\tfile="), "{audit}");
+    assert!(audit.contains("ended: done\tadd\tfile="), "{audit}");
+}
+
+#[test]
+fn a_slow_file_keeps_no_other_client_waiting() {
+    let directory = std::env::temp_dir().join(format!("pinfix-slow-file-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let mut engine = Engine::new(EngineConfig::default()).unwrap();
+    let venue = SessionConfig::acceptor(&FIX44, "VENUE", "CLIENT");
+    engine.add_session(venue, Clock::new().now()).unwrap();
+    let (free, gate) = std::sync::mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    let read = move |_: &Path| {
+        let _ = gate.lock().unwrap().recv();
+        Ok(vec![SessionConfig::acceptor(&FIX44, "VENUE", "SLOW")])
+    };
+    let path = directory.join("socket");
+    let config = AdminSocketConfig {
+        files: Some(SessionFiles::read_by(read)),
+        ..AdminSocketConfig::new(&path)
+    };
+    let socket = AdminSocket::serve(engine.controller(), config).unwrap();
+    let stop = Stopper::default();
+    let stopped = stop.clone();
+    let run = Run {
+        core: None,
+        idle: Idle::Block(Duration::from_millis(1)),
+    };
+    let thread = std::thread::spawn(move || engine.run(&mut Quiet, run, &stopped).unwrap());
+    let connect = || Connection(BufReader::new(UnixStream::connect(&path).unwrap()));
+    let (mut slow, mut quick) = (connect(), connect());
+    slow.send(b"add\tfile=/slow\n");
+    for _ in 0..20 {
+        assert_eq!(quick.state(VENUE), "down");
+        let end = quick.ask(&format!("rotate-journal\tsession={VENUE}"));
+        assert_eq!(end, End::Done);
+    }
+    free.send(()).unwrap();
+    let (rows, end) = slow.reply();
+    assert_eq!((rows.len(), end), (1, End::Done));
+    stop.stop();
+    thread.join().unwrap();
+    drop(socket);
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn an_engine_without_a_reader_of_files_refuses_to_add() {
+    let directory = std::env::temp_dir().join(format!("pinfix-no-files-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let mut engine = Engine::new(EngineConfig::default()).unwrap();
+    let path = directory.join("socket");
+    let socket = AdminSocket::serve(engine.controller(), AdminSocketConfig::new(&path)).unwrap();
+    let mut client = Connection(BufReader::new(UnixStream::connect(&path).unwrap()));
+    let end = client.ask("add\tfile=/etc/sessions");
+    assert!(
+        matches!(&end, End::Refused(why) if why.contains("reads no files")),
+        "{end}"
+    );
+    drop(socket);
+    fs::remove_dir_all(&directory).unwrap();
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use pinfix::admin::Outcome;
+use pinfix::admin::{HoldOrder, Operation, Outcome};
 use pinfix::dict::{Dictionaries, Dictionary, WriteGroups as _, builtin};
 use pinfix::engine::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
 use pinfix::engine::{
@@ -29,7 +29,7 @@ use pinfix::engine::{
 use pinfix::journal::{JournalConfig, Keeper, Retention};
 use pinfix::session::fix::rules::FIX44;
 use pinfix::session::fix::{
-    BeyondRate, OutboundRate, Rate, Sent, Tally, Validation, Verdict, WhileDown,
+    BeyondRate, Decision, OutboundRate, Rate, Sent, Tally, Validation, Verdict, WhileDown,
 };
 use pinfix::session::schedule::{ClockTime, Day, Schedule};
 use pinfix::session::{Cause, Refusal, Text};
@@ -710,6 +710,106 @@ fn commands_from_another_thread() {
     pair.measure();
     turn(&mut pair, controllers, 10);
     pair.assert_quiet("60 commands of two controllers");
+}
+
+/// By controllers that are had while the engines run, and dropped again.
+#[test]
+fn every_operation_and_controllers_that_come_and_go() {
+    let journal = JournalConfig {
+        first_segment_bytes: 256 * 1024,
+        max_segment_bytes: 256 * 1024,
+        retention: Retention {
+            bytes: Some(1024 * 1024),
+            age: None,
+        },
+        ..JournalConfig::default()
+    };
+    let mut pair = Pair::new("operations", &journal, Validation::default());
+    let engines = [
+        pair.client.engine.reference(),
+        pair.venue.engine.reference(),
+    ];
+    pair.until_logged_on(1);
+    pair.trade(200);
+    let session = pair.client.session;
+    let limit = Duration::from_secs(20);
+    let round = move || {
+        let mut tried = Vec::new();
+        let mut control = engines
+            .each_ref()
+            .map(|engine| engine.controller().unwrap());
+        let mut give = |of: usize, operation: Operation| {
+            tried.push(operation.name());
+            let ticket = control[of].command(session, operation, limit).unwrap();
+            let outcome = control[of].wait(ticket, limit);
+            assert!(
+                matches!(outcome, Outcome::Done | Outcome::NoOp(_)),
+                "{operation:?}: {outcome:?}"
+            );
+            control[of].status(session).unwrap()
+        };
+        let order = HoldOrder {
+            by: Text::new("alice").unwrap(),
+            reason: Text::new("maintenance").unwrap(),
+            until: None,
+        };
+        for of in [0, 1] {
+            let status = give(of, Operation::TestRequest);
+            give(of, Operation::RotateJournal);
+            give(of, Operation::ResetInSession);
+            give(of, Operation::SequenceReset(status.next_out + 10));
+            give(of, Operation::ResendRequest { begin: 1, end: 0 });
+            give(of, Operation::Hold(order));
+            give(of, Operation::Release);
+        }
+        give(0, Operation::Logout(order));
+        give(1, Operation::Logout(order));
+        give(0, Operation::ResetNumbers);
+        give(1, Operation::ResetNumbers);
+        for (of, other) in [(0, 1), (1, 0)] {
+            let status = give(of, Operation::RotateJournal);
+            give(of, Operation::SetNextOut(status.next_out + 5));
+            give(other, Operation::SetNextIn(status.next_out + 5));
+        }
+        give(1, Operation::Release);
+        give(0, Operation::Logon);
+        give(0, Operation::Disconnect);
+        give(0, Operation::Logon);
+        let decide = Operation::Decide {
+            ticket: 1,
+            decision: Decision::Admit(None),
+        };
+        tried.push(decide.name());
+        let ticket = control[1].command(session, decide, limit).unwrap();
+        assert!(matches!(
+            control[1].wait(ticket, limit),
+            Outcome::Refused(_)
+        ));
+        tried.sort_unstable();
+        tried.dedup();
+        // Leaving is tried by itself, below.
+        assert_eq!(tried.len(), Operation::NAMES.len() - 1);
+    };
+    let round = Arc::new(round);
+    let turn = |pair: &mut Pair, rounds: usize| {
+        for _ in 0..rounds {
+            let round = Arc::clone(&round);
+            let operator = std::thread::spawn(move || round());
+            let start = Instant::now();
+            while !operator.is_finished() {
+                pair.advance(Duration::from_millis(1));
+                if pair.poll_client() + pair.poll_venue() == 0 {
+                    std::thread::yield_now();
+                }
+                assert!(start.elapsed() < 3 * limit, "the operator waits");
+            }
+            operator.join().unwrap();
+        }
+    };
+    turn(&mut pair, 2);
+    pair.measure();
+    turn(&mut pair, 10);
+    pair.assert_quiet("every operation, ten times, of twenty controllers that came and went");
 }
 
 /// Counts what arrives, whoever it comes from.

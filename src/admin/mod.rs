@@ -4,27 +4,30 @@
 //! controller; each gets exactly one completion, over a queue that leads away from the core.
 //! Questions are answered from the status page and never reach the core (DESIGN decision 10).
 //!
-//! What becomes of a command, for initiators and acceptors alike: without a connection after a logout,
-//! while logged on, and while our Logout(5) is not answered yet. Numbers that are set here are higher than
-//! they were; why a command is refused is said with its [`Outcome`].
+//! What becomes of a command, for initiators and acceptors alike: without a connection after a logout;
+//! while an initiator's connection is being made, and while its Logon(A) is not answered; while the
+//! application of an acceptor has put a Logon off; while logged on; while a reset in session is under way;
+//! and while our Logout(5) is not answered yet. Numbers that are set here are higher than they were, and
+//! what is decided over is the Logon that waits; why a command is refused is said with its [`Outcome`].
+//! Callbacks may ask for the same, and it comes to the same, without an outcome.
 //!
-//! | operation | held, not connected | logged on | logging out |
-//! |---|---|---|---|
-//! | Logon | Done | NoOp | Done |
-//! | Logout | NoOp | Done | Done |
-//! | Hold | Done | Done | Done |
-//! | Release | Done | NoOp | Done |
-//! | Disconnect | NoOp | Done | Done |
-//! | ResetInSession | Refused | Done | Refused |
-//! | ResetNumbers | Done | Refused | Refused |
-//! | Remove | Done | Done | Done |
-//! | SetNextOut | Done | Done | Refused |
-//! | SetNextIn | Done | Refused | Refused |
-//! | SequenceReset | Refused | Done | Refused |
-//! | TestRequest | Refused | Done | Refused |
-//! | ResendRequest | Refused | Done | Refused |
-//! | RotateJournal | Done | Done | Done |
-//! | Decide | Refused | Refused | Refused |
+//! | operation | held, not connected | connecting | logon sent | admitting | logged on | resetting | logging out |
+//! |---|---|---|---|---|---|---|---|
+//! | Logon | Done | Done | Done | Done | NoOp | NoOp | Done |
+//! | Logout | NoOp | Done | Done | Done | Done | Done | Done |
+//! | Hold | Done | Done | Done | Done | Done | Done | Done |
+//! | Release | Done | NoOp | NoOp | NoOp | NoOp | NoOp | Done |
+//! | Disconnect | NoOp | Done | Done | Done | Done | Done | Done |
+//! | ResetInSession | Refused | Refused | Refused | Refused | Done | Refused | Refused |
+//! | ResetNumbers | Done | Refused | Refused | Refused | Refused | Refused | Refused |
+//! | Remove | Done | Done | Done | Done | Done | Done | Done |
+//! | SetNextOut | Done | Done | Refused | Refused | Done | Refused | Refused |
+//! | SetNextIn | Done | Refused | Refused | Refused | Refused | Refused | Refused |
+//! | SequenceReset | Refused | Refused | Refused | Refused | Done | Refused | Refused |
+//! | TestRequest | Refused | Refused | Refused | Refused | Done | Refused | Refused |
+//! | ResendRequest | Refused | Refused | Refused | Refused | Done | Refused | Refused |
+//! | RotateJournal | Done | Done | Done | Done | Done | Done | Done |
+//! | Decide | Refused | Refused | Refused | Done | Refused | Refused | Refused |
 
 pub mod protocol;
 pub mod queue;

@@ -9,6 +9,7 @@
 //!
 //!     list                                       every session
 //!     status      session=ID                     one of them
+//!     add         file=PATH [within=MS]          sessions of a file, those the engine has not
 //!     logon       session=ID [within=MS]
 //!     logout      session=ID reason=TEXT [until=UTC] [by=NAME] [within=MS]
 //!     hold        session=ID reason=TEXT [until=UTC] [by=NAME] [within=MS]
@@ -32,6 +33,11 @@
 //!   END        done | noop TAB WHY | unknown-session | refused TAB WHY | timed-out | engine-stopped
 //!              | error TAB WHY
 //! ```
+//!
+//! The file of an `add` is read by the process that serves the socket, which must be allowed to; so its
+//! absolute path is sent and its secrets are not. It must belong to the user who asks, unless that is root
+//! or the user of the process. Only its sessions count: ports and engine are as they are. Every session
+//! that was added has a row in the reply.
 //!
 //! A session row has the fields of the status page, and while it is held `held_by`, `held_why`,
 //! `held_since` and, if the hold ends by itself, `held_until`.
@@ -65,6 +71,13 @@ pub enum Request {
     Status {
         /// What the engine calls it.
         session: String,
+    },
+    /// The sessions of a file added, as far as the engine has not got them.
+    Add {
+        /// Its absolute path.
+        file: String,
+        /// How long that may take.
+        within: Duration,
     },
     /// Something done to one session.
     Command {
@@ -125,9 +138,10 @@ impl fmt::Display for RequestError {
 
 impl std::error::Error for RequestError {}
 
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 19] = [
     "list",
     "status",
+    "add",
     "logon",
     "logout",
     "hold",
@@ -165,6 +179,10 @@ impl Request {
         let mut fields = Fields::read(parts)?;
         let request = if verb == "list" {
             Self::List
+        } else if verb == "add" {
+            let file = fields.take("file").ok_or(RequestError::Missing("file"))?;
+            let within = fields.within()?;
+            Self::Add { file, within }
         } else {
             let session = fields
                 .take("session")
@@ -210,6 +228,9 @@ impl fmt::Display for Request {
         let (session, operation, within) = match self {
             Self::List => return f.write_str("list"),
             Self::Status { session } => return write!(f, "status\tsession={session}"),
+            Self::Add { file, within } => {
+                return write!(f, "add\tfile={file}\twithin={}", within.as_millis());
+            }
             Self::Command {
                 session,
                 operation,
@@ -320,13 +341,34 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done => f.write_str("done"),
-            Self::NoOp(why) => write!(f, "noop\t{why}"),
+            Self::NoOp(why) => write!(f, "noop\t{}", OneLine(why)),
             Self::UnknownSession => f.write_str("unknown-session"),
-            Self::Refused(why) => write!(f, "refused\t{why}"),
+            Self::Refused(why) => write!(f, "refused\t{}", OneLine(why)),
             Self::TimedOut => f.write_str("timed-out"),
             Self::EngineStopped => f.write_str("engine-stopped"),
-            Self::Error(why) => write!(f, "error\t{why}"),
+            Self::Error(why) => write!(f, "error\t{}", OneLine(why)),
         }
+    }
+}
+
+/// A text of several lines, such as all that is wrong with a file, as one.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = self
+            .0
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty());
+        let mut say = |line: &str| f.write_str(&line.replace('\t', " "));
+        if let Some(first) = lines.next() {
+            say(first)?;
+        }
+        lines.try_for_each(|line| {
+            say("; ")?;
+            say(line)
+        })
     }
 }
 
@@ -521,7 +563,14 @@ mod tests {
             operation: Box::new(operation),
             within: Duration::from_millis(1500),
         });
-        let questions = [Request::List, Request::Status { session: session() }];
+        let questions = [
+            Request::List,
+            Request::Status { session: session() },
+            Request::Add {
+                file: "/etc/a file=x".to_owned(),
+                within: Duration::from_secs(2),
+            },
+        ];
         for request in commands.into_iter().chain(questions) {
             let line = request.to_string();
             assert_eq!(Request::parse(line.as_bytes()), Ok(request), "{line:?}");
@@ -531,7 +580,8 @@ mod tests {
     #[test]
     fn a_wrong_request_says_what_would_be_right() {
         for (line, part) in [
-            ("", "list, status, logon"),
+            ("", "list, status, add, logon"),
+            ("add\tsession=A", "file=... is missing"),
             ("restart", "no command \"restart\""),
             ("logon", "session=... is missing"),
             ("logon\tsession", "KEY=VALUE"),
@@ -573,6 +623,8 @@ mod tests {
         }
         let end = End::Error("why".to_owned());
         assert_eq!(Reply::parse(&end.to_string()), Some(Reply::End(end)));
+        let lines = End::Error("two\nlines\tof it\n".to_owned());
+        assert_eq!(lines.to_string(), "error\ttwo; lines of it");
         let row = Reply::parse("session\tid=FIX.4.4:A->B\tstate=up");
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         let wanted = vec![pair("id", "FIX.4.4:A->B"), pair("state", "up")];

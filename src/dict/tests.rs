@@ -386,7 +386,7 @@ fn judge(validator: &mut Validator, frame: &[u8], version: ApplVersion) -> Judge
     let mut index = FieldIndex::default();
     let message = index.read(frame).unwrap();
     validator
-        .check(&message, version)
+        .check(&message, version.into())
         .map_err(|invalid| (invalid.tag, invalid.kind))
 }
 

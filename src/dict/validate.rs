@@ -16,14 +16,14 @@
 //! (13), empty (4), format (6), listed value (5), undefined (0) or not in this message (2), groups
 //! (15, 16).
 
-use super::dictionaries::Dictionaries;
+use super::dictionaries::{ApplDialect, Dictionaries};
 use super::field_type::FieldType;
 use super::invalid::{Invalid, InvalidKind};
 use super::table::{Block, BlockId, Dictionary, Slot};
+use crate::wire::fix::Message;
 use crate::wire::fix::index::FIELDS_MAX;
 use crate::wire::fix::tag::{self, Tag};
 use crate::wire::fix::value;
-use crate::wire::fix::{ApplVersion, Message};
 
 /// The first three fields of every message: it would be garbled without them, so that they are not
 /// looked at again.
@@ -141,17 +141,17 @@ impl Validator {
         &self.dictionaries
     }
 
-    /// Whether `message`, of this application version if it is an application message, is sound.
+    /// Whether `message`, in this dialect if it is an application message, is sound.
     ///
     /// # Errors
     /// The fault to report.
     #[inline]
-    pub fn check(&mut self, message: &Message<'_>, version: ApplVersion) -> Result<(), Invalid> {
+    pub fn check(&mut self, message: &Message<'_>, dialect: ApplDialect<'_>) -> Result<(), Invalid> {
         if self.scope == Scope::Off {
             return Ok(());
         }
         let transport = self.dictionaries.transport();
-        let Some(dictionary) = self.dictionaries.of_message(message.msg_type(), version) else {
+        let Some(dictionary) = self.dictionaries.of_message(message.msg_type(), dialect) else {
             return Err(Invalid {
                 tag: tag::APPL_VER_ID,
                 kind: InvalidKind::ApplVersion,

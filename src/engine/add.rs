@@ -12,10 +12,11 @@ use super::places::Places;
 use super::porch;
 use super::resolver::{self, Resolver};
 use super::route::Route;
+use super::session::Session;
 use super::slot::{Connection, Shown, Slot, Traffic};
 use crate::counters;
 use crate::journal::{Journal, Recovery};
-use crate::session::fix::{Role, Session};
+use crate::session::fix::{self, Role};
 use crate::time::Now;
 use crate::wire::fix::Message;
 use crate::wire::fix::tag::{self, Tag};
@@ -56,6 +57,7 @@ fn at_place(
     config.journal.identity.clone_from(&name);
     let hours = Hours::of(&config.schedule, config.calendar()?, now);
     config.journal.queue_max_messages = config.settings.sending.queue_max(&config.settings.resend);
+    let refusals_max = config.connect.refusals_max;
     let route = match config.settings.role {
         Role::Initiator => {
             let found = resolver::look_up(&config.connect);
@@ -63,7 +65,8 @@ fn at_place(
         }
         Role::Acceptor => None,
     };
-    let session = Session::new(config.settings).map_err(ConfigError::Settings)?;
+    let session = fix::Session::new(config.settings).map_err(ConfigError::Settings)?;
+    let session = Session::Fix(session);
     let journal = Journal::open(config.journal, &workshop.keeper, now.utc);
     let (journal, recovery) = journal.map_err(|error| ConfigError::Journal {
         session: name.clone(),
@@ -89,6 +92,8 @@ fn at_place(
         journal,
         connection: Connection::None,
         too_low_for: None,
+        refusals: 0,
+        refusals_max,
         route,
         resolver,
         leaving: false,
@@ -98,6 +103,7 @@ fn at_place(
         socket: config.socket,
         connect_at_once: false,
         pending: List::default(),
+        rotate_for_callback: false,
         listed: false,
         traffic: Traffic::default(),
         shown: Shown::default(),
@@ -109,7 +115,7 @@ impl Desk {
     /// Gives a session its place. An initiator connects in the next cycle.
     pub(super) fn install(&mut self, mut slot: Slot, now: Now) {
         let number = slot.handle.number();
-        let role = match slot.session.settings().role {
+        let role = match slot.session.role() {
             Role::Initiator if !self.stopping => {
                 slot.connection = Connection::RetryAt(now.mono);
                 counters::Role::Initiator
@@ -137,7 +143,8 @@ impl Desk {
 /// first.
 pub(super) fn most_specific(slots: &Places, logon: &Message<'_>, port: u16) -> Option<usize> {
     let matches = |slot: &Slot| {
-        let settings = slot.session.settings();
+        let Session::Fix(session) = &slot.session;
+        let settings = session.settings();
         let id = &settings.id;
         let fixed = [
             (tag::SENDER_COMP_ID, &id.target_comp_id),

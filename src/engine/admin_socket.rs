@@ -22,8 +22,9 @@ use std::time::{Duration, Instant};
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::Controller;
+use super::admin_files::{self, Added, SessionFiles, Wish};
 use super::clock::Clock;
+use super::control::Controller;
 use super::peer::{self, PeerProcess};
 use crate::admin::Ticket;
 use crate::admin::protocol::{End, REQUEST_BYTES_MAX, Request};
@@ -60,6 +61,8 @@ pub struct AdminSocketConfig {
     /// The file every command is written to, before it is given and when it has ended. Made with
     /// permissions `0o600` and appended to.
     pub audit: Option<PathBuf>,
+    /// How files of sessions are read that clients want added; `None` refuses to add any.
+    pub files: Option<SessionFiles>,
 }
 
 impl AdminSocketConfig {
@@ -71,6 +74,7 @@ impl AdminSocketConfig {
             mode: 0o600,
             users: Vec::new(),
             audit: None,
+            files: None,
         }
     }
 }
@@ -151,6 +155,8 @@ impl AdminSocket {
         let mut server = Server {
             controller,
             users: config.users,
+            files: config.files,
+            adding: Vec::new(),
             audit,
             poll,
             listener,
@@ -229,11 +235,19 @@ struct Client {
     peer: PeerProcess,
     received: Vec<u8>,
     unsent: Vec<u8>,
-    under_way: Option<Ticket>,
+    under_way: Option<Wait>,
     /// The peer sends no more.
     finished: bool,
     /// Since when half a line or an unread reply waits.
     stuck_since: Option<Instant>,
+}
+
+/// What a client waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    Command(Ticket),
+    /// The wish to add sessions that was asked under this number.
+    Adding(u64),
 }
 
 /// A command that was given, for whom, and what the audit log calls it.
@@ -247,6 +261,9 @@ struct UnderWay {
 struct Server {
     controller: Controller,
     users: Vec<u32>,
+    files: Option<SessionFiles>,
+    /// Wishes to add sessions, with the threads that work on them.
+    adding: Vec<(JoinHandle<Added>, UnderWay)>,
     audit: Option<File>,
     poll: Poll,
     listener: UnixListener,
@@ -262,7 +279,7 @@ impl Server {
     fn run(&mut self, stop: &AtomicBool) {
         let mut events = Events::with_capacity(CLIENTS_MAX + 2);
         while !stop.load(Ordering::Acquire) {
-            let wait = if self.under_way.is_empty() {
+            let wait = if self.under_way.is_empty() && self.adding.is_empty() {
                 IDLE_EVERY
             } else {
                 COMPLETION_EVERY
@@ -280,6 +297,10 @@ impl Server {
             for client in 0..self.clients.len() {
                 self.serve(client);
             }
+        }
+        // Whoever drops the socket and the engine may open the journals at once.
+        for (thread, _) in self.adding.drain(..) {
+            let _ = thread.join();
         }
     }
 
@@ -444,19 +465,46 @@ impl Server {
                     None => End::UnknownSession,
                 })
             }
+            Request::Add { file, within } => {
+                let under_way = match self.begin(place, &request)? {
+                    Ok(under_way) => under_way,
+                    Err(end) => return Some(end),
+                };
+                let wish = Wish {
+                    file: file.into(),
+                    within: *within,
+                    user: under_way.peer.user,
+                };
+                let engine = self.controller.engine().clone();
+                let started = match &self.files {
+                    None => Err("this engine reads no files of sessions".to_owned()),
+                    Some(files) => admin_files::start(files, engine, wish)
+                        .map_err(|error| format!("cannot start a thread to add sessions: {error}")),
+                };
+                match started {
+                    Ok(thread) => {
+                        if let Some(Some(client)) = self.clients.get_mut(place) {
+                            client.under_way = Some(Wait::Adding(under_way.asked));
+                        }
+                        self.adding.push((thread, under_way));
+                        None
+                    }
+                    Err(why) => {
+                        let end = End::Refused(why);
+                        self.note_end(&under_way, &end);
+                        Some(end)
+                    }
+                }
+            }
             Request::Command {
                 session,
                 operation,
                 within,
             } => {
-                let peer = self.clients.get(place)?.as_ref()?.peer;
-                self.asked += 1;
-                let (asked, line) = (self.asked, request.to_string());
-                if let Err(error) = self.note(asked, peer, "asked", &line) {
-                    return Some(End::Error(format!(
-                        "nothing was done: the audit log cannot be written: {error}"
-                    )));
-                }
+                let under_way = match self.begin(place, &request)? {
+                    Ok(under_way) => under_way,
+                    Err(end) => return Some(end),
+                };
                 let given = match self.controller.session(session) {
                     None => Err(End::UnknownSession),
                     Some(handle) => self
@@ -467,19 +515,13 @@ impl Server {
                 match given {
                     Ok(ticket) => {
                         if let Some(Some(client)) = self.clients.get_mut(place) {
-                            client.under_way = Some(ticket);
+                            client.under_way = Some(Wait::Command(ticket));
                         }
-                        let under_way = UnderWay {
-                            client: place,
-                            asked,
-                            line,
-                            peer,
-                        };
                         self.under_way.insert(ticket, under_way);
                         None
                     }
                     Err(end) => {
-                        self.note_end(asked, peer, &line, &end);
+                        self.note_end(&under_way, &end);
                         Some(end)
                     }
                 }
@@ -487,8 +529,45 @@ impl Server {
         }
     }
 
-    /// Passes on what the core has answered.
+    /// Writes down who asks for what. `None` if the client is gone, an end if nothing can be written.
+    fn begin(&mut self, place: usize, request: &Request) -> Option<Result<UnderWay, End>> {
+        let peer = self.clients.get(place)?.as_ref()?.peer;
+        self.asked += 1;
+        let under_way = UnderWay {
+            client: place,
+            asked: self.asked,
+            line: request.to_string(),
+            peer,
+        };
+        Some(match self.note(&under_way, "asked") {
+            Ok(()) => Ok(under_way),
+            Err(error) => Err(End::Error(format!(
+                "nothing was done: the audit log cannot be written: {error}"
+            ))),
+        })
+    }
+
+    /// Passes on what the core has answered, and what became of sessions to be added.
     fn complete(&mut self) {
+        while let Some(at) = self
+            .adding
+            .iter()
+            .position(|(thread, _)| thread.is_finished())
+        {
+            let (thread, under_way) = self.adding.swap_remove(at);
+            let added = thread.join().unwrap_or_else(|_| Added {
+                sessions: Vec::new(),
+                // Its panic was printed.
+                end: End::Error("the file could not be read".to_owned()),
+            });
+            let entries: Vec<_> = self.controller.sessions().collect();
+            let rows = entries
+                .iter()
+                .filter(|entry| added.sessions.contains(&entry.id))
+                .map(row);
+            let waits_for = Wait::Adding(under_way.asked);
+            self.end(&under_way, waits_for, &rows.collect::<String>(), &added.end);
+        }
         while let Some(completion) = self.controller.poll() {
             self.end_command(completion.ticket, completion.outcome.into());
         }
@@ -504,13 +583,18 @@ impl Server {
         let Some(under_way) = self.under_way.remove(&ticket) else {
             return;
         };
-        self.note_end(under_way.asked, under_way.peer, &under_way.line, &end);
+        self.end(&under_way, Wait::Command(ticket), "", &end);
+    }
+
+    /// Tells the client that waits for it how its wish has ended.
+    fn end(&mut self, under_way: &UnderWay, waits_for: Wait, rows: &str, end: &End) {
+        self.note_end(under_way, end);
         // The client may have gone, and another may have its place.
         if let Some(Some(client)) = self.clients.get_mut(under_way.client)
-            && client.under_way == Some(ticket)
+            && client.under_way == Some(waits_for)
         {
             client.under_way = None;
-            self.reply(under_way.client, &format!("{end}\n"));
+            self.reply(under_way.client, &format!("{rows}{end}\n"));
         }
     }
 
@@ -522,17 +606,20 @@ impl Server {
         }
     }
 
-    fn note_end(&mut self, asked: u64, peer: PeerProcess, line: &str, end: &End) {
+    fn note_end(&mut self, under_way: &UnderWay, end: &End) {
         // The command has been given: a log that cannot be written now does not undo it.
-        let _ = self.note(asked, peer, &format!("ended: {end}"), line);
+        let _ = self.note(under_way, &format!("ended: {end}"));
     }
 
     /// Writes a line of the audit log: when, which command, who, what became of it, and the command.
-    fn note(&mut self, asked: u64, peer: PeerProcess, what: &str, line: &str) -> io::Result<()> {
+    fn note(&mut self, under_way: &UnderWay, what: &str) -> io::Result<()> {
         let Some(audit) = &mut self.audit else {
             return Ok(());
         };
         let now = self.clock.now().utc.to_fix(TimestampPrecision::Millis);
+        let UnderWay {
+            asked, line, peer, ..
+        } = under_way;
         let PeerProcess { user, process } = peer;
         let what = what.replace('\t', " ");
         let entry = format!("{now}\t#{asked}\tuser {user}\tprocess {process}\t{what}\t{line}\n");

@@ -69,7 +69,8 @@ pub enum Event<'a> {
     },
     /// A connection of a session that never came to a logon ended.
     ///
-    /// An initiator tries again after a pause, but not after [`Fault::SeqTooLow`]: then not until an
+    /// An initiator tries again after a pause, but not after [`Fault::SeqTooLow`], and not
+    /// after as many refusals as [`Connect::refusals_max`](super::Connect::refusals_max): then not until an
     /// operator logs the session on or releases a hold, or NextNumIn has become another.
     LogonFailed {
         /// Which session.

@@ -6,11 +6,15 @@
 use super::SessionHandle;
 use super::application::{Application, Event};
 use super::desk::Desk;
+use super::session::Step;
 use super::slot::{Connection, Goal, Pending, Slot};
 use crate::admin::{Command, HoldOrder, Operation, Order, Outcome};
-use crate::session::fix::{Phase, Role, Step};
+use crate::session::fix::{self, Phase, Role};
 use crate::session::{Cause, Hold, Refusal, ResetCause};
 use crate::time::Now;
+
+/// There is something to send, and nothing else to do.
+const DONE: Step = Step::Fix(fix::Step::Done);
 
 /// How many commands are taken per controller and cycle.
 const ADMIN_BATCH: usize = 8;
@@ -18,7 +22,6 @@ const ADMIN_BATCH: usize = 8;
 impl Desk {
     /// Answers the commands of a session that have come to their end.
     pub(super) fn complete(&mut self, now: Now, slot: usize) {
-        self.rotate_if_wanted(slot);
         let entry = &mut self.slots[slot];
         let mut list = entry.pending;
         self.pending.take_ended(
@@ -33,18 +36,30 @@ impl Desk {
     }
 
     /// Goes on with a rotation of the journal that waited for the next segment.
-    fn rotate_if_wanted(&mut self, slot: usize) {
+    pub(super) fn rotate_if_wanted(&mut self, slot: usize) {
+        let waits = self.waits_for_segment(slot);
         let Slot {
-            journal, pending, ..
+            journal,
+            pending,
+            rotate_for_callback,
+            ..
         } = &mut self.slots[slot];
         let wanted = |pending: &Pending| pending.goal == Goal::Rotated;
-        if self.pending.of(*pending).any(wanted) && journal.rotate() {
+        if waits && journal.rotate() {
+            *rotate_for_callback = false;
             self.pending.change(*pending, |pending| {
                 if wanted(pending) {
                     pending.goal = Goal::Ended(Outcome::Done);
                 }
             });
         }
+    }
+
+    /// Whether a new segment was asked for, by a command or a callback, and has not begun.
+    pub(super) fn waits_for_segment(&self, slot: usize) -> bool {
+        let entry = &self.slots[slot];
+        let mut commands = self.pending.of(entry.pending);
+        entry.rotate_for_callback || commands.any(|pending| pending.goal == Goal::Rotated)
     }
 
     /// Takes a bounded number of commands from every controller.
@@ -133,7 +148,7 @@ impl Desk {
             }
             Operation::Release if self.slots[slot].is_held() => {
                 self.slots[slot].hold(None, now);
-                self.slots[slot].too_low_for = None;
+                self.slots[slot].start_over();
                 Err(Outcome::Done)
             }
             Operation::Release => Err(Outcome::NoOp("not held")),
@@ -151,7 +166,7 @@ impl Desk {
                     .decide(now, ticket, decision, &mut entry.journal)
                 {
                     Ok(step) => {
-                        self.follow(now, slot, step, None, app);
+                        self.go_on(now, slot, step, app);
                         Err(Outcome::Done)
                     }
                     Err(refusal) => Err(refused(refusal)),
@@ -161,7 +176,7 @@ impl Desk {
                 let entry = &mut self.slots[slot];
                 match entry.session.reset_in_session(now, &mut entry.journal) {
                     Ok(step) => {
-                        self.follow(now, slot, step, None, app);
+                        self.go_on(now, slot, step, app);
                         Ok(Goal::Reset)
                     }
                     Err(refusal) => Err(refused(refusal)),
@@ -185,12 +200,12 @@ impl Desk {
             Operation::SequenceReset(next) => {
                 let entry = &mut self.slots[slot];
                 match entry.session.sequence_reset(now, next, &mut entry.journal) {
-                    Ok(Step::Done) => {
-                        self.follow(now, slot, Step::Done, None, app);
+                    Ok(Step::Fix(fix::Step::Done)) => {
+                        self.go_on(now, slot, DONE, app);
                         Err(Outcome::Done)
                     }
                     Ok(step) => {
-                        self.follow(now, slot, step, None, app);
+                        self.go_on(now, slot, step, app);
                         Err(Outcome::Refused("there is no room in the journal"))
                     }
                     Err(refusal) => Err(refused(refusal)),
@@ -200,7 +215,7 @@ impl Desk {
                 let entry = &mut self.slots[slot];
                 match entry.session.test_request(now, &mut entry.journal) {
                     Ok(probe) => {
-                        self.follow(now, slot, Step::Done, None, app);
+                        self.go_on(now, slot, DONE, app);
                         Ok(Goal::Answered(probe))
                     }
                     Err(refusal) => Err(refused(refusal)),
@@ -210,7 +225,7 @@ impl Desk {
                 let entry = &mut self.slots[slot];
                 match entry.session.ask_again(now, begin, end, &mut entry.journal) {
                     Ok(()) => {
-                        self.follow(now, slot, Step::Done, None, app);
+                        self.go_on(now, slot, DONE, app);
                         Err(Outcome::Done)
                     }
                     Err(refusal) => Err(refused(refusal)),
@@ -276,11 +291,10 @@ impl Desk {
         let entry = &self.slots[number];
         // Shown before it is answered, so that whoever has the answer finds it on the page.
         self.page.publish_session(number, &entry.status());
-        let settings = entry.session.settings();
         app.on_event(&Event::SessionAdded {
             session: entry.handle,
-            id: &settings.id,
-            rules: settings.rules,
+            id: entry.session.id(),
+            rules: entry.session.rules(),
         });
     }
 
@@ -293,7 +307,7 @@ impl Desk {
         if held {
             entry.hold(None, now);
         }
-        entry.too_low_for = None;
+        entry.start_over();
         match (entry.session.phase(), entry.connection) {
             (_, Connection::None | Connection::RetryAt(_)) if !entry.is_in_schedule() => Err(
                 Outcome::NoOp("outside the hours of the session; it logs on when they begin"),
@@ -301,7 +315,7 @@ impl Desk {
             (Phase::Up | Phase::Resetting, _) if held => Err(Outcome::Done),
             (Phase::Up | Phase::Resetting, _) => Err(Outcome::NoOp("logged on already")),
             (_, Connection::None | Connection::RetryAt(_)) => {
-                if entry.session.settings().role == Role::Initiator {
+                if entry.session.role() == Role::Initiator {
                     entry.connection = Connection::RetryAt(now.mono);
                 }
                 Ok(Goal::LoggedOn)
@@ -333,7 +347,7 @@ impl Desk {
             Connection::Connecting { .. } => self.end(now, slot, Cause::Disconnected, app),
             Connection::Open { .. } | Connection::Draining { .. } => {
                 let step = entry.session.logout(now, &order.reason, &mut entry.journal);
-                self.follow(now, slot, step, None, app);
+                self.go_on(now, slot, step, app);
             }
         }
         Ok(Goal::Closed)
@@ -346,8 +360,12 @@ impl Desk {
         for at in 0..wishes {
             let (session, operation) = self.wishes[at];
             if let Some(slot) = self.slots.number_of(session) {
-                // Nobody waits for the outcome: the session's own callbacks tell what became of it.
-                let _ = self.operate(now, slot, operation, app);
+                // Nobody waits for the outcome: the session's own callbacks tell what became of it. What
+                // was set in motion goes on by itself, but for a segment that is not ready yet.
+                let goal = self.operate(now, slot, operation, app);
+                if goal == Ok(Goal::Rotated) {
+                    self.slots[slot].rotate_for_callback = true;
+                }
             }
         }
         self.wishes.drain(..wishes);

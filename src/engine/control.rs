@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::config::{ConfigError, SessionConfig};
+use super::directory::EngineRef;
 use super::slot::Slot;
 use super::{SessionHandle, add};
 use crate::admin::{Busy, CommandSender, Completion, HoldOrder, Operation, Order, Outcome, Ticket};
@@ -120,6 +121,7 @@ pub(super) struct Workshop {
 #[derive(Debug)]
 pub struct Controller {
     pub(super) sender: CommandSender,
+    pub(super) engine: EngineRef,
     pub(super) status: StatusReader,
     pub(super) workshop: Workshop,
 }
@@ -180,6 +182,12 @@ impl Controller {
     #[must_use]
     pub fn session(&self, name: &str) -> Option<SessionHandle> {
         self.workshop.roster.find(name)
+    }
+
+    /// The engine it controls, which gives further controllers.
+    #[must_use]
+    pub fn engine(&self) -> &EngineRef {
+        &self.engine
     }
 
     /// Sends a command. What each operation does is said at [`Operation`].

@@ -11,6 +11,7 @@ use super::config::Template;
 use super::desk::{Desk, Handled, Released};
 use super::link::{Link, Owner};
 use super::net::{LinkId, ListenerId, Ready};
+use super::session::Session;
 use super::slot::{Connection, Slot};
 use super::{Engine, add, porch};
 use crate::counters::{EngineStatus, Stage};
@@ -213,7 +214,7 @@ impl Engine {
         let entry = &mut self.desk.slots[slot];
         entry.connection = Connection::Open { link };
         let step = entry.session.connected(now, &mut entry.journal);
-        self.desk.follow(now, slot, step, None, app);
+        self.desk.go_on(now, slot, step, app);
         self.list(link);
     }
 
@@ -443,7 +444,7 @@ impl Engine {
     fn takes_any_checksum(&self, index: usize) -> bool {
         match self.links[index].owner {
             Owner::Session(slot) => {
-                let session = &self.desk.slots[slot as usize].session;
+                let Session::Fix(session) = &self.desk.slots[slot as usize].session;
                 !session.settings().checks.checksum
             }
             _ => false,
@@ -464,18 +465,20 @@ impl Engine {
             Owner::Session(slot) => {
                 let slot = slot as usize;
                 let bytes = &self.buffers[index].received()[..len];
-                let entry = &mut self.desk.slots[slot];
+                let Slot {
+                    session: Session::Fix(session),
+                    journal,
+                    ..
+                } = &mut self.desk.slots[slot];
                 let step = match why {
                     Garbled::TooLong { declared } if declared <= BELIEVABLE_BYTES => {
                         let fault = Fault::TooLong {
                             received: declared as u64,
                             limit: self.config.max_message_bytes as u64,
                         };
-                        entry.session.beyond_limit(now, fault, &mut entry.journal)
+                        session.beyond_limit(now, fault, journal)
                     }
-                    why => entry
-                        .session
-                        .garbled(now, bytes, Some(why), &mut entry.journal),
+                    why => session.garbled(now, bytes, Some(why), journal),
                 };
                 self.desk.follow(now, slot, step, None, app);
             }
@@ -505,14 +508,16 @@ impl Engine {
                     }
                     Owner::Lingering { .. } | Owner::Nobody => return Handled::Done,
                 };
-                let entry = &mut self.desk.slots[slot];
+                let Slot {
+                    session: Session::Fix(session),
+                    journal,
+                    ..
+                } = &mut self.desk.slots[slot];
                 let step = match malformed {
                     Malformed::TooManyFields { .. } => {
-                        entry
-                            .session
-                            .beyond_limit(now, Fault::TooManyFields, &mut entry.journal)
+                        session.beyond_limit(now, Fault::TooManyFields, journal)
                     }
-                    _ => entry.session.garbled(now, frame, None, &mut entry.journal),
+                    _ => session.garbled(now, frame, None, journal),
                 };
                 return self.desk.follow(now, slot, step, None, app);
             }
@@ -563,8 +568,8 @@ impl Engine {
                             let session = entry.handle;
                             app.on_event(&Event::SessionAdded {
                                 session,
-                                id: &entry.session.settings().id,
-                                rules: entry.session.settings().rules,
+                                id: entry.session.id(),
+                                rules: entry.session.rules(),
                             });
                         }
                         entry.traffic.bytes_in += len as u64;
@@ -686,24 +691,26 @@ impl Engine {
         app: &mut A,
     ) -> usize {
         for done in 0..PARKED_BATCH {
-            let entry = &mut self.desk.slots[slot];
-            match entry.session.next_parked(now, &mut entry.journal) {
+            let Slot {
+                session: Session::Fix(session),
+                journal,
+                ..
+            } = &mut self.desk.slots[slot];
+            match session.next_parked(now, journal) {
                 Unparked::Nothing => return done,
                 Unparked::Close(cause) => {
                     self.desk.end(now, slot, cause, app);
                     return done;
                 }
                 Unparked::Message(at) => {
-                    let Some(len) = copy(entry.journal.inbound(at), &mut self.parked) else {
+                    let Some(len) = copy(journal.inbound(at), &mut self.parked) else {
                         continue;
                     };
                     self.desk.read_at = self.desk.ticker.now();
                     let Ok(message) = self.index.read(&self.parked[..len]) else {
                         continue;
                     };
-                    let step = entry
-                        .session
-                        .receive(now, &message, Origin::Parked, &mut entry.journal);
+                    let step = session.receive(now, &message, Origin::Parked, journal);
                     let _: Handled = self.desk.follow(now, slot, step, Some(&message), app);
                 }
             }

@@ -21,6 +21,7 @@ use super::pending::Pool;
 use super::places::Places;
 use super::resolver::{Resolver, Whose};
 use super::route::End;
+use super::session::{self, Session};
 use super::slot::{Connection, Goal, Pending, Slot, number};
 use crate::admin::{Operation, Outcome, Ticket};
 use crate::counters::{Stage, StatusPage};
@@ -136,7 +137,7 @@ impl Desk {
             return Step::Retry(Full::Segment);
         }
         let Slot {
-            session,
+            session: Session::Fix(session),
             journal,
             connection,
             ..
@@ -151,7 +152,20 @@ impl Desk {
         session.receive(now, message, Origin::Wire, journal)
     }
 
-    /// Does what a session asks for after it was given something, until it asks for nothing.
+    /// Does what a session asks for after something else than a message.
+    pub(super) fn go_on<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        slot: usize,
+        step: session::Step,
+        app: &mut A,
+    ) {
+        let _: Handled = match step {
+            session::Step::Fix(step) => self.follow(now, slot, step, None, app),
+        };
+    }
+
+    /// Does what a FIX session asks for after it was given something, until it asks for nothing.
     pub(super) fn follow<A: Application + ?Sized>(
         &mut self,
         now: Now,
@@ -168,7 +182,9 @@ impl Desk {
                 (Step::Authenticate, Some(logon)) => {
                     let admission = app.on_logon_request(session, logon);
                     let Slot {
-                        session, journal, ..
+                        session: Session::Fix(session),
+                        journal,
+                        ..
                     } = &mut self.slots[slot];
                     session.admit(now, admission, journal)
                 }
@@ -181,10 +197,8 @@ impl Desk {
                     Step::Done
                 }
                 (Step::Deliver(delivery), Some(message)) => {
-                    let dictionary = self.slots[slot]
-                        .session
-                        .dictionary_of(message, delivery.appl_version)
-                        .cloned();
+                    let Session::Fix(fix) = &self.slots[slot].session;
+                    let dictionary = fix.dictionary_of(message, delivery.appl_version).cloned();
                     let inbound = Inbound {
                         session,
                         message: *message,
@@ -195,7 +209,9 @@ impl Desk {
                     let verdict = app.on_message(&inbound, &mut Outbound::new(now, self));
                     self.page.latency(Stage::ReadToCallback).record(waited);
                     let Slot {
-                        session, journal, ..
+                        session: Session::Fix(session),
+                        journal,
+                        ..
                     } = &mut self.slots[slot];
                     session.delivered(now, message, verdict, journal)
                 }
@@ -277,9 +293,9 @@ impl Desk {
     fn drain(&mut self, now: Now, slot: usize, cause: Cause) {
         let entry = &mut self.slots[slot];
         if let Connection::Open { link } = entry.connection {
-            let logout = &entry.session.settings().logout;
+            let (linger, timeout) = entry.session.logout_times();
             let linger = match cause {
-                Cause::PeerLogout(_) => logout.linger,
+                Cause::PeerLogout(_) => linger,
                 _ => Duration::ZERO,
             };
             let not_before = now.mono + linger;
@@ -287,7 +303,7 @@ impl Desk {
                 link,
                 cause,
                 not_before,
-                give_up: not_before + logout.timeout,
+                give_up: not_before + timeout,
             };
         }
     }
@@ -321,6 +337,11 @@ impl Desk {
             && !entry.connect_at_once
         {
             entry.too_low_for = Some(expected);
+        }
+        match cause {
+            _ if was_up => entry.refusals = 0,
+            Cause::LogonRefused(_) => entry.refusals = entry.refusals.saturating_add(1),
+            _ => {}
         }
         let end = match cause {
             Cause::ConnectFailed(_) => End::NotConnected,
@@ -480,10 +501,10 @@ impl Desk {
             .is_some_and(|deadline| now.mono >= deadline)
         {
             let step = entry.session.timeout(now, &mut entry.journal);
-            self.follow(now, slot, step, None, app);
+            self.go_on(now, slot, step, app);
         }
         if let Some(step) = self.slots[slot].session.give_up_slow_peer() {
-            self.follow(now, slot, step, None, app);
+            self.go_on(now, slot, step, app);
         }
         self.end_hold_when_over(now, slot);
         let hours_go_on = self.keep_hours(now, slot, app);
@@ -506,6 +527,7 @@ impl Desk {
         }
         let flushed = self.flush(now, slot);
         self.connection_due(now, slot, app);
+        self.rotate_if_wanted(slot);
         // Shown before it is answered, so that whoever has the answer finds the page up to date.
         self.show(now, slot);
         self.complete(now, slot);
@@ -518,25 +540,19 @@ impl Desk {
             // for its next segment.
             Replayed::Waiting => entry.journal.unsent_len() == 0,
         };
+        let (replay_goes_on, queue_goes_on) = (goes_on(replayed), goes_on(dequeued));
         // One that is to leave is looked at again: its connection ended below, or the way out is full.
         let leaves = entry.leaving && entry.link().is_none();
         // The keeper of the journal does not say when the next segment is ready.
-        let rotates = self
-            .pending
-            .of(entry.pending)
-            .any(|pending| pending.goal == Goal::Rotated);
-        hours_go_on
-            || goes_on(replayed)
-            || goes_on(dequeued)
-            || flushed == Flushed::More
-            || leaves
-            || rotates
+        let rotates = self.waits_for_segment(slot);
+        hours_go_on || replay_goes_on || queue_goes_on || flushed == Flushed::More || leaves || rotates
     }
 
     /// Brings the status page up to date about a session.
     fn show(&mut self, now: Now, slot: usize) {
         let entry = &mut self.slots[slot];
-        let tally = entry.session.tally();
+        let Session::Fix(session) = &entry.session;
+        let tally = session.tally();
         if tally.faults != entry.shown.faults {
             self.page.publish_faults(slot, &tally.faults_by_kind);
             entry.shown.faults = tally.faults;
@@ -589,7 +605,7 @@ impl Desk {
             Connection::Open { .. } | Connection::Draining { .. } => {
                 let reason = Text::lossy(b"The session is removed");
                 let step = entry.session.logout(now, &reason, &mut entry.journal);
-                self.follow(now, slot, step, None, app);
+                self.go_on(now, slot, step, app);
             }
         }
         Ok(Goal::Removed)
@@ -628,7 +644,7 @@ impl Desk {
         }
         app.on_event(&Event::SessionRemoved {
             session: gone.handle,
-            id: &gone.session.settings().id,
+            id: gone.session.id(),
         });
         self.exit.leave(gone);
         true

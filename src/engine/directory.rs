@@ -158,6 +158,7 @@ impl EngineRef {
         let (sender, door) = inside.arrivals.give().ok_or(NoController::TooMany)?;
         Ok(Controller {
             sender,
+            engine: self.clone(),
             status: inside.status.clone(),
             workshop: Workshop {
                 door,
@@ -208,6 +209,10 @@ impl Membership {
         });
         lock(&ENGINES).push(Arc::downgrade(&presence));
         Self(presence)
+    }
+
+    pub(super) fn reference(&self) -> EngineRef {
+        EngineRef(Arc::clone(&self.0))
     }
 }
 

@@ -24,8 +24,9 @@ use std::time::Duration;
 use super::SessionHandle;
 use super::application::{Application, Event};
 use super::desk::{Desk, rearm};
+use super::session::Step;
 use super::slot::{Connection, Slot};
-use crate::session::fix::{Phase, Step};
+use crate::session::fix::{self, Phase};
 use crate::session::schedule::{Calendar, Refuse, Renewal, Schedule, Standing};
 use crate::session::{Cause, Fault, Outbox as _, ResetCause, Text};
 use crate::time::{Mono, Now, Utc};
@@ -228,7 +229,7 @@ impl Desk {
             (_, Connection::None | Connection::RetryAt(_) | Connection::Draining { .. })
             | (Phase::LogoutSent | Phase::Closing, _) => return,
             (_, Connection::Connecting { .. }) | (Phase::LogonSent, _) => {
-                Step::Close(Cause::OutOfSchedule)
+                Step::Fix(fix::Step::Close(Cause::OutOfSchedule))
             }
             (Phase::Down | Phase::Admitting, Connection::Open { .. }) => match hours.refusal {
                 Refuse::Silently => session.shut_out(Fault::OutOfSchedule),
@@ -238,7 +239,7 @@ impl Desk {
                 session.logout(now, &Text::lossy(CLOSING), journal)
             }
         };
-        self.follow(now, slot, step, None, app);
+        self.go_on(now, slot, step, app);
     }
 
     /// The session may be logged on: looks to it that it is so under numbers of this interval.
@@ -257,7 +258,7 @@ impl Desk {
         let step = match (phase, hours.renewal) {
             (Phase::LogonSent, _) if old => {
                 entry.connect_at_once = true;
-                Step::Close(Cause::OutOfSchedule)
+                Step::Fix(fix::Step::Close(Cause::OutOfSchedule))
             }
             (Phase::Up, Renewal::LogOnAgain) if old => {
                 entry.connect_at_once = true;
@@ -282,7 +283,7 @@ impl Desk {
             }
             _ => return,
         };
-        self.follow(now, slot, step, None, app);
+        self.go_on(now, slot, step, app);
     }
 
     /// Once a second: looks whether the wall clock was set, and at the schedules if it was. Answers

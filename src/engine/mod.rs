@@ -4,6 +4,7 @@
 //! the embedder's, which calls [`Engine::poll`], or a pinned core, through [`Engine::run`].
 
 mod add;
+mod admin_files;
 mod admin_socket;
 mod application;
 mod arrive;
@@ -29,11 +30,13 @@ mod porch;
 mod resolver;
 mod route;
 mod run;
+mod session;
 mod slot;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use self::admin_files::SessionFiles;
 pub use self::admin_socket::{AdminSocket, AdminSocketConfig, AdminSocketError};
 pub use self::application::{Application, Event, Inbound, Resend};
 use self::arrive::Entrance;
@@ -59,6 +62,7 @@ use self::pending::Pool;
 use self::places::Places;
 use self::porch::{Attempts, Door};
 pub use self::run::{Idle, Run, RunError, Stopper};
+use self::session::Session;
 use crate::admin::Target;
 use crate::counters::{EngineIdentity, StatusPage, StatusReader};
 use crate::journal::{Handover, Keeper, Recovery};
@@ -107,7 +111,7 @@ impl SessionHandle {
 /// Many sessions on one thread.
 pub struct Engine {
     /// Has the directory forget this engine when it is dropped.
-    _membership: Membership,
+    membership: Membership,
     config: EngineConfig,
     desk: Desk,
     /// Receive buffers and owners of connections, by link number.
@@ -199,7 +203,7 @@ impl Engine {
         })?;
         let membership = Membership::join(&config.name, &workshop, page.reader(), arrivals);
         Ok(Self {
-            _membership: membership,
+            membership,
             desk: Desk {
                 slots: Places::for_up_to(sessions),
                 exit,
@@ -304,12 +308,19 @@ impl Engine {
         self.desk.departing.reserve(room);
         Controller {
             sender,
+            engine: self.reference(),
             status: self.desk.page.reader(),
             workshop: Workshop {
                 door,
                 ..self.workshop.clone()
             },
         }
+    }
+
+    /// This engine, as other threads know it: a controller can be had of it while it runs.
+    #[must_use]
+    pub fn reference(&self) -> EngineRef {
+        self.membership.reference()
     }
 
     /// A reader of the status page, for other threads.
@@ -339,7 +350,9 @@ impl Engine {
     /// What a session has counted since it was added.
     #[must_use]
     pub fn tally(&self, session: SessionHandle) -> Option<&crate::session::fix::Tally> {
-        Some(self.desk.slot(session)?.session.tally())
+        match &self.desk.slot(session)?.session {
+            Session::Fix(session) => Some(session.tally()),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::SessionHandle;
 use super::config::SessionConfig;
 use super::desk::{Desk, Flushed, WISHES_MAX};
+use super::session::Session;
 use super::slot::Slot;
 use crate::admin::{HoldOrder, Operation};
 use crate::counters::{SessionStatus, Stage};
@@ -84,7 +85,9 @@ impl<'a> Outbound<'a> {
             return Err(Refusal::UnknownSession);
         };
         let Slot {
-            session, journal, ..
+            session: Session::Fix(session),
+            journal,
+            ..
         } = &mut self.desk.slots[at];
         let sent = session.send_with(self.now, msg_type, fields, room, write, journal);
         if !matches!(sent, Ok(Sent::Now(_))) {
@@ -123,15 +126,15 @@ impl<'a> Outbound<'a> {
     /// longest message it takes, its application version.
     #[must_use]
     pub fn peer(&self, session: SessionHandle) -> Option<&Peer> {
-        self.desk.slot(session).map(|slot| slot.session.peer())
+        match &self.desk.slot(session)?.session {
+            Session::Fix(session) => Some(session.peer()),
+        }
     }
 
     /// Who a session is.
     #[must_use]
     pub fn id(&self, session: SessionHandle) -> Option<&SessionId> {
-        self.desk
-            .slot(session)
-            .map(|slot| &slot.session.settings().id)
+        self.desk.slot(session).map(|slot| slot.session.id())
     }
 
     /// Clears the hold of a session and has it log on, at the end of the cycle.
@@ -238,9 +241,7 @@ impl<'a> Outbound<'a> {
     #[must_use]
     pub fn session(&self, id: &SessionId) -> Option<SessionHandle> {
         let slots = &self.desk.slots;
-        let mut matching = slots
-            .iter()
-            .filter(|slot| slot.session.settings().id == *id);
+        let mut matching = slots.iter().filter(|slot| slot.session.id() == id);
         Some(matching.next()?.handle)
     }
 

@@ -9,15 +9,19 @@ use crate::admin::Outcome;
 
 const NONE: u32 = u32::MAX;
 
-/// The commands of one session, in no order.
+/// The commands of one session, in the order they came.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct List {
     first: u32,
+    last: u32,
 }
 
 impl Default for List {
     fn default() -> Self {
-        Self { first: NONE }
+        Self {
+            first: NONE,
+            last: NONE,
+        }
     }
 }
 
@@ -25,7 +29,8 @@ impl Default for List {
 #[derive(Debug)]
 pub(super) struct Pool {
     entries: Vec<Entry>,
-    free: List,
+    /// The first of those that are free.
+    free: u32,
     taken: usize,
 }
 
@@ -39,7 +44,7 @@ impl Pool {
     pub(super) fn new() -> Self {
         Self {
             entries: Vec::new(),
-            free: List::default(),
+            free: NONE,
             taken: 0,
         }
     }
@@ -59,12 +64,12 @@ impl Pool {
     pub(super) fn push(&mut self, list: &mut List, pending: Pending) {
         let entry = Entry {
             pending,
-            next: list.first,
+            next: NONE,
         };
-        list.first = match self.entries.get_mut(self.free.first as usize) {
+        let at = match self.entries.get_mut(self.free as usize) {
             Some(free) => {
-                let at = self.free.first;
-                self.free.first = free.next;
+                let at = self.free;
+                self.free = free.next;
                 *free = entry;
                 at
             }
@@ -74,6 +79,11 @@ impl Pool {
                 u32::try_from(self.entries.len() - 1).unwrap_or(NONE)
             }
         };
+        match self.entries.get_mut(list.last as usize) {
+            Some(before) => before.next = at,
+            None => list.first = at,
+        }
+        list.last = at;
         self.taken += 1;
     }
 
@@ -113,6 +123,9 @@ impl Pool {
                         Some(earlier) => earlier.next = entry.next,
                         None => list.first = entry.next,
                     }
+                    if list.last == at {
+                        list.last = before;
+                    }
                     self.give_back(at);
                     answer(&entry.pending, outcome);
                 }
@@ -126,13 +139,16 @@ impl Pool {
         let at = list.first;
         let entry = *self.entries.get(at as usize)?;
         list.first = entry.next;
+        if list.last == at {
+            list.last = NONE;
+        }
         self.give_back(at);
         Some(entry.pending)
     }
 
     fn give_back(&mut self, at: u32) {
-        self.entries[at as usize].next = self.free.first;
-        self.free.first = at;
+        self.entries[at as usize].next = self.free;
+        self.free = at;
         self.taken -= 1;
     }
 }
@@ -154,9 +170,7 @@ mod tests {
     }
 
     fn tickets(pool: &Pool, list: List) -> Vec<u64> {
-        let mut tickets: Vec<_> = pool.of(list).map(|pending| pending.ticket.0).collect();
-        tickets.sort_unstable();
-        tickets
+        pool.of(list).map(|pending| pending.ticket.0).collect()
     }
 
     #[test]
@@ -180,7 +194,6 @@ mod tests {
                         |pending| ends(pending).then_some(Outcome::Done),
                         |pending, _| ended.push(pending.ticket.0),
                     );
-                    ended.sort_unstable();
                     let gone: Vec<_> = expected
                         .extract_if(.., |ticket| *ticket % 3 == round % 3)
                         .collect();

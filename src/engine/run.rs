@@ -136,7 +136,7 @@ impl Engine {
             .desk
             .slots
             .iter()
-            .map(|slot| slot.session.settings().logout.timeout);
+            .map(|slot| slot.session.logout_times().1);
         let end = now.mono + timeouts.max().unwrap_or_default() + STOP_GRACE;
         loop {
             let now = clock.now();
@@ -168,7 +168,7 @@ impl Engine {
                 Connection::Connecting { .. } => self.desk.end(now, slot, Cause::EngineStopped, app),
                 Connection::Open { .. } | Connection::Draining { .. } => {
                     let step = entry.session.logout(now, &reason, &mut entry.journal);
-                    self.desk.follow(now, slot, step, None, app);
+                    self.desk.go_on(now, slot, step, app);
                 }
             }
         }

@@ -9,10 +9,11 @@ use super::net::{LinkId, SocketOptions};
 use super::pending::{List, Pool};
 use super::resolver::Resolver;
 use super::route::Route;
+use super::session::Session;
 use crate::admin::{Outcome, Ticket};
 use crate::counters::{ConnectionState, SessionStatus};
 use crate::journal::Journal;
-use crate::session::fix::{Phase, Session};
+use crate::session::fix::Phase;
 use crate::session::{Cause, Hold, Outbox as _};
 use crate::time::{Mono, Now, Utc};
 
@@ -29,6 +30,10 @@ pub(super) struct Slot {
     pub(super) connection: Connection,
     /// The peer logged on below this NextNumIn of ours, and no operator has asked for another attempt.
     pub(super) too_low_for: Option<u64>,
+    /// How many Logons in a row the peer has refused since an operator asked for an attempt.
+    pub(super) refusals: u32,
+    /// From so many on there is no further attempt.
+    pub(super) refusals_max: Option<u32>,
     /// For an initiator, how it connects.
     pub(super) route: Option<Route>,
     /// On the way in only: the thread that looks names up, if this session is the first to have any.
@@ -48,6 +53,8 @@ pub(super) struct Slot {
     pub(super) connect_at_once: bool,
     /// Commands that wait for the session to get somewhere.
     pub(super) pending: List,
+    /// A callback asked for a new journal segment, which is not ready yet.
+    pub(super) rotate_for_callback: bool,
     /// Whether the slot is on the list of those to be settled at the end of the cycle.
     pub(super) listed: bool,
     pub(super) traffic: Traffic,
@@ -141,9 +148,17 @@ impl Slot {
     }
 
     /// Whether another attempt would end as the last did: the peer logged on below the number we expect
-    /// of it, and nothing has changed since. Which side is right is for people to find out.
+    /// of it, and nothing has changed since, or it has refused our Logon as often as it may. Which side
+    /// is right is for people to find out.
     pub(super) fn waits_for_operator(&self) -> bool {
         self.too_low_for == Some(self.journal.next_in())
+            || self.refusals_max.is_some_and(|max| self.refusals >= max)
+    }
+
+    /// An operator wants another attempt.
+    pub(super) fn start_over(&mut self) {
+        self.too_low_for = None;
+        self.refusals = 0;
     }
 
     /// Sets, replaces or clears the hold.
@@ -231,7 +246,9 @@ impl Slot {
 
     /// What the status page shows.
     pub(super) fn status(&self) -> SessionStatus {
-        let tally = self.session.tally();
+        let tally = match &self.session {
+            Session::Fix(session) => session.tally(),
+        };
         let journal = self.journal.stat();
         let state = match (self.session.phase(), self.connection) {
             (_, Connection::Connecting { .. }) => ConnectionState::Connecting,

@@ -193,20 +193,9 @@ impl Outbox for Journal {
             next_out,
             next_in,
             cause: why,
+            begun: None,
         };
-        let tail = self.tail_mut();
-        tail.room(RESET_BYTES).copy_from_slice(&reset.encode());
-        tail.publish(Kind::Reset, Mark::None, 0..RESET_BYTES, 0, at);
-        tail.start_series(series);
-        // A crash before this store is noticed: the word still carries the series before.
-        tail.set_next_in(series, next_in);
-        self.numbers = Numbers {
-            series,
-            began: at,
-            next_out,
-            next_in,
-        };
-        self.published(at);
+        self.publish_restart(&reset, at);
         Ok(())
     }
 
@@ -228,10 +217,10 @@ impl Outbox for Journal {
             next_out,
             next_in,
             cause: why,
+            begun: None,
         };
         let tail = self.tail_mut();
-        tail.room(RESET_BYTES).copy_from_slice(&reset.encode());
-        let offset = tail.publish(Kind::Reset, Mark::None, 0..RESET_BYTES, from, at);
+        let offset = tail.publish_reset(&reset, from, at);
         if next_out > from {
             tail.pass_over(from, offset);
         }
@@ -248,7 +237,7 @@ impl Journal {
     /// Starts a new segment if the next one is ready; otherwise sees to it that it will be. Answers
     /// whether it did. A last segment without records is as good as a new one.
     pub(crate) fn rotate(&mut self) -> bool {
-        if self.tail().is_blank() {
+        if self.is_tail_fresh() {
             return true;
         }
         self.claimed = None;
@@ -257,6 +246,31 @@ impl Journal {
             self.roll();
         }
         ready
+    }
+
+    /// Publishes the record by which a series begins, for which there is room, and goes on with its
+    /// numbers.
+    pub(super) fn publish_restart(&mut self, reset: &Reset, at: Utc) {
+        let Reset {
+            series,
+            next_out,
+            next_in,
+            ..
+        } = *reset;
+        let tail = self.tail_mut();
+        let offset = tail.publish_reset(reset, 0, at);
+        let here = position(tail.number(), offset);
+        tail.start_series(series);
+        // A crash before this store is noticed: the word still carries the series before.
+        tail.set_next_in(series, next_in);
+        self.series.begin(reset, here);
+        self.numbers = Numbers {
+            series,
+            began: at,
+            next_out,
+            next_in,
+        };
+        self.published(at);
     }
 
     /// Records that the first series began, for the log: its numbers are in the header.
@@ -272,10 +286,10 @@ impl Journal {
             next_out,
             next_in,
             cause: ResetCause::Created,
+            begun: None,
         };
         let tail = self.tail_mut();
-        tail.room(RESET_BYTES).copy_from_slice(&reset.encode());
-        tail.publish(Kind::Reset, Mark::None, 0..RESET_BYTES, 0, began);
+        tail.publish_reset(&reset, 0, began);
         self.published(began);
     }
 
@@ -335,8 +349,10 @@ impl Journal {
     /// Sees to it that a record with a payload of `len` bytes fits into the last segment, and leaves
     /// `reserve` bytes of it free unless the next segment is ready.
     pub(super) fn make_room(&mut self, len: usize, reserve: usize) -> Result<(), Full> {
-        let longest =
-            self.settings.max_segment_bytes - OVERHEAD_BYTES - self.settings.control_reserve_bytes;
+        let longest = self.settings.max_segment_bytes
+            - OVERHEAD_BYTES
+            - self.settings.control_reserve_bytes
+            - self.series.room();
         if len > longest || cost(len) > longest {
             return Err(Full::TooLong);
         }
@@ -480,7 +496,10 @@ impl Journal {
     /// Asks for the segment after the last one.
     pub(super) fn ask_next(&mut self) {
         let tail = self.tail();
-        let least = self.wanted_bytes + OVERHEAD_BYTES + self.settings.control_reserve_bytes;
+        let least = self.wanted_bytes
+            + OVERHEAD_BYTES
+            + self.settings.control_reserve_bytes
+            + self.series.room();
         let bytes = (tail.size() * GROWTH)
             .max(least.next_multiple_of(4096))
             .min(self.settings.max_segment_bytes);
@@ -543,6 +562,7 @@ impl Journal {
             salt: self.salt,
             numbers,
             queue_word: self.queue.word(),
+            series_word: self.series.word(),
             at: self.last_at,
             identity: &self.settings.identity,
         };
@@ -555,6 +575,7 @@ impl Journal {
         }
         self.stored_bytes += segment.size() as u64;
         self.segments.push(segment);
+        self.note_series();
     }
 
     /// Hands the oldest segment over for deletion if the settings allow it.
@@ -566,7 +587,7 @@ impl Journal {
         let [oldest, after, ..] = self.segments.as_slice() else {
             return false;
         };
-        if self.queue.needs(oldest.number()) {
+        if self.queue.needs(oldest.number()) || self.series.needs(oldest.number()) {
             return false;
         }
         let cursor = super::position_segment(self.cursor.position);

@@ -35,6 +35,11 @@
 //! [`Full::Storage`](crate::session::Full::Storage), says why in [`Journal::storage_error`], and goes on
 //! by itself when there is space again.
 //!
+//! A FIXP session has a number series per UUID, and the peer may ask for what was sent under an earlier
+//! one: the journal keeps a list of the last [`SERIES_KEPT`] series with their numbers
+//! ([`SeriesOutbox`](crate::session::SeriesOutbox)). It is found again wherever the process is killed,
+//! as the numbers are.
+//!
 //! Linux is assumed in two points: a file and its mapping are one, for `read` and for `fdatasync`. A file
 //! that is truncated by somebody else under a running engine kills the process, as with any mapping.
 //!
@@ -53,6 +58,7 @@ mod record;
 mod recover;
 mod region;
 mod segment;
+mod series;
 
 use std::io;
 use std::ops::Range;
@@ -63,8 +69,9 @@ pub use config::{ConfigError, Durability, JournalConfig, Location, Retention};
 pub use keeper::{Gate, Keeper, Ruling, Work};
 pub use open::OpenError;
 pub use reader::{Entry, Item, Reader, Totals, identity, verify};
-pub use record::{Kind, Reset};
+pub use record::{Begun, Kind, Reset};
 pub use recover::{Damage, Finding, Recovery};
+pub use series::{SERIES_KEPT, SeriesNote};
 
 use crate::session::{Class, Hold};
 use crate::time::Utc;
@@ -75,6 +82,7 @@ use port::{Port, Prepared, error_of, position, position_offset, position_segment
 use queue::Queue;
 use record::{Head, Mark};
 use segment::{Numbers, Segment};
+use series::SeriesList;
 
 /// The journal of one session.
 ///
@@ -103,6 +111,7 @@ pub struct Journal {
     /// Position of the last frame for the socket whose secrets are masked; 0 if there was none.
     masked_at: u64,
     queue: Queue,
+    series: SeriesList,
     settings: Settings,
     line: Arc<Line>,
     port: Arc<Port>,

@@ -22,6 +22,7 @@ use super::region::Region;
 use super::segment::{
     Beginning, HeaderFault, Numbers, RECORDS_AT, SEGMENT_HEADER_BYTES, Segment, SegmentHeader,
 };
+use super::series::SeriesList;
 use super::{Cursor, Journal, Settings};
 use crate::time::Utc;
 
@@ -212,6 +213,8 @@ fn assemble(
         .sum();
     let word = opened.segments.last().map_or(0, Segment::queue_word);
     let queue = Queue::found(&opened.segments, word, config.queue_max_messages);
+    let word = opened.segments.last().map_or(0, Segment::series_word);
+    let series = SeriesList::found(&opened.segments, word);
     let mut journal = Journal {
         segments: opened.segments,
         stored_bytes,
@@ -227,6 +230,7 @@ fn assemble(
         unsent_frames: 0,
         masked_at: 0,
         queue,
+        series,
         settings: Settings {
             identity: config.identity,
             max_segment_bytes: config.max_segment_bytes,
@@ -252,6 +256,8 @@ fn assemble(
     }
     let word = journal.queue.word();
     journal.tail_mut().set_queue_word(word);
+    let word = journal.series.word();
+    journal.tail_mut().set_series_word(word);
     journal.follow_full_tail();
     journal
 }
@@ -274,6 +280,7 @@ fn create(region: Region, config: &JournalConfig, number: u32, now: Utc) -> Open
         salt,
         numbers,
         queue_word: 0,
+        series_word: 0,
         at: now,
         identity: &config.identity,
     };
@@ -486,7 +493,8 @@ fn adopt_all(
                     number,
                     salt,
                     numbers,
-                    queue_word: queue_word_behind(&segments, number),
+                    queue_word: word_behind(&segments, number, Segment::queue_word),
+                    series_word: word_behind(&segments, number, Segment::series_word),
                     at,
                     identity: &config.identity,
                 };
@@ -583,6 +591,7 @@ fn continue_behind(
         salt: opened.salt,
         numbers: opened.numbers,
         queue_word: opened.segments.last().map_or(0, Segment::queue_word),
+        series_word: opened.segments.last().map_or(0, Segment::series_word),
         at: opened.last_at,
         identity: &config.identity,
     };
@@ -590,10 +599,10 @@ fn continue_behind(
     Ok(opened)
 }
 
-/// The queue word of a segment whose header is lost: where that of the segment before leads, or, if
-/// nothing waited at its end, the first record.
-fn queue_word_behind(before: &[Segment], number: u32) -> u64 {
-    let word = before.last().map_or(0, Segment::queue_word);
+/// The queue word, or series word, of a segment whose header is lost: where that of the segment before
+/// leads, or, if it leads nowhere, the first record.
+fn word_behind(before: &[Segment], number: u32, word: fn(&Segment) -> u64) -> u64 {
+    let word = before.last().map_or(0, word);
     if word == 0 {
         position(number, RECORDS_AT)
     } else {

@@ -16,6 +16,7 @@ use super::directory;
 use super::record::{HEADER_BYTES, Head, Kind, Mark, Place, Reset, Seen, find_good, look};
 use super::recover::{Damage, Finding, last_used};
 use super::segment::{RECORDS_AT, SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::series::SeriesNote;
 use crate::time::Utc;
 
 /// Read at a time.
@@ -43,6 +44,16 @@ pub struct Entry<'a> {
 }
 
 impl Entry<'_> {
+    /// What a series record says.
+    #[must_use]
+    pub fn note(&self) -> Option<SeriesNote> {
+        if self.kind == Kind::Series {
+            SeriesNote::decode(self.frame)
+        } else {
+            None
+        }
+    }
+
     /// What a reset record says.
     #[must_use]
     pub fn reset(&self) -> Option<Reset> {
@@ -431,6 +442,10 @@ pub struct Totals {
     pub resets: u64,
     /// Messages of ours that waited without a number, or still do.
     pub queued: u64,
+    /// Session-level messages sent outside numbering.
+    pub unnumbered: u64,
+    /// Notes of the journal about its series.
+    pub notes: u64,
     /// Bytes of all frames.
     pub frame_bytes: u64,
     /// What cannot be read.
@@ -468,6 +483,8 @@ pub fn verify(directory: &Path) -> io::Result<Totals> {
                     Kind::Inbound => &mut totals.inbound,
                     Kind::Reset => &mut totals.resets,
                     Kind::Queued => &mut totals.queued,
+                    Kind::Unnumbered => &mut totals.unnumbered,
+                    Kind::Series => &mut totals.notes,
                 } += 1;
             }
             Some(Item::Damage(damage)) => totals.damage.push(damage),

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use crate::session::ResetCause;
+use crate::session::{Numbers, ResetCause};
 use crate::time::Utc;
 
 // A record starts at a multiple of 8. Numbers are little-endian.
@@ -30,7 +30,16 @@ const KIND_AT: usize = 8;
 //
 //   0        8          16        24      25
 //   | series | next out | next in | cause |
+//
+// One that begins a series with an identifier (UUID) goes on: the identifier, and the numbers the series
+// before ended with.
+//
+//   25           33                41               49
+//   | identifier | closed next out | closed next in |
+//
+// The payload of a series record is drawn in `series.rs`.
 pub(crate) const RESET_BYTES: usize = 25;
+pub(crate) const NAMED_RESET_BYTES: usize = 49;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +57,10 @@ pub enum Kind {
     Reset = 5,
     /// An application message that waits, without a number, until it can be sent.
     Queued = 6,
+    /// A session-level message we sent, outside numbering: those of FIXP.
+    Unnumbered = 7,
+    /// What is known of several number series: a note of the journal, and no message.
+    Series = 8,
 }
 
 /// What is particular about a record: its flags.
@@ -82,13 +95,18 @@ impl Kind {
             4 => Self::Inbound,
             5 => Self::Reset,
             6 => Self::Queued,
+            7 => Self::Unnumbered,
+            8 => Self::Series,
             _ => return None,
         })
     }
 
     /// Whether the frame goes to the socket.
     pub(crate) fn is_sent(self) -> bool {
-        matches!(self, Self::Application | Self::Admin | Self::Replay)
+        matches!(
+            self,
+            Self::Application | Self::Admin | Self::Replay | Self::Unnumbered
+        )
     }
 
     /// Whether the record takes a new outgoing number.
@@ -273,27 +291,56 @@ pub struct Reset {
     pub next_in: u64,
     /// Why.
     pub cause: ResetCause,
+    /// What a series with an identifier begins with.
+    pub begun: Option<Begun>,
+}
+
+/// The beginning of a series that has an identifier; the one before can still be found by its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// The identifier (UUID); 0 for what is numbered before the first Negotiate.
+    pub id: u64,
+    /// The numbers the series before ended with.
+    pub closed: Numbers,
 }
 
 impl Reset {
-    pub(crate) fn encode(&self) -> [u8; RESET_BYTES] {
-        let mut bytes = [0; RESET_BYTES];
+    /// The content, and how much of the array it is.
+    pub(crate) fn encode(&self) -> ([u8; NAMED_RESET_BYTES], usize) {
+        let mut bytes = [0; NAMED_RESET_BYTES];
         bytes[..8].copy_from_slice(&self.series.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.next_out.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.next_in.to_le_bytes());
         bytes[24] = self.cause as u8;
-        bytes
+        let Some(begun) = self.begun else {
+            return (bytes, RESET_BYTES);
+        };
+        bytes[25..33].copy_from_slice(&begun.id.to_le_bytes());
+        bytes[33..41].copy_from_slice(&begun.closed.next_out.to_le_bytes());
+        bytes[41..].copy_from_slice(&begun.closed.next_in.to_le_bytes());
+        (bytes, NAMED_RESET_BYTES)
     }
 
     /// `None` if it is not the content of a reset record.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let bytes: &[u8; RESET_BYTES] = bytes.try_into().ok()?;
+        let begun = match bytes.len() {
+            RESET_BYTES => None,
+            NAMED_RESET_BYTES => Some(Begun {
+                id: le_u64(&bytes[25..33]),
+                closed: Numbers {
+                    next_out: le_u64(&bytes[33..41]),
+                    next_in: le_u64(&bytes[41..]),
+                },
+            }),
+            _ => return None,
+        };
         let cause = *ResetCause::ALL.get(usize::from(bytes[24]))?;
         Some(Self {
             series: le_u64(&bytes[..8]),
             next_out: le_u64(&bytes[8..16]),
             next_in: le_u64(&bytes[16..24]),
             cause,
+            begun,
         })
     }
 }
@@ -446,13 +493,24 @@ mod tests {
     #[test]
     fn resets_are_read_back_and_nothing_else_is_one() {
         for cause in ResetCause::ALL {
-            let reset = Reset {
-                series: 2,
-                next_out: 3,
-                next_in: 4,
-                cause,
+            let named = Begun {
+                id: u64::MAX,
+                closed: Numbers {
+                    next_out: 5,
+                    next_in: 6,
+                },
             };
-            assert_eq!(Reset::decode(&reset.encode()), Some(reset));
+            for begun in [None, Some(named)] {
+                let reset = Reset {
+                    series: 2,
+                    next_out: 3,
+                    next_in: 4,
+                    cause,
+                    begun,
+                };
+                let (bytes, length) = reset.encode();
+                assert_eq!(Reset::decode(&bytes[..length]), Some(reset));
+            }
         }
         assert_eq!(Reset::decode(&[99; RESET_BYTES]), None);
         assert_eq!(Reset::decode(&[0; RESET_BYTES - 1]), None);

@@ -125,8 +125,8 @@ enum Behind {
 enum Sort {
     /// Outbound under a new number.
     Numbered,
-    /// Replay, inbound, queued, or the note that a journal was created: they prove nothing about our
-    /// numbers.
+    /// Replay, inbound, queued, outside numbering, or a note of the journal: they prove nothing about
+    /// our numbers.
     Unnumbered,
     /// A reset.
     Reset,
@@ -390,7 +390,9 @@ fn sight(segment: &Segment, seen: Seen, numbers: &Numbers, entries: usize) -> (S
     let of_ours = order(head.seq, numbers.next_out);
     let sight = match Kind::from_byte(head.kind) {
         Some(Kind::Application | Kind::Admin) => Sight::Good(Sort::Numbered, of_ours),
-        Some(Kind::Replay | Kind::Inbound | Kind::Queued) => Sight::Good(Sort::Unnumbered, of_ours),
+        Some(Kind::Replay | Kind::Inbound | Kind::Queued | Kind::Unnumbered | Kind::Series) => {
+            Sight::Good(Sort::Unnumbered, of_ours)
+        }
         Some(Kind::Reset) => match segment.reset(segment.end(), &head) {
             // The first record of a journal: the header says the same.
             Some(reset) if reset.cause == ResetCause::Created && reset.series == numbers.series => {
@@ -414,7 +416,8 @@ fn sight(segment: &Segment, seen: Seen, numbers: &Numbers, entries: usize) -> (S
 fn claimed_number(segment: &Segment, offset: usize) -> Option<(bool, u64)> {
     let head = segment.head(offset)?;
     let kind = Kind::from_byte(head.kind)?;
-    (kind != Kind::Reset).then_some((kind.is_numbered(), head.seq))
+    let carries_one = !matches!(kind, Kind::Reset | Kind::Unnumbered | Kind::Series);
+    carries_one.then_some((kind.is_numbered(), head.seq))
 }
 
 /// The next outgoing number by the index that was found in the file. An entry is stored after its
@@ -443,7 +446,7 @@ pub(super) fn last_used(bytes: &[u8]) -> usize {
 mod tests {
     use std::collections::HashSet;
 
-    use super::super::record::{HEADER_BYTES, Mark, RESET_BYTES, Reset};
+    use super::super::record::{HEADER_BYTES, Mark, Reset};
     use super::super::region::Region;
     use super::super::segment::{Beginning, RECORDS_AT};
     use super::*;
@@ -507,6 +510,7 @@ mod tests {
             salt: 7,
             numbers: BASE,
             queue_word: 0,
+            series_word: 0,
             at: Utc(5),
             identity: "x",
         };
@@ -518,24 +522,28 @@ mod tests {
         segment.publish(kind, Mark::None, 0..content.len(), seq, Utc(6))
     }
 
-    fn reset(series: u64) -> [u8; RESET_BYTES] {
-        Reset {
+    fn reset(series: u64) -> Vec<u8> {
+        let (bytes, length) = Reset {
             series,
             next_out: 1,
             next_in: 2,
             cause: ResetCause::Operator,
+            begun: None,
         }
-        .encode()
+        .encode();
+        bytes[..length].to_vec()
     }
 
-    fn renumbering() -> [u8; RESET_BYTES] {
-        Reset {
+    fn renumbering() -> Vec<u8> {
+        let (bytes, length) = Reset {
             series: BASE.series,
             next_out: 30,
             next_in: 40,
             cause: ResetCause::SetNextOut,
+            begun: None,
         }
-        .encode()
+        .encode();
+        bytes[..length].to_vec()
     }
 
     /// The bytes of a segment, changed, as a restart would find them.

@@ -16,8 +16,8 @@ use crate::time::Utc;
 
 // A segment. Numbers are little-endian.
 //
-//   0        512            576    640          648    1024                          size
-//   | header | next-in word | seal | queue word | zero | records ->  zero  <- index  |
+//   0        512            576    640          648           656    1024                   size
+//   | header | next-in word | seal | queue word | series word | zero | records -> zero <- index |
 //
 // Header. All zero in a segment that is prepared and not yet used; `magic` is stored last.
 //
@@ -48,6 +48,9 @@ use crate::time::Utc;
 // Queue word: the position (segment number in the upper half, offset in the lower) behind which the
 // messages are that wait without a number; 0 if none does.
 //
+// Series word: the position of the series record to start at, if series have identifiers; 0 if there is
+// none (see `series.rs`). A segment of a program that knew none has 0 here.
+//
 // Index: one entry per outbound record with a new number, the first one in the last 8 bytes. A record by
 // which numbers are passed over has one, too, under the first of them.
 //
@@ -64,6 +67,7 @@ pub(crate) const IDENTITY_BYTES_MAX: usize = SEGMENT_HEADER_BYTES - IDENTITY_AT;
 const WORD_AT: usize = 512;
 const SEAL: Range<usize> = 576..640;
 const QUEUE_AT: usize = 640;
+const SERIES_AT: usize = 648;
 pub(crate) const RECORDS_AT: usize = 1024;
 const ENTRY_BYTES: usize = 8;
 /// The zero word behind the last record.
@@ -176,6 +180,14 @@ struct Track {
     first: u64,
 }
 
+/// Index entries of one series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// The number of the first.
+    pub(crate) first: u64,
+    entries: Range<usize>,
+}
+
 /// A mapped segment.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -198,6 +210,7 @@ pub(crate) struct Beginning<'a> {
     pub(crate) salt: u32,
     pub(crate) numbers: Numbers,
     pub(crate) queue_word: u64,
+    pub(crate) series_word: u64,
     pub(crate) at: Utc,
     pub(crate) identity: &'a str,
 }
@@ -234,6 +247,7 @@ impl Segment {
         region.bytes_mut()[..SEGMENT_HEADER_BYTES].copy_from_slice(&bytes);
         region.publish_u64(WORD_AT, word(base.series, base.next_in));
         region.publish_u64(QUEUE_AT, with.queue_word);
+        region.publish_u64(SERIES_AT, with.series_word);
         region.publish_u64(0, MAGIC);
     }
 
@@ -334,6 +348,13 @@ impl Segment {
         offset
     }
 
+    /// Publishes a reset record, for which there is room, and answers where it is.
+    pub(crate) fn publish_reset(&mut self, reset: &Reset, seq: u64, at: Utc) -> usize {
+        let (bytes, length) = reset.encode();
+        self.room(length).copy_from_slice(&bytes[..length]);
+        self.publish(Kind::Reset, Mark::None, 0..length, seq, at)
+    }
+
     /// A new series starts behind the last record.
     pub(crate) fn start_series(&mut self, series: u64) {
         self.track = Track {
@@ -364,13 +385,60 @@ impl Segment {
         self.region.u64_at(QUEUE_AT).unwrap_or_default()
     }
 
+    /// Stores where what is known of the series is to be read from; 0 if none has an identifier.
+    pub(crate) fn set_series_word(&mut self, position: u64) {
+        self.region.publish_u64(SERIES_AT, position);
+    }
+
+    /// Where what is known of the series is to be read from; 0 if none has an identifier.
+    pub(crate) fn series_word(&self) -> u64 {
+        self.region.u64_at(SERIES_AT).unwrap_or_default()
+    }
+
     /// Where the record with number `seq` is, if it belongs to the current series `series`.
     pub(crate) fn find(&self, series: u64, seq: u64) -> Option<(usize, Head)> {
-        let first = self.first_of(series)?;
+        self.find_in(&self.current(series)?, seq)
+    }
+
+    /// The index entries of the current series, if it is `series`.
+    fn current(&self, series: u64) -> Option<Part> {
+        Some(Part {
+            first: self.first_of(series)?,
+            entries: self.track.entry..self.entries,
+        })
+    }
+
+    /// The index entries of the records in `offsets`; `None` if there are none.
+    pub(crate) fn part(&self, offsets: Range<usize>) -> Option<Part> {
+        let entries = self.entry_from(offsets.start)..self.entry_from(offsets.end);
+        if entries.is_empty() {
+            return None;
+        }
+        let (_, offset) = self.entry(entries.start)?;
+        let first = self.good(offset)?.seq;
+        Some(Part { first, entries })
+    }
+
+    /// The first index entry whose record is at `offset` or behind.
+    fn entry_from(&self, offset: usize) -> usize {
+        let (mut low, mut high) = (0, self.entries);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.entry(middle) {
+                Some((_, found)) if found < offset => low = middle + 1,
+                Some(_) | None => high = middle,
+            }
+        }
+        low
+    }
+
+    /// Where the record with number `seq` is, in a part of the index that is of one series.
+    pub(crate) fn find_in(&self, part: &Part, seq: u64) -> Option<(usize, Head)> {
+        let first = part.first;
         let want = seq.checked_sub(first)?;
-        let count = self.entries - self.track.entry;
+        let count = part.entries.len();
         let distance = |nth: usize| -> Option<u64> {
-            let (low, _) = self.entry(self.track.entry + nth)?;
+            let (low, _) = self.entry(part.entries.start + nth)?;
             Some(u64::from(low.wrapping_sub(first as u32)))
         };
         // Numbers are consecutive unless recovery skipped some, so the first guess is nearly always it.
@@ -381,7 +449,7 @@ impl Segment {
             let found = distance(guess)?;
             match found.cmp(&want) {
                 std::cmp::Ordering::Equal => {
-                    let (_, offset) = self.entry(self.track.entry + guess)?;
+                    let (_, offset) = self.entry(part.entries.start + guess)?;
                     let head = self.good(offset)?;
                     let fits =
                         head.seq == seq && Kind::from_byte(head.kind).is_some_and(Kind::is_numbered);
@@ -402,14 +470,19 @@ impl Segment {
 
     /// Whether `seq` is a number of `series` that was passed over on purpose.
     pub(crate) fn is_passed_over(&self, series: u64, seq: u64) -> bool {
+        self.current(series)
+            .is_some_and(|part| self.passes_over(&part, seq))
+    }
+
+    /// Whether `seq` was passed over on purpose, by a part of the index that is of one series.
+    pub(crate) fn passes_over(&self, part: &Part, seq: u64) -> bool {
         let passed = || {
-            let first = self.first_of(series)?;
-            let want = seq.checked_sub(first)?;
-            let (mut low, mut high) = (self.track.entry, self.entries);
+            let want = seq.checked_sub(part.first)?;
+            let (mut low, mut high) = (part.entries.start, part.entries.end);
             while low < high {
                 let middle = low + (high - low) / 2;
                 let (found, _) = self.entry(middle)?;
-                if u64::from(found.wrapping_sub(first as u32)) <= want {
+                if u64::from(found.wrapping_sub(part.first as u32)) <= want {
                     low = middle + 1;
                 } else {
                     high = middle;

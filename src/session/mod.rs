@@ -4,21 +4,28 @@
 //! (DESIGN decision 1). What it sends it writes into an [`Outbox`], which it knows only as a trait.
 
 mod cause;
+mod credentials;
 mod farewell;
 mod fault;
 pub mod fix;
+pub mod fixp;
 mod hold;
 mod identity;
 mod outbox;
 mod refusal;
 pub mod schedule;
+mod series;
 mod text;
 
 pub use cause::Cause;
+pub use credentials::{
+    ACCESS_KEY_ID_MAX, Credentials, CredentialsError, Part, SECRET_MAX, SECRET_MIN, SIGNATURE_LEN,
+};
 pub use farewell::{Farewell, SessionStatus};
 pub use fault::{Defect, Disposition, Fault, FaultCounts};
 pub use hold::Hold;
 pub use identity::SessionId;
 pub use outbox::{Class, Full, InboundAt, Outbox, Queued, REPLAY_GROWTH, Replay, ResetCause, Stored};
 pub use refusal::Refusal;
+pub use series::{Numbers, SeriesOutbox};
 pub use text::{Text, TextError};

@@ -209,11 +209,13 @@ pub enum ResetCause {
     SetNextIn = 9,
     /// We sent a SequenceReset-Reset(4). The series goes on.
     SequenceReset = 10,
+    /// A FIXP session negotiated a new UUID.
+    Negotiated = 11,
 }
 
 impl ResetCause {
     /// Every cause, in the order of the numbers they are recorded by.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Created,
         Self::ResetSeqNumFlag,
         Self::ResetOnLogon,
@@ -225,6 +227,7 @@ impl ResetCause {
         Self::SetNextOut,
         Self::SetNextIn,
         Self::SequenceReset,
+        Self::Negotiated,
     ];
 
     /// Whether the series goes on with the numbers that were set.
@@ -251,6 +254,7 @@ impl fmt::Display for ResetCause {
             Self::SetNextOut => "the number of our next message was set",
             Self::SetNextIn => "the number expected of the peer was set",
             Self::SequenceReset => "we sent a SequenceReset-Reset(4)",
+            Self::Negotiated => "a new UUID was negotiated",
         })
     }
 }

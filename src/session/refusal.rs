@@ -56,6 +56,12 @@ pub enum Refusal {
     TooManyWishes,
     /// What was written is no valid message.
     Message(EncodeError),
+    /// What was written is no business message of the schema, or none of our side.
+    NoMessage,
+    /// Messages are being sent again; new ones are not mixed in.
+    Resending,
+    /// The peer chooses the identifier of a series, not we.
+    NotOurChoice,
 }
 
 impl fmt::Display for Refusal {
@@ -92,6 +98,9 @@ impl fmt::Display for Refusal {
             Self::TooManyWishes => {
                 f.write_str("too much was asked for in one cycle, ask again in the next")
             }
+            Self::NoMessage => f.write_str("not a business message that this side may send"),
+            Self::Resending => f.write_str("messages are being sent again, a new one must wait"),
+            Self::NotOurChoice => f.write_str("the client chooses the UUID"),
             Self::Message(error) => write!(f, "not a valid message: {error}"),
         }
     }

@@ -6,6 +6,8 @@
 //! ID KIND ROLES                        proven by the scenarios ID, IDb, IDc ...
 //! ID KIND ROLES only WHY               the same, with scenarios for one role alone
 //! ID KIND ROLES proven FILE NAME       proven by a test outside of the scenarios
+//! ID KIND ROLES setting KEY [KEY]      a question with more than one answer: the scenarios ID, IDb, IDc ...
+//!                                      are one for each, and set each KEY
 //! ID KIND ROLES absent WHY             not proven
 //! ```
 //!
@@ -40,6 +42,8 @@ enum Proof<'a> {
         file: &'a str,
         name: &'a str,
     },
+    /// Scenarios that set these keys.
+    Settings(Vec<&'a str>),
     Absent(&'a str),
 }
 
@@ -51,6 +55,7 @@ pub fn check(scenarios: &[Scenario]) -> Result<String, String> {
     let rows = read(ROWS)?;
     let mut wrong = Vec::new();
     let mut proofs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut set: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for scenario in scenarios {
         let row = rows.iter().find(|row| belongs(&scenario.id, row.id));
         let roles = scenario.roles.iter().map(|role| match role {
@@ -58,13 +63,21 @@ pub fn check(scenarios: &[Scenario]) -> Result<String, String> {
             Role::Initiator => "I",
         });
         match row {
-            Some(row) => proofs.entry(row.id).or_default().extend(roles),
+            Some(row) => {
+                proofs.entry(row.id).or_default().extend(roles);
+                let keys = scenario.settings.iter().map(|(_, key, _)| key.as_str());
+                set.entry(row.id).or_default().extend(keys);
+            }
             None if goes_beyond(&scenario.id, &rows) => {}
             None => wrong.push(format!("scenario {} is in no catalogue", scenario.id)),
         }
     }
     for row in &rows {
-        if let Err(why) = row.check(proofs.get(row.id)) {
+        let keys = set.get(row.id);
+        if let Err(why) = row
+            .check(proofs.get(row.id))
+            .and_then(|()| row.check_keys(keys))
+        {
             wrong.push(format!("{} ({}): {why}", row.id, row.kind));
         }
     }
@@ -79,10 +92,10 @@ impl Row<'_> {
     fn check(&self, roles: Option<&BTreeSet<&str>>) -> Result<(), String> {
         match (&self.proof, roles) {
             (Proof::OneRole, Some(_)) => Ok(()),
-            (Proof::Scenarios | Proof::OneRole, None) => {
+            (Proof::Scenarios | Proof::OneRole | Proof::Settings(_), None) => {
                 Err("no scenario, no test and no reason".into())
             }
-            (Proof::Scenarios, Some(roles)) => {
+            (Proof::Scenarios | Proof::Settings(_), Some(roles)) => {
                 let missing = match self.roles {
                     '*' => ["A", "I"].into_iter().find(|role| !roles.contains(role)),
                     'A' => (!roles.contains("A")).then_some("A"),
@@ -101,6 +114,19 @@ impl Row<'_> {
             }
             (Proof::Absent(_), None) => Ok(()),
             (Proof::Absent(why), Some(_)) => Err(format!("has a scenario now, but says: {why}")),
+        }
+    }
+}
+
+impl Row<'_> {
+    fn check_keys(&self, set: Option<&BTreeSet<&str>>) -> Result<(), String> {
+        let Proof::Settings(keys) = &self.proof else {
+            return Ok(());
+        };
+        let is_set = |key: &str| set.is_some_and(|set| set.contains(key));
+        match keys.iter().find(|key| !is_set(key)) {
+            Some(key) => Err(format!("no scenario sets {key}")),
+            None => Ok(()),
         }
     }
 }
@@ -130,6 +156,7 @@ fn read(text: &str) -> Result<Vec<Row<'_>>, String> {
                     Proof::Test { file, name }
                 }
                 Some(Some(("only", _))) => Proof::OneRole,
+                Some(Some(("setting", keys))) => Proof::Settings(keys.split(' ').collect()),
                 Some(Some(("absent", why))) => Proof::Absent(why),
                 Some(_) => return Err(wrong()),
             },

@@ -12,3 +12,4 @@ mod numbers;
 mod reading;
 mod scratch;
 mod segments;
+mod series;

@@ -147,3 +147,60 @@ fn the_engine_that_was_stopped_takes_its_socket_with_it() {
         assert!(start.elapsed() < Duration::from_secs(5), "the socket stays");
     }
 }
+
+#[test]
+fn sessions_of_a_file_are_added_and_removed_from_the_command_line() {
+    let rig = Rig::start();
+    let second = "FIX.4.4:VENUE->SECOND";
+    let toml = rig.path("venue.toml");
+    let text = fs::read_to_string(&toml).unwrap();
+    fs::write(
+        &toml,
+        format!("{text}\n{}", text.replace("CLIENT", "SECOND")),
+    )
+    .unwrap();
+    let file = toml.to_str().unwrap();
+    let added = rig.admin(&["add", file]).ok().out;
+    assert!(
+        added.contains(second) && !added.contains(SESSION),
+        "{added}"
+    );
+    let again = rig.admin(&["add", file]).ok().out;
+    assert!(again.contains("has every session of"), "{again}");
+    let json = rig.admin(&["--json", "add", file]).ok().out;
+    assert!(json.starts_with("{\"end\":\"noop\",\"why\":"), "{json}");
+
+    let sure = rig.admin(&["remove", second]);
+    sure.failed(1, &["sends 1 next and expects 1 next", "--yes"]);
+    assert_eq!(rig.admin(&["remove", second, "--yes"]).ok().out, "done\n");
+    rig.admin(&["status", second])
+        .failed(4, &["no such session"]);
+
+    // The settings file of another engine, by a path that only this process knows the start of.
+    let store = rig.path("store");
+    let settings = "[DEFAULT]\nConnectionType=acceptor\nStartTime=00:00:00\nEndTime=00:00:00\n\
+                    SocketAcceptPort=9\nFileStorePath=STORE\n\
+                    [SESSION]\nBeginString=FIX.4.2\nSenderCompID=VENUE\nTargetCompID=OLD\n";
+    let settings = settings.replace("STORE", store.to_str().unwrap());
+    fs::write(rig.path("old.cfg"), settings).unwrap();
+    let socket = rig.path("socket");
+    let mut command = command::pinfix(&["admin", "--socket", socket.to_str().unwrap()]);
+    let added = command
+        .args(["--json", "add", "old.cfg"])
+        .current_dir(rig.directory.path())
+        .output()
+        .unwrap();
+    let added = Finished::from(added).ok().out;
+    let added: serde_json::Value = serde_json::from_str(&added).unwrap();
+    assert_eq!(added["end"], "done");
+    assert_eq!(added["sessions"][0]["id"], "FIX.4.2:VENUE->OLD");
+
+    fs::write(rig.path("wrong.toml"), "[[session]]\nversion = \"FIX.9\"\n").unwrap();
+    let wrong = rig.path("wrong.toml");
+    let wrong = wrong.to_str().unwrap();
+    rig.admin(&["add", wrong]).failed(1, &[wrong, "FIX.9"]);
+    let missing = rig.admin(&["add", "/nowhere/at.all"]);
+    missing.failed(1, &["/nowhere/at.all", "No such file"]);
+    let audit = fs::read_to_string(rig.path("audit")).unwrap();
+    assert!(audit.contains("\tadd\tfile="), "{audit}");
+}

@@ -26,6 +26,10 @@ pub struct Connect {
     /// after a connection that logged on, unless the peer ended that one within ten seconds: a
     /// peer that lets in and throws out at once is not asked ever faster.
     pub reconnect: Vec<Duration>,
+    /// How many Logons in a row the peer may refuse with a Logout: after that many there is no further
+    /// attempt until an operator logs the session on, as each one may bring a locked account nearer.
+    /// `None`: it is tried for ever.
+    pub refusals_max: Option<u32>,
     /// Up to this share of a waiting time is added to it, in percent, so that sessions which lost
     /// their connections together do not come back together. The share differs from session to
     /// session and from attempt to attempt, and is the same on every run.
@@ -40,6 +44,7 @@ impl Default for Connect {
             source: None,
             timeout: Duration::from_secs(10),
             reconnect: [1, 2, 5, 10, 30].map(Duration::from_secs).to_vec(),
+            refusals_max: None,
             jitter_percent: 0,
         }
     }
@@ -73,6 +78,10 @@ impl Connect {
         if let Some(span) = self.reconnect.iter().find(|span| **span < SPAN_MIN) {
             let right = "waiting times of 10 ms or more";
             return Err(("connect.reconnect", format!("{span:?}"), right));
+        }
+        if self.refusals_max == Some(0) {
+            let right = "1 or more refused Logons, or none for any number";
+            return Err(("connect.refusals_max", "0".to_owned(), right));
         }
         if self.timeout < SPAN_MIN {
             let value = format!("{:?}", self.timeout);

@@ -10,6 +10,7 @@ mod problem;
 pub mod quickfix;
 mod subnet;
 mod template;
+mod venue;
 
 use std::path::{Path, PathBuf};
 

@@ -9,6 +9,7 @@ use super::resend::Copied;
 use super::rules::Rules;
 use super::sending::Loss;
 use super::settings::{LogonField, Settings, SettingsError};
+use super::terms::DataOrder;
 use crate::session::{Class, Farewell, Full, InboundAt, Outbox, Refusal, Replay, SessionStatus, Text};
 use crate::time::{Now, TimestampPrecision, TimestampWriter, Utc};
 use crate::wire::fix::tag::{self, Tag};
@@ -103,6 +104,10 @@ pub(super) struct Pen {
     stamp: TimestampWriter,
     precision: TimestampPrecision,
     rules: &'static Rules,
+    /// SessionRejectReason(373) up to this one is sent beside those of the version.
+    reject_reason_max: Option<u16>,
+    /// Whether SessionStatus(1409) is sent.
+    has_status: bool,
     last_processed: LastProcessed,
     /// Whether a Logon holds secrets.
     has_secrets: bool,
@@ -131,9 +136,14 @@ impl Pen {
             (tag::SENDER_LOCATION_ID, &id.sender_location_id),
             (tag::TARGET_LOCATION_ID, &id.target_location_id),
         ];
+        let added = settings
+            .header_fields
+            .iter()
+            .map(|field| (field.tag, field.value.as_bytes()));
         let fixed: Vec<(Tag, &[u8])> = parts
             .iter()
             .filter_map(|(tag, part)| Some((*tag, part.as_ref()?.as_bytes())))
+            .chain(added)
             .collect();
         let begin_string = settings.rules.begin_string.as_bytes();
         let sender = id.sender_comp_id.as_bytes();
@@ -141,7 +151,7 @@ impl Pen {
             .map_err(|error| SettingsError {
                 setting: "id",
                 value: format!("{id} ({error})"),
-                right: "CompIDs, SubIDs and LocationIDs that can stand in a header",
+                right: "CompIDs, SubIDs, LocationIDs and header_fields that can stand in a header",
             })?;
         let mut pen = Self {
             header,
@@ -152,6 +162,8 @@ impl Pen {
                 TimestampPrecision::Seconds
             },
             rules: settings.rules,
+            reject_reason_max: settings.wording.reject_reason_max,
+            has_status: settings.rules.session_status && settings.logon.session_status,
             last_processed: if settings.logon.last_processed
                 && settings.rules.last_msg_seq_num_processed
             {
@@ -189,6 +201,7 @@ impl Pen {
         let kind = msg_type::LOGON;
         let mut fields = HeaderFields::new();
         fields.uint(tag::LAST_MSG_SEQ_NUM_PROCESSED, u64::MAX);
+        add_secure_data(&mut fields, settings);
         let room = &mut self.logon;
         let mut writer = FrameWriter::begin_with(room, &self.header, &fields, kind, u64::MAX, time);
         write_logon(&mut writer, terms, settings);
@@ -349,7 +362,10 @@ impl Pen {
         let time = self.stamp.write(now.utc, self.precision);
         let claimed = out.claim(Class::Control, room)?;
         let kind = msg_type::LOGON;
-        let mut writer = begin(&self.header, processed, None, claimed, kind, seq, time);
+        let mut fields = HeaderFields::new();
+        add_secure_data(&mut fields, settings);
+        let header = &self.header;
+        let mut writer = begin(header, processed, Some(&fields), claimed, kind, seq, time);
         write_logon(&mut writer, terms, settings);
         let frame = writer
             .finish()
@@ -366,7 +382,7 @@ impl Pen {
         farewell: &Farewell,
         out: &mut O,
     ) -> Result<(), Full> {
-        let status = farewell.status.filter(|_| self.rules.session_status);
+        let status = farewell.status.filter(|_| self.has_status);
         self.admin(now, msg_type::LOGOUT, ADMIN_ROOM, out, |writer| {
             if !farewell.text.is_empty() {
                 writer.bytes(tag::TEXT, farewell.text.as_bytes());
@@ -447,6 +463,7 @@ impl Pen {
         let Some(codes) = &self.rules.reject_codes else {
             return self.reject_in_words(now, message, ref_tag, text, out);
         };
+        let has_reason = codes.has(reason) || self.reject_reason_max >= Some(reason);
         self.answer(now, msg_type::REJECT, message, out, true, |writer| {
             writer.uint(
                 tag::REF_SEQ_NUM,
@@ -459,7 +476,7 @@ impl Pen {
                 writer.uint(tag::REF_TAG_ID, ref_tag.into());
             }
             writer.bytes(tag::REF_MSG_TYPE, message.msg_type());
-            if codes.has(reason) {
+            if has_reason {
                 writer.uint(tag::SESSION_REJECT_REASON, reason.into());
             }
         })
@@ -707,6 +724,18 @@ fn may_hold_credentials(msg_type: &[u8]) -> bool {
     msg_type == msg_type::USER_REQUEST
 }
 
+/// SecureData(91) of a Logon, with its length.
+fn add_secure_data<'a>(fields: &mut HeaderFields<'a>, settings: &'a Settings) {
+    for LogonField { tag, value } in &settings.logon_fields {
+        if let Some(length_tag) = tag::length_of_data(*tag).filter(|_| tag::is_header(*tag)) {
+            match settings.logon.secure_data {
+                DataOrder::LengthFirst => fields.data(length_tag, *tag, value.as_bytes()),
+                DataOrder::DataFirst => fields.data_first(length_tag, *tag, value.as_bytes()),
+            };
+        }
+    }
+}
+
 /// The body of a Logon.
 fn write_logon(writer: &mut FrameWriter<'_>, terms: LogonTerms, settings: &Settings) {
     let rules = settings.rules;
@@ -727,6 +756,7 @@ fn write_logon(writer: &mut FrameWriter<'_>, terms: LogonTerms, settings: &Setti
     }
     for LogonField { tag, value } in &settings.logon_fields {
         match tag::length_of_data(*tag) {
+            Some(_) if tag::is_header(*tag) => continue,
             Some(length_tag) => writer.data(length_tag, *tag, value.as_bytes()),
             None => writer.str(*tag, value),
         };
@@ -737,7 +767,10 @@ fn write_logon(writer: &mut FrameWriter<'_>, terms: LogonTerms, settings: &Setti
     if let Some(version) = rules.default_appl_ver_id {
         writer.str(tag::DEFAULT_APPL_VER_ID, version);
     }
-    if let Some(SessionStatus(status)) = terms.status.filter(|_| rules.session_status) {
+    if let Some(SessionStatus(status)) = terms
+        .status
+        .filter(|_| rules.session_status && settings.logon.session_status)
+    {
         writer.uint(tag::SESSION_STATUS, status.into());
     }
 }

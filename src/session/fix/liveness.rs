@@ -197,7 +197,7 @@ impl Session {
         match &self.state {
             State::LogonSent(LogonSent { give_up, .. })
             | State::LogoutSent(LogoutSent { give_up, .. })
-            | State::Resetting(Resetting { give_up }) => Some(*give_up),
+            | State::Resetting(Resetting { give_up, .. }) => Some(*give_up),
             State::Up(up) => {
                 let repeat = up.recovery.map(|recovery| recovery.repeat_at);
                 let quiet = self.quiet_deadline(up);

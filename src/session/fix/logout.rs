@@ -9,8 +9,8 @@ use crate::wire::fix::Message;
 
 impl Session {
     /// Logs out with `reason` in Text(58): the answer is awaited up to the logout timeout, then the
-    /// connection is closed. Meanwhile the peer's messages are taken and its ResendRequests served;
-    /// nothing else is sent.
+    /// connection is closed. Meanwhile the peer's messages are taken and its ResendRequests served, if
+    /// the settings say so; nothing else is sent.
     ///
     /// While our Logon is unanswered the connection is just closed. In other phases this does
     /// nothing.
@@ -52,7 +52,7 @@ impl Session {
             return Ok(self.close(Cause::LogoutConfirmed));
         }
         let answer = Farewell {
-            text: Text::EMPTY,
+            text: self.settings.logout.answer,
             status: Some(SessionStatus::LOGOUT_COMPLETE),
         };
         self.pen.logout(now, &answer, out)?;
@@ -101,7 +101,8 @@ impl Session {
         self.pen.logout(now, farewell, out)?;
         let give_up = now.mono + self.settings.logout.timeout;
         let (serving, repeats) = match &mut self.state {
-            State::Up(up) => (up.serving.take(), up.repeats),
+            State::Up(up) if self.settings.logout.serve_requests => (up.serving.take(), up.repeats),
+            State::Up(up) => (None, up.repeats),
             _ => Default::default(),
         };
         self.parked.clear();

@@ -59,7 +59,7 @@ pub use self::sending::{
 use self::sequence::Recovery;
 pub use self::settings::{AtEnd, AtLogon, LogonField, Role, Settings, SettingsError};
 pub use self::tally::Tally;
-pub use self::terms::{Environment, HeartbeatChoice, HeartbeatTerms, LogonSettings, OnHold};
+pub use self::terms::{DataOrder, Environment, HeartbeatChoice, HeartbeatTerms, LogonSettings, OnHold};
 use self::throttle::Bucket;
 pub use self::throttle::Rate;
 pub use self::validation::{OnInvalid, Validation};
@@ -109,7 +109,8 @@ pub struct Delivery {
     /// PossResend(97)=Y: its content may have been sent before under another number.
     pub poss_resend: bool,
     /// The application version the message has: that of the session, unless the message or the peer's
-    /// Logon says otherwise. CstmApplVerID(1129) and ApplExtID(1156) are on the message.
+    /// Logon says otherwise. What CstmApplVerID(1129) and ApplExtID(1156) add to it is in the dictionary
+    /// that the message comes with, if the session has one for them.
     pub appl_version: ApplVersion,
 }
 
@@ -384,7 +385,7 @@ impl Session {
             (Phase::LogonSent, Kind::Logout) => Ok(self.logon_refused(message, out)),
             (Phase::LogonSent, _) => self.fault(now, Fault::NotALogonAnswer, message, out),
             (Phase::Resetting, Kind::Logon) => self.reset_answered(now, message, &head, out),
-            (Phase::Resetting, _) => self.old_series(now, message, kind == Kind::Logout, out),
+            (Phase::Resetting, _) => self.old_series(now, message, &head, kind, out),
             (Phase::Up | Phase::LogoutSent, _) => self.in_session(now, message, &head, kind, kept, out),
             (Phase::Admitting | Phase::Closing, _) => Ok(Step::Done),
         };
@@ -610,6 +611,10 @@ impl Session {
         verdict: Verdict,
         out: &mut O,
     ) -> Step {
+        if self.phase() == Phase::Resetting {
+            // Of the old series: its number is none of the new.
+            return Step::Done;
+        }
         let answered = match (verdict, self.phase()) {
             (Verdict::Accept, _) => Ok(()),
             // While logging out nothing is sent but resends.

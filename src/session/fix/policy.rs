@@ -8,6 +8,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::peer::Code;
 use super::settings::SettingsError;
 use crate::session::{Disposition, Farewell, Fault, Text};
 use crate::wire::fix::tag::Tag;
@@ -96,13 +97,16 @@ pub enum RequestEnd {
 }
 
 /// How a ResendRequest(2) of the peer is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResendSettings {
     /// What is sent again.
     pub from: ResendFrom,
     /// Whether a session Reject(3) is sent again like an application message, instead of being
     /// passed over like every other session-level message.
     pub rejects: bool,
+    /// MsgType(35) of application messages that are not sent again, such as market data that has been
+    /// overtaken: a gap fill takes their place, and the application is not asked.
+    pub passed_over: Vec<Code>,
     /// How often the same request is served in a row while we have nothing new to say, or four times as
     /// often while we have; one more ends the session.
     pub same_request_max: u32,
@@ -174,12 +178,17 @@ pub struct LogoutSettings {
     /// How long to wait, after answering the peer's Logout, for the peer to close the connection
     /// before we do. Zero: we close as soon as the answer is on the wire.
     pub linger: Duration,
+    /// Text(58) of our answer to the peer's Logout; empty: none.
+    pub answer: Text,
     /// What is done about a Logout above the expected number.
     pub above_expected: LogoutAboveExpected,
     /// What is done about a Logout below the expected number.
     pub below_expected: BelowExpected,
     /// Whether a TestRequest(1) is answered while our Logout is unanswered.
     pub answer_test_requests: bool,
+    /// Whether a ResendRequest(2) is served while our Logout is unanswered (the standard). Without it
+    /// nothing follows our Logout.
+    pub serve_requests: bool,
 }
 
 /// What is done about a Logout(5) that shows a gap.
@@ -214,6 +223,9 @@ pub struct WordingSettings {
     pub ref_tag_of_header: bool,
     /// Whether the Logout(5) that follows a Reject(3) says why in Text(58).
     pub text_after_reject: bool,
+    /// The highest SessionRejectReason(373) that the peer knows, where it knows more than the version
+    /// has. What is above, and above those of the version, is left out.
+    pub reject_reason_max: Option<u16>,
 }
 
 /// Text(58) of a Reject(3).
@@ -233,6 +245,7 @@ impl Default for WordingSettings {
             texts: Texts::default(),
             ref_tag_of_header: true,
             text_after_reject: true,
+            reject_reason_max: None,
         }
     }
 }
@@ -320,6 +333,7 @@ impl Default for ResendSettings {
         Self {
             from: ResendFrom::default(),
             rejects: false,
+            passed_over: Vec::new(),
             same_request_max: 5,
             below_expected: BelowExpected::default(),
             application_poss_dup: false,
@@ -343,9 +357,11 @@ impl Default for LogoutSettings {
         Self {
             timeout: Duration::from_secs(2),
             linger: Duration::ZERO,
+            answer: Text::EMPTY,
             above_expected: LogoutAboveExpected::default(),
             below_expected: BelowExpected::default(),
             answer_test_requests: false,
+            serve_requests: true,
         }
     }
 }
@@ -416,6 +432,12 @@ impl ResendSettings {
             self.same_request_max,
             1..=u32::MAX - 1,
             "1 or more requests",
+        )?;
+        within(
+            "resend.passed_over",
+            self.passed_over.len(),
+            0..=64,
+            "up to 64 message types",
         )
     }
 }

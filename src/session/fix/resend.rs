@@ -184,8 +184,15 @@ impl Serving {
             }
         };
         let judge = &mut *means.judge;
+        let overtaken = &means.settings.passed_over;
+        let mut asked = false;
         let mut wanted = |original: &Message<'_>| {
             if application {
+                let msg_type = original.msg_type();
+                if overtaken.iter().any(|code| code.as_bytes() == msg_type) {
+                    return false;
+                }
+                asked = true;
                 judge.is_wanted(original)
             } else {
                 original.msg_type() == msg_type::REJECT
@@ -212,7 +219,7 @@ impl Serving {
                 means.tally.resent += 1;
                 Looked::Sent
             }
-            Copied::Unwanted if application => {
+            Copied::Unwanted if asked => {
                 means.tally.resend_vetoes += 1;
                 Looked::Asked
             }
@@ -251,7 +258,7 @@ enum Looked {
 
 /// What a step of a resend works with.
 struct Means<'a, J> {
-    settings: ResendSettings,
+    settings: &'a ResendSettings,
     index: &'a mut FieldIndex,
     pen: &'a mut Pen,
     tally: &'a mut Tally,
@@ -275,6 +282,9 @@ impl Session {
         content::check_body(message, Kind::ResendRequest)?;
         self.tally.resend_requests_in += 1;
         let next_out = out.next_out();
+        if matches!(self.state, State::LogoutSent(_)) && !self.settings.logout.serve_requests {
+            return Ok(());
+        }
         let begin = message.uint(tag::BEGIN_SEQ_NO).unwrap_or_default();
         let asked_end = message.uint(tag::END_SEQ_NO).unwrap_or_default();
         let end = match asked_end {
@@ -341,7 +351,7 @@ impl Session {
         let sent = |tally: &Tally| tally.resent + tally.gap_fills_out;
         let before = sent(&self.tally);
         let mut means = Means {
-            settings: self.settings.resend,
+            settings: &self.settings.resend,
             index,
             pen: &mut self.pen,
             tally: &mut self.tally,

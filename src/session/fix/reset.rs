@@ -3,8 +3,10 @@
 //!
 //! In session the agreed side first makes the line quiet: nothing new is sent, and a TestRequest(1)
 //! and its Heartbeat(0) show that everything before has arrived. Then it sends a Logon(A) with
-//! ResetSeqNumFlag(141)=Y under number 1 and nothing else until the answer. What still arrives of the
-//! old series is dropped. If both sides do this at once, each takes the other's Logon for the answer.
+//! ResetSeqNumFlag(141)=Y under number 1 and nothing else until the answer. The peer may have sent
+//! application messages before it read that Logon; it has taken them to be sent and will not send them
+//! again, so what still arrives in sequence of the old series is delivered, and counts in no series.
+//! Everything else of the old series is dropped. If both sides do this at once, each takes the other's Logon for the answer.
 //!
 //! Every reset is recorded with its [`ResetCause`]. A reset never happens in the middle of a logout.
 
@@ -13,7 +15,7 @@ use super::content::Place;
 use super::head::Head;
 use super::resend::Repeats;
 use super::terms::Environment;
-use super::{AtEnd, Session, State, Step, Up};
+use super::{AtEnd, Delivery, Kind, Session, State, Step, Up};
 use crate::session::{Cause, Fault, Full, Outbox, Refusal, ResetCause};
 use crate::time::{Mono, Now};
 use crate::wire::fix::Message;
@@ -30,6 +32,8 @@ pub(super) struct Quieting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Resetting {
     pub(super) give_up: Mono,
+    /// The number expected next of the old series.
+    pub(super) old_in: u64,
 }
 
 /// How a connection that was logged on is ending.
@@ -180,6 +184,7 @@ impl Session {
             };
         }
         let heartbeat_s = up.pulse.heartbeat_s();
+        let old_in = out.next_in();
         self.restart_numbers(now, ResetCause::InSession, out)?;
         // Until the answer, or the next Logon asks again.
         self.reset_owed = true;
@@ -193,6 +198,7 @@ impl Session {
         self.pen.logon(now, terms, &self.settings, out)?;
         self.state = State::Resetting(Resetting {
             give_up: now.mono + self.settings.logon_timeout,
+            old_in,
         });
         Ok(Step::Done)
     }
@@ -230,20 +236,60 @@ impl Session {
         self.reset_done(now, &greeting)
     }
 
-    /// Anything but a Logon while our reset is unanswered: of the old series, so its number means
-    /// nothing any more. Only a Logout still matters.
+    /// Anything but a Logon while our reset is unanswered: of the old series. A Logout still matters, and
+    /// so does an application message that the peer sent before it knew, if it is the next of its series:
+    /// [`Session::delivered`] does not count it.
     pub(super) fn old_series<O: Outbox>(
         &mut self,
         now: Now,
         message: &Message<'_>,
-        is_logout: bool,
+        head: &Head<'_>,
+        kind: Kind,
         out: &mut O,
     ) -> Result<Step, Full> {
-        if is_logout {
+        if kind == Kind::Logout {
             return self.logout_received(now, message, Place::Low, out);
+        }
+        if let State::Resetting(resetting) = &mut self.state
+            && head.seq == Ok(resetting.old_in)
+            && !head.is_poss_dup()
+        {
+            resetting.old_in += 1;
+            let seq = resetting.old_in - 1;
+            if kind == Kind::Application
+                && let Some(delivery) = self.sound_old(now, message, head, seq)
+            {
+                self.tally.application_in += 1;
+                return Ok(Step::Deliver(delivery));
+            }
         }
         self.tally.old_series_dropped += 1;
         Ok(Step::Done)
+    }
+
+    /// An application message of the old series, if nothing is wrong with it: a refusal could not be said.
+    fn sound_old(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        head: &Head<'_>,
+        seq: u64,
+    ) -> Option<Delivery> {
+        let begins = self.settings.rules.begin_string.as_bytes();
+        let sound = head
+            .check(&self.settings.validation.checks)
+            .and_then(|()| self.check_sender(now, head))
+            .and_then(|()| self.check_on_behalf_of(message))
+            .and_then(|()| self.validate(message, head, Kind::Application));
+        if message.begin_string() != begins || sound.is_err() {
+            return None;
+        }
+        Some(Delivery {
+            seq,
+            poss_dup: false,
+            poss_resend: head.is_poss_resend(),
+            appl_version: self.version_of(message, head).ok()?,
+        })
     }
 
     /// What the end of a connection does to the numbers.

@@ -52,7 +52,7 @@ pub enum AtEnd {
     RestartAlways,
 }
 
-/// A field added to our Logon.
+/// A field added to our Logon, or to the header of everything we send.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LogonField {
     /// The tag.
@@ -94,8 +94,12 @@ pub struct Settings {
     pub logon: LogonSettings,
     /// Fractional digits of the times we send; versions before FIX.4.2 have whole seconds.
     pub precision: TimestampPrecision,
-    /// Fields added to our Logon, in this order: Username(553), Password(554) and the like.
+    /// Fields added to our Logon, in this order: Username(553), Password(554) and the like. All stand
+    /// in its body but SecureData(91), which with its length stands in the header.
     pub logon_fields: Vec<LogonField>,
+    /// Fields added to the header of everything we send that are not part of the identity, such as a
+    /// SenderSubID(50) that the peer need not answer with a TargetSubID(57).
+    pub header_fields: Vec<LogonField>,
     /// What is checked of every message.
     pub checks: CheckSettings,
     /// How the peer is asked for what is missing.
@@ -130,6 +134,7 @@ impl Settings {
             logon: LogonSettings::default(),
             precision: TimestampPrecision::Millis,
             logon_fields: Vec::new(),
+            header_fields: Vec::new(),
             checks: CheckSettings::default(),
             recovery: RecoverySettings::default(),
             resend: ResendSettings::default(),
@@ -169,6 +174,7 @@ impl Settings {
             texts: Texts::Common,
             ref_tag_of_header: false,
             text_after_reject: false,
+            reject_reason_max: None,
         };
         self
     }
@@ -217,6 +223,22 @@ impl Settings {
             let right = "none: this version has no LocationIDs, FIX.4.1 and later have";
             return wrong("id.location_ids", location, right);
         }
+        let dialect = self
+            .validation
+            .dictionaries
+            .as_ref()
+            .and_then(|dictionaries| dictionaries.dialects().next());
+        if let Some((dialect, _)) = dialect.filter(|_| self.rules.default_appl_ver_id.is_none()) {
+            let right =
+                "none: this version has no CstmApplVerID(1129) and ApplExtID(1156), FIXT.1.1 has";
+            let value = match (dialect.custom, dialect.extension) {
+                (Some(custom), _) => {
+                    format!("one of custom version {}", String::from_utf8_lossy(custom))
+                }
+                (None, extension) => format!("one of extension {}", extension.unwrap_or_default()),
+            };
+            return wrong("validation.dictionaries", &value, right);
+        }
         let asks = matches!(self.at_logon, AtLogon::AskReset | AtLogon::AskResetAtOne);
         if asks && !self.rules.reset_seq_num_flag {
             let right = "Continue or Restart: this version has no ResetSeqNumFlag(141)";
@@ -245,11 +267,12 @@ impl Settings {
                 tag::DEFAULT_APPL_VER_ID,
                 tag::SESSION_STATUS,
             ];
-            if OURS.contains(tag) || tag::is_header(*tag) || tag::is_trailer(*tag) {
+            let in_header = tag::is_header(*tag) && *tag != tag::SECURE_DATA;
+            if OURS.contains(tag) || in_header || tag::is_trailer(*tag) {
                 return wrong(
                     "logon_fields",
                     tag,
-                    "a body field that the engine does not set itself",
+                    "a body field, or SecureData(91), that the engine does not set itself",
                 );
             }
             if value.is_empty() || value.contains('\u{1}') || value.len() > 512 {

@@ -36,7 +36,8 @@ pub struct Tally {
     pub rejects_out: u64,
     /// TestRequest(1) sent.
     pub test_requests_out: u64,
-    /// Messages of the old number series that arrived while a reset of ours was unanswered.
+    /// Messages of the old number series that arrived while a reset of ours was unanswered, and were not
+    /// application messages in sequence.
     pub old_series_dropped: u64,
     /// Stretches of bytes that were no sound frame.
     pub garbled: u64,

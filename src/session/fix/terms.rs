@@ -30,6 +30,12 @@ pub struct LogonSettings {
     pub max_message_bytes: Option<u32>,
     /// NoMsgTypes(384), from FIX.4.2: what the peer is told we send and receive.
     pub msg_types: Vec<MsgTypeSupport>,
+    /// Which of SecureDataLen(90) and SecureData(91) stands first in the header of our Logon, if the
+    /// [`logon_fields`](super::Settings::logon_fields) have the latter.
+    pub secure_data: DataOrder,
+    /// SessionStatus(1409) on our Logon and Logout, in the versions that have it; some peers speak
+    /// FIXT.1.1 with the session-level messages of FIX.4.4.
+    pub session_status: bool,
     /// What a peer is told that wants to log on while an operator holds the session.
     pub on_hold: OnHold,
     /// How long the application may take to decide over a Logon with
@@ -48,6 +54,8 @@ impl Default for LogonSettings {
             environment: Environment::default(),
             max_message_bytes: None,
             msg_types: Vec::new(),
+            secure_data: DataOrder::default(),
+            session_status: true,
             on_hold: OnHold::default(),
             admission_timeout: Duration::from_secs(10),
         }
@@ -98,6 +106,16 @@ pub enum Environment {
     Test,
     /// Either is taken; an acceptor says what the peer said.
     Any,
+}
+
+/// Which of a data field and its length stands first. Either order is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DataOrder {
+    /// The length (the standard).
+    #[default]
+    LengthFirst,
+    /// The data, as some venues document it.
+    DataFirst,
 }
 
 /// What a peer is told that wants to log on while an operator holds the session.

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use pinfix::dict::{Dictionaries, Scope};
+use pinfix::dict::{ApplDialect, Dictionaries, Scope, builtin};
 use pinfix::engine::{EngineConfig, Failover, SessionConfig};
 use pinfix::session::fix::policy::{
     BelowExpected, DuringReplay, Garbled, LogoutAboveExpected, OnSilence, OrigSendingTime, RequestEnd,
     ResendFrom,
 };
 use pinfix::session::fix::{
-    AtEnd, AtLogon, BeyondRate, Environment, Flood, HeartbeatChoice, InboundRate, LogonField,
-    MsgDirection, MsgTypeSupport, OnHold, OnInvalid, OutboundRate, Rate, SlowPeer, WhileDown,
+    AtEnd, AtLogon, BeyondRate, Code, DataOrder, Environment, Flood, HeartbeatChoice, InboundRate,
+    LogonField, MsgDirection, MsgTypeSupport, OnHold, OnInvalid, OutboundRate, Rate, SlowPeer,
+    WhileDown,
 };
 use pinfix::time::TimestampPrecision;
+use pinfix::venue::Profile;
 use pinfix::wire::fix::ApplVersion;
 
 use crate::app::App;
@@ -43,6 +45,10 @@ pub(super) fn set(
     };
     if let Some(done) = super::hours::set(config, key, value) {
         return done;
+    }
+    if key == "venue" {
+        config.apply(Profile::named(value).ok_or_else(wrong)?);
+        return Ok(());
     }
     let settings = &mut config.settings;
     match key {
@@ -283,6 +289,23 @@ pub(super) fn set(
                 _ => return Err(wrong()),
             }
         }
+        // VERSION,CUSTOM,EXTENSION,DICTIONARY: an ApplVerID(1128), a CstmApplVerID(1129), an
+        // ApplExtID(1156), the last two may be left out, and the name of what messages in it are judged by.
+        "dialect" => {
+            let parts: Vec<&str> = value.split(',').collect();
+            let [version, custom, extension, name] = parts[..] else {
+                return Err(wrong());
+            };
+            let dialect = ApplDialect {
+                version: ApplVersion::from_appl_ver_id(version.as_bytes()).ok_or_else(wrong)?,
+                custom: Some(custom.as_bytes()).filter(|custom| !custom.is_empty()),
+                extension: extension.parse().ok(),
+            };
+            let dictionary = builtin::named(name).ok_or_else(wrong)?;
+            let dictionaries = &mut settings.validation.dictionaries;
+            let all = dictionaries.take().ok_or_else(wrong)?;
+            *dictionaries = Some(all.with_dialect(dialect, dictionary));
+        }
         "unchecked" => {
             let checks = &mut settings.validation.checks;
             let check = match value {
@@ -301,6 +324,24 @@ pub(super) fn set(
             settings.validation.checks.user_defined_types = true;
         }
         "invalid" if value == "accept" => settings.validation.invalid = OnInvalid::Accept,
+        "switch" => Profile::named("t4")
+            .ok_or_else(wrong)?
+            .switch(value)
+            .map_err(|error| error.to_string())?
+            .apply(settings),
+        "secure_data" => {
+            settings.logon.secure_data = match value {
+                "length-first" => DataOrder::LengthFirst,
+                "data-first" => DataOrder::DataFirst,
+                _ => return Err(wrong()),
+            }
+        }
+        "serve_requests" => settings.logout.serve_requests = on()?,
+        "passed_over" => {
+            let code = Code::new(value.as_bytes()).ok_or_else(wrong)?;
+            settings.resend.passed_over.push(code);
+        }
+        "refusals_max" => config.connect.refusals_max = Some(number()? as u32),
         "password" => app.password = Some(value.into()),
         _ => return Err(format!("no setting {key}")),
     }

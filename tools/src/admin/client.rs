@@ -45,7 +45,7 @@ impl Client {
     /// Sends a request and waits for the whole reply.
     pub fn ask(&mut self, request: &Request) -> anyhow::Result<(Vec<Row>, End)> {
         let limit = match request {
-            Request::Command { within, .. } => *within + GRACE,
+            Request::Command { within, .. } | Request::Add { within, .. } => *within + GRACE,
             Request::List | Request::Status { .. } => GRACE,
         };
         let stream = self.0.get_mut();

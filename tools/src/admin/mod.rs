@@ -1,6 +1,6 @@
 //! `pinfix admin`: the operator's hand on a running engine, over its admin socket.
 //!
-//! Exit codes: 0 done, or nothing to do; 1 the engine could not be asked; 2 wrong arguments; 3 refused;
+//! Exit codes: 0 done, or nothing to do; 1 the engine could not be asked, or said what is wrong with the request; 2 wrong arguments; 3 refused;
 //! 4 no such session; 5 timed out; 6 the engine stopped meanwhile.
 
 mod client;
@@ -52,7 +52,7 @@ Examples:
   pinfix admin logout FIX.4.4:BUYSIDE->VENUE --reason \"disk replacement\" --until +30m
   pinfix admin logon FIX.4.4:BUYSIDE->VENUE --wait 60s
 
-Exit codes: 0 done or nothing to do, 1 the engine could not be asked, 2 wrong arguments, 3 refused,
+Exit codes: 0 done or nothing to do, 1 the engine could not be asked or the request is wrong, 2 wrong arguments, 3 refused,
 4 no such session, 5 timed out, 6 the engine stopped.";
 
 #[derive(Subcommand)]
@@ -64,6 +64,19 @@ enum Command {
         /// What the engine calls it, as `list` shows it
         session: String,
     },
+    /// Add the sessions of a configuration file that the engine has not got
+    ///
+    /// A TOML file or the settings file (.cfg) of a QuickFIX engine. The engine reads it, so it must be
+    /// allowed to, and passwords do not travel; the file must belong to whoever asks. Sessions that the
+    /// engine has are left as they are, and so are its ports: an acceptor is reachable on those it
+    /// listens on already.
+    Add {
+        /// The file
+        file: PathBuf,
+    },
+    /// Log out if connected, and take the session out of the engine; its journal stays, and added again
+    /// it continues
+    Remove(Sure),
     /// Clear the hold and log on now; numbers continue
     Logon {
         /// What the engine calls it, as `list` shows it
@@ -90,14 +103,15 @@ enum Command {
     },
     /// Raise the number of our next message, or the number expected of the counterparty, or both; with
     /// both, the second is not tried if the first is refused
+    #[command(group(clap::ArgGroup::new("numbers").required(true).multiple(true)))]
     SetSeq {
         #[command(flatten)]
         sure: Sure,
         /// MsgSeqNum(34) of our next message; the counterparty asks for what is passed over
-        #[arg(long, value_name = "N", required_unless_present = "target")]
+        #[arg(long, value_name = "N", group = "numbers")]
         sender: Option<u64>,
         /// MsgSeqNum(34) expected of the counterparty, while there is no connection
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", group = "numbers")]
         target: Option<u64>,
     },
     /// Send a SequenceReset-Reset: our next message has this number, and what the counterparty has not
@@ -164,6 +178,22 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Status { session } => {
             let (rows, end) = client.ask(&Request::Status { session })?;
             return show(&rows, &end, arguments.json, table::status);
+        }
+        Command::Add { file } => {
+            // The engine has a directory of its own.
+            let file = std::path::absolute(&file)
+                .with_context(|| format!("no absolute path for {}", file.display()))?;
+            let file = file.to_str().context("the path of the file is not UTF-8")?;
+            let request = Request::Add {
+                file: file.to_owned(),
+                within: arguments.wait,
+            };
+            let (rows, end) = client.ask(&request)?;
+            return show(&rows, &end, arguments.json, table::list);
+        }
+        Command::Remove(sure) => {
+            ask_first(&mut client, &sure, "take it out of the engine")?;
+            (sure.session, Operation::Remove)
         }
         Command::Logon { session } => (session, Operation::Logon),
         Command::Logout(held) => (held.session.clone(), Operation::Logout(order(&held))),

@@ -1,15 +1,16 @@
 //! The tables of a session that say how its protocol is spoken.
 
 use pinfix::dict::{Checks, Scope};
+use pinfix::session::Text as Words;
 use pinfix::session::fix::policy::{
     BelowExpected, CheckSettings, DuringReplay, Garbled, LivenessSettings, LogoutAboveExpected,
     LogoutSettings, OnSilence, OrigSendingTime, RecoverySettings, RequestEnd, ResendFrom,
     ResendSettings, Texts, WordingSettings,
 };
 use pinfix::session::fix::{
-    BeyondRate, Code, Environment, Flood, HeartbeatChoice, HeartbeatTerms, InboundRate, LogonSettings,
-    MsgDirection, MsgTypeSupport, OnHold, OnInvalid, OutboundRate, QueueLimit, Rate, Sending, SlowPeer,
-    Validation, WhileDown,
+    BeyondRate, Code, DataOrder, Environment, Flood, HeartbeatChoice, HeartbeatTerms, InboundRate,
+    LogonSettings, MsgDirection, MsgTypeSupport, OnHold, OnInvalid, OutboundRate, QueueLimit, Rate,
+    Sending, SlowPeer, Validation, WhileDown,
 };
 use pinfix::wire::fix::ApplVersion;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ table! {
         on_hold: Word<OnHold> = on_hold,
         admission_timeout: Span = admission_timeout,
         msg_types: Vec<MsgTypeTable> = msg_types,
+        secure_data: Word<DataOrder> = secure_data,
+        session_status: bool = session_status,
     }
 }
 
@@ -91,6 +94,7 @@ table! {
     ResendTable of ResendSettings {
         from: Word<ResendFrom> = from,
         rejects: bool = rejects,
+        passed_over: Vec<Text<Code>> = passed_over,
         same_request_max: u32 = same_request_max,
         below_expected: Word<BelowExpected> = below_expected,
         application_poss_dup: bool = application_poss_dup,
@@ -110,9 +114,11 @@ table! {
     LogoutTable of LogoutSettings {
         timeout: Span = timeout,
         linger: Span = linger,
+        answer: Text<Words> = answer,
         above_expected: Word<LogoutAboveExpected> = above_expected,
         below_expected: Word<BelowExpected> = below_expected,
         answer_test_requests: bool = answer_test_requests,
+        serve_requests: bool = serve_requests,
     }
 }
 
@@ -121,6 +127,7 @@ table! {
         texts: Word<Texts> = texts,
         ref_tag_of_header: bool = ref_tag_of_header,
         text_after_reject: bool = text_after_reject,
+        reject_reason_max: Off<u16> = reject_reason_max,
     }
 }
 
@@ -263,6 +270,18 @@ impl Leaf for MsgTypeTable {
     }
 }
 
+impl Written for Words {
+    const RIGHT: &'static str = "a text, expected up to 127 bytes without control characters";
+
+    fn read(text: &str) -> Option<Self> {
+        Self::new(text).ok()
+    }
+
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
 impl Written for Code {
     const RIGHT: &'static str = "a code, expected 1 to 15 printable characters such as \"D\"";
 
@@ -284,6 +303,7 @@ named! {
     Environment {
         "production" = Environment::Production, "test" = Environment::Test, "any" = Environment::Any,
     }
+    DataOrder { "length_first" = DataOrder::LengthFirst, "data_first" = DataOrder::DataFirst }
     OnHold { "logout" = OnHold::Logout, "silence" = OnHold::Silence }
     MsgDirection { "send" = MsgDirection::Send, "receive" = MsgDirection::Receive }
     ApplVersion {

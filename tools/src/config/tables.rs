@@ -22,6 +22,7 @@ use super::policies::{
     ChecksTable, LivenessTable, LogoutTable, RecoveryTable, ResendTable, SendingTable, TermsTable,
     ValidationTable, WordingTable,
 };
+use super::venues::{Aside, Plain as PlainText};
 
 table! {
     EngineTable of EngineConfig {
@@ -134,6 +135,11 @@ impl Leaf for PatternTable {
 table! {
     /// A session. The tables come last: TOML has keys before them.
     SessionTable of Planned {
+        venue: Aside<String> = config,
+        service: Aside<String> = config,
+        host: Aside<String> = config,
+        switches: Aside<Vec<String>> = config,
+        tls: Aside<Word<PlainText>> = config,
         version: Version = config.settings.rules,
         role: Word<Role> = config.settings.role,
         sender_comp_id: String = config.settings.id.sender_comp_id,
@@ -151,6 +157,7 @@ table! {
         at_logon: Word<AtLogon> = config.settings.at_logon,
         at_end: Word<AtEnd> = config.settings.at_end,
         precision: Word<TimestampPrecision> = config.settings.precision,
+        header: Vec<Field> = config.settings.header_fields,
         logon: LogonTable = config.settings.logon_fields,
         validation: ValidationTable = config.settings.validation,
         terms: TermsTable = config.settings.logon,
@@ -199,6 +206,7 @@ table! {
         source: Maybe<Text<SocketAddr>> = source,
         timeout: Span = timeout,
         reconnect: Vec<Span> = reconnect,
+        refusals_max: Off<u32> = refusals_max,
         jitter_percent: u8 = jitter_percent,
     }
 }
@@ -352,6 +360,10 @@ impl<'de> Deserialize<'de> for Flush {
     }
 }
 
+/// DefaultApplExtID(1407) and DefaultCstmApplVerID(1408).
+const DEFAULT_APPL_EXT_ID: Tag = 1407;
+const DEFAULT_CSTM_APPL_VER_ID: Tag = 1408;
+
 /// What our Logon carries besides what the engine sets. A secret may stand in the environment or in
 /// a file instead.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -369,6 +381,17 @@ pub struct LogonTable {
     new_password_env: Option<Secret<Environment>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     new_password_file: Option<Secret<FirstLine>>,
+    /// SecureData(91).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    license_env: Option<Secret<Environment>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    license_file: Option<Secret<FirstLine>>,
+    /// DefaultApplExtID(1407), a fingerprint of the application at some venues.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    appl_ext_id: Option<String>,
+    /// DefaultCstmApplVerID(1408).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cstm_appl_ver_id: Option<String>,
     /// `TAG=VALUE`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fields: Vec<Field>,
@@ -384,10 +407,15 @@ impl Form for LogonTable {
         let password = password.or(self.password_file.as_ref().map(|secret| &secret.text));
         let new_password = self.new_password_env.as_ref().map(|secret| &secret.text);
         let new_password = new_password.or(self.new_password_file.as_ref().map(|secret| &secret.text));
+        let license = self.license_env.as_ref().map(|secret| &secret.text);
+        let license = license.or(self.license_file.as_ref().map(|secret| &secret.text));
         let named = [
             (tag::USERNAME, self.username.as_ref()),
             (tag::PASSWORD, password),
             (tag::NEW_PASSWORD, new_password),
+            (tag::SECURE_DATA, license),
+            (DEFAULT_APPL_EXT_ID, self.appl_ext_id.as_ref()),
+            (DEFAULT_CSTM_APPL_VER_ID, self.cstm_appl_ver_id.as_ref()),
         ];
         let named = named
             .into_iter()
@@ -415,7 +443,19 @@ impl Form for LogonTable {
 
 /// `"TAG=VALUE"`.
 #[derive(Clone, Debug)]
-struct Field(LogonField);
+pub struct Field(LogonField);
+
+impl Leaf for Field {
+    type Value = LogonField;
+
+    fn value(&self) -> LogonField {
+        self.0.clone()
+    }
+
+    fn of_value(value: &LogonField) -> Self {
+        Self(value.clone())
+    }
+}
 
 impl Serialize for Field {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {

@@ -87,7 +87,7 @@ fn fix(
     index: &mut FieldIndex,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    if entry.kind == Kind::Reset {
+    if matches!(entry.kind, Kind::Reset | Kind::Series) {
         return Ok(());
     }
     match index.read(entry.frame) {
@@ -128,12 +128,20 @@ enum Content<'a> {
         fields: Vec<(Tag, Value<'a>)>,
     },
     /// A frame that cannot be taken apart.
-    Unreadable { text: String },
+    Unreadable {
+        text: String,
+    },
     Reset {
         series: u64,
+        /// UUID, of FIXP.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
         next_out: u64,
         next_in: u64,
         cause: String,
+    },
+    Note {
+        note: String,
     },
 }
 
@@ -168,8 +176,14 @@ fn json(
 ) -> anyhow::Result<()> {
     let message = index.read(entry.frame);
     let content = match (entry.reset(), &message) {
+        _ if entry.kind == Kind::Series => Content::Note {
+            note: entry
+                .note()
+                .map_or_else(String::new, |note| note.to_string()),
+        },
         (Some(reset), _) => Content::Reset {
             series: reset.series,
+            id: reset.begun.map(|begun| begun.id),
             next_out: reset.next_out,
             next_in: reset.next_in,
             cause: reset.cause.to_string(),
@@ -196,7 +210,7 @@ fn json(
     let line = Line {
         session,
         direction: Direction::of(entry.kind).name(),
-        seq: (entry.kind != Kind::Reset).then_some(entry.seq),
+        seq: (!matches!(entry.kind, Kind::Reset | Kind::Series)).then_some(entry.seq),
         at: rfc3339(entry.at),
         content,
     };

@@ -60,16 +60,19 @@ pub enum Direction {
     Reset,
     /// Not sent yet: waits without a number
     Queued,
+    /// What the journal noted about its series of numbers
+    Note,
 }
 
 impl Direction {
     pub fn of(kind: Kind) -> Self {
         match kind {
-            Kind::Application | Kind::Admin => Self::Out,
+            Kind::Application | Kind::Admin | Kind::Unnumbered => Self::Out,
             Kind::Inbound => Self::In,
             Kind::Replay => Self::Replay,
             Kind::Reset => Self::Reset,
             Kind::Queued => Self::Queued,
+            Kind::Series => Self::Note,
         }
     }
 
@@ -80,6 +83,7 @@ impl Direction {
             Self::Replay => "replay",
             Self::Reset => "reset",
             Self::Queued => "queued",
+            Self::Note => "note",
         }
     }
 }
@@ -156,7 +160,7 @@ impl Filter {
 
     /// Whether type and fields fit. A frame that cannot be taken apart has neither.
     fn reads(&mut self, entry: &Entry<'_>) -> bool {
-        if entry.kind == Kind::Reset {
+        if matches!(entry.kind, Kind::Reset | Kind::Series) {
             return false;
         }
         let types = &self.choice.types;

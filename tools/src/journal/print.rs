@@ -61,12 +61,26 @@ pub fn record(entry: &Entry<'_>, out: &mut impl Write) -> anyhow::Result<()> {
     if entry.kind == Kind::Reset {
         write!(out, "  {direction:<6} {:>8}  ", "-")?;
         match entry.reset() {
-            Some(reset) => writeln!(
-                out,
-                "series {} begins, next out {}, next in {}: {}",
-                reset.series, reset.next_out, reset.next_in, reset.cause
-            )?,
+            Some(reset) => {
+                write!(out, "series {} ", reset.series)?;
+                if let Some(begun) = reset.begun {
+                    write!(out, "of UUID {} ", begun.id)?;
+                }
+                writeln!(
+                    out,
+                    "begins, next out {}, next in {}: {}",
+                    reset.next_out, reset.next_in, reset.cause
+                )?;
+            }
             None => writeln!(out, "a series begins, its record cannot be understood")?,
+        }
+        return Ok(());
+    }
+    if entry.kind == Kind::Series {
+        write!(out, "  {direction:<6} {:>8}  ", "-")?;
+        match entry.note() {
+            Some(note) => writeln!(out, "{note}")?,
+            None => writeln!(out, "a note that cannot be understood")?,
         }
         return Ok(());
     }

@@ -30,8 +30,10 @@ struct Tally {
     application: u64,
     admin: u64,
     replay: u64,
+    unnumbered: u64,
     inbound: u64,
     series: u64,
+    uuid: Option<u64>,
     /// MsgSeqNum(34) of what was sent and received in the last series.
     sent: Option<RangeInclusive<u64>>,
     received: Option<RangeInclusive<u64>>,
@@ -63,6 +65,8 @@ impl Tally {
                     widen(&mut tally.sent, entry.seq);
                 }
                 Kind::Replay => tally.replay += 1,
+                Kind::Unnumbered => tally.unnumbered += 1,
+                Kind::Series => continue,
                 Kind::Queued => tally.queued += 1,
                 Kind::Inbound => {
                     tally.inbound += 1;
@@ -70,6 +74,10 @@ impl Tally {
                 }
                 Kind::Reset => {
                     tally.series += 1;
+                    tally.uuid = entry
+                        .reset()
+                        .and_then(|reset| reset.begun)
+                        .map(|begun| begun.id);
                     tally.sent = None;
                     tally.received = None;
                     continue;
@@ -93,7 +101,9 @@ impl Tally {
         writeln!(
             out,
             "  sent        {} application, {} session-level, {} sent again",
-            self.application, self.admin, self.replay
+            self.application,
+            self.admin + self.unnumbered,
+            self.replay
         )?;
         if self.queued > 0 {
             writeln!(
@@ -103,13 +113,17 @@ impl Tally {
             )?;
         }
         writeln!(out, "  received    {}", self.inbound)?;
-        writeln!(
+        write!(
             out,
             "  numbers     out {}, in {}, in series {}",
             range(self.sent.as_ref()),
             range(self.received.as_ref()),
             self.series
         )?;
+        match self.uuid {
+            Some(uuid) => writeln!(out, " of UUID {uuid}")?,
+            None => writeln!(out)?,
+        }
         if let Some(times) = &self.times {
             let text = |at: &Utc| {
                 let text = at.to_fix(TimestampPrecision::Nanos);

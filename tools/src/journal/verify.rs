@@ -20,7 +20,9 @@ pub fn run(directory: &Path, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             + totals.replay
             + totals.inbound
             + totals.resets
-            + totals.queued;
+            + totals.queued
+            + totals.unnumbered
+            + totals.notes;
         let (identity, segments) = (&place.identity, totals.segments);
         if totals.is_sound() {
             writeln!(

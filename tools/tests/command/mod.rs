@@ -96,19 +96,20 @@ impl Exchange {
         let err = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
-        let address = line
-            .split_once("listening on ")
-            .and_then(|(_, rest)| rest.split_once(','))
-            .unwrap_or_else(|| panic!("no address in {line:?}"))
-            .0
-            .parse()
-            .unwrap();
+        let address = address_in(&line);
         Self {
             child,
             out,
             err,
             address,
         }
+    }
+
+    /// The address of the next service, of a venue that has several.
+    pub fn next_address(&mut self) -> SocketAddr {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        address_in(&line)
     }
 
     pub fn interrupt(&self) {
@@ -146,6 +147,16 @@ impl Exchange {
             err,
         }
     }
+}
+
+/// The address in `listening on ADDRESS, ...`.
+fn address_in(line: &str) -> SocketAddr {
+    line.split_once("listening on ")
+        .and_then(|(_, rest)| rest.split_once(','))
+        .unwrap_or_else(|| panic!("no address in {line:?}"))
+        .0
+        .parse()
+        .unwrap()
 }
 
 impl Drop for Exchange {

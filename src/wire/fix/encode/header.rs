@@ -106,6 +106,8 @@ enum HeaderValue<'a> {
     Uint(u64),
     /// The entry's tag is that of the length.
     Data(Tag, &'a [u8]),
+    /// The same, written the other way round.
+    DataFirst(Tag, &'a [u8]),
 }
 
 /// As many as there are: every header field that may be given, and 43 and 122. Setting one again
@@ -163,6 +165,21 @@ impl<'a> HeaderFields<'a> {
         } else {
             self.set(length_tag, HeaderValue::Data(data_tag, value))
         }
+    }
+
+    /// The same pair with the data before its length, as a few venues have it. Readers that go by the
+    /// length cannot know where it ends, so it may not contain SOH.
+    pub fn data_first(&mut self, length_tag: Tag, data_tag: Tag, value: &'a [u8]) -> &mut Self {
+        if value.contains(&SOH) {
+            return self.fail(EncodeError::Soh { tag: data_tag });
+        }
+        self.data(length_tag, data_tag, value);
+        for entry in &mut self.entries[..self.len] {
+            if entry.tag == length_tag {
+                entry.value = HeaderValue::DataFirst(data_tag, value);
+            }
+        }
+        self
     }
 
     /// PossDupFlag(43)=Y and OrigSendingTime(122): for a gap fill, and for a bridge that passes on
@@ -270,6 +287,10 @@ impl<'a> Merge<'a> {
                         HeaderValue::Uint(value) => draft.uint_field(field.tag, value),
                         HeaderValue::Data(data_tag, value) => {
                             draft.data_fields(field.tag, data_tag, value);
+                        }
+                        HeaderValue::DataFirst(data_tag, value) => {
+                            draft.field(data_tag, b"", value);
+                            draft.uint_field(field.tag, value.len() as u64);
                         }
                     }
                 }

@@ -110,6 +110,7 @@ impl Player {
             Kind::Replay => self.sent_again(record, records),
             // It has no number yet; it is sent under one later.
             Kind::Queued => Ok(Then::GoOn),
+            Kind::Unnumbered | Kind::Series => Ok(self.cut_short("it is of a FIXP session".to_owned())),
         }
     }
 
@@ -142,7 +143,10 @@ impl Player {
                     bail!("no room in the journal of the replay: {full:?}");
                 }
             }
-            ResetCause::ResetSeqNumFlag | ResetCause::ResetOnLogon | ResetCause::InSession => {}
+            ResetCause::ResetSeqNumFlag
+            | ResetCause::ResetOnLogon
+            | ResetCause::InSession
+            | ResetCause::Negotiated => {}
         }
         Ok(Then::GoOn)
     }

@@ -244,7 +244,7 @@ fn look(place: &Place) -> anyhow::Result<Seen> {
         let is_ours = match entry.kind {
             Kind::Application | Kind::Admin => true,
             Kind::Inbound => false,
-            Kind::Replay | Kind::Reset | Kind::Queued => continue,
+            Kind::Replay | Kind::Reset | Kind::Queued | Kind::Unnumbered | Kind::Series => continue,
         };
         let known = if is_ours { &seen.ours } else { &seen.theirs };
         let wants_logon = seen.heartbeat_s.is_none() || seen.first_logon_is_ours.is_none();

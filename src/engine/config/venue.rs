@@ -1,0 +1,48 @@
+//! A session at a venue: what a profile means for the settings that are the engine's.
+
+use super::{Destination, SessionConfig};
+use crate::session::fix::rules::Rules;
+use crate::session::fix::{Role, Settings};
+use crate::venue::{Profile, Service};
+
+impl SessionConfig {
+    /// A session at a venue, on the side that `role` makes it. Where an initiator connects to is still
+    /// to be said; [`SessionConfig::use_service`] does.
+    #[must_use]
+    pub fn at_venue(
+        venue: &Profile,
+        rules: &'static Rules,
+        role: Role,
+        sender: &str,
+        target: &str,
+    ) -> Self {
+        let mut config = Self::new(Settings::new(rules, role, sender, target));
+        config.apply(venue);
+        config
+    }
+
+    /// Puts everything a venue says into this session.
+    pub fn apply(&mut self, venue: &Profile) {
+        venue.apply(&mut self.settings);
+        self.schedule = venue.schedule();
+        if self.settings.role == Role::Initiator {
+            self.connect.refusals_max = venue.refusals_max;
+        }
+    }
+
+    /// Has an initiator connect to a service, at `host` if the service has none of its own or another
+    /// one is wanted. The service becomes the qualifier of the identity: two of a venue may share
+    /// everything that is on the wire.
+    pub fn use_service(&mut self, service: &Service, host: Option<&str>) {
+        self.settings.id.qualifier = Some(service.name.to_owned());
+        let host = host.or(service.host);
+        let destination = host.map(|host| match host.parse() {
+            Ok(ip) => Destination::Address(std::net::SocketAddr::new(ip, service.port)),
+            Err(_) => Destination::Name {
+                host: host.to_owned(),
+                port: service.port,
+            },
+        });
+        self.connect.destinations.extend(destination);
+    }
+}
