@@ -100,10 +100,10 @@ macro_rules! sbe_group {
         $(#[$doc:meta])*
         $Name:ident $Encoder:ident since $since:literal;
         block $block:literal;
-        $($field:ident $fname:literal $tag:literal @ $offset:literal since $fsince:literal: $T:ty;)*
-        $(const $constant:ident $cname:literal $ctag:literal: $C:ty = $cvalue:expr, $ctext:literal;)*
-        $(group $nth:literal $group:ident $gname:literal $gtag:literal since $gsince:literal count $count:literal: $Entry:ident $EntryEncoder:ident;)*
-        $(data $dnth:literal $data:ident $dname:literal $dtag:literal since $dsince:literal length $length:literal;)*
+        fields { $($field:ident $fname:literal $tag:literal @ $offset:literal since $fsince:literal: $T:ty;)* }
+        constants { $(const $constant:ident $cname:literal $ctag:literal: $C:ty = $cvalue:expr, $ctext:literal;)* }
+        groups { $(group $nth:literal $group:ident $gname:literal $gtag:literal since $gsince:literal count $count:literal: $Entry:ident $EntryEncoder:ident;)* }
+        data { $(data $dnth:literal $data:ident $dname:literal $dtag:literal since $dsince:literal length $length:literal;)* }
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]

@@ -28,7 +28,10 @@ impl Schema {
     /// The message of a name, such as `NewOrderSingle`.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&'static MessageDescription> {
-        self.messages.iter().copied().find(|message| message.name == name)
+        self.messages
+            .iter()
+            .copied()
+            .find(|message| message.name == name)
     }
 }
 

@@ -283,14 +283,20 @@ impl<const EXPONENT: i8> Fixed<EXPONENT> {
     /// The power of ten that the mantissa counts.
     pub const EXPONENT: i8 = EXPONENT;
 
+    /// The number with this mantissa.
+    #[must_use]
+    pub const fn new(mantissa: i64) -> Self {
+        Self(mantissa)
+    }
+
     /// The number, if the exponent can express it and nothing is lost.
     ///
     /// ```
     /// use pinfix::wire::sbe::Price9;
     ///
-    /// assert_eq!(Price9::parse("4712.25"), Some(Price9(4_712_250_000_000)));
+    /// assert_eq!(Price9::parse("4712.25"), Some(Price9::new(4_712_250_000_000)));
     /// assert_eq!(Price9::parse("0.0000000001"), None);
-    /// assert_eq!(Price9(4_712_250_000_000).to_string(), "4712.25");
+    /// assert_eq!(Price9::new(4_712_250_000_000).to_string(), "4712.25");
     /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -415,9 +421,10 @@ macro_rules! decimal {
             }
             #[inline]
             fn put(value: Decimal, bytes: &mut [u8]) -> bool {
-                let Ok(mantissa) = $mantissa::try_from(value.mantissa) else {
+                let mantissa = value.mantissa as $mantissa;
+                if i64::from(mantissa) != value.mantissa {
                     return false;
-                };
+                }
                 let Some((exponent, digits)) = bytes.split_last_mut() else {
                     return false;
                 };
@@ -483,18 +490,53 @@ mod tests {
             assert_eq!(Decimal { mantissa, exponent }.to_string(), text);
         }
         // Any exponent that a byte can hold.
-        assert_eq!(Decimal { mantissa: 1, exponent: -128 }.to_string().len(), 130);
-        assert_eq!(Decimal { mantissa: 1, exponent: 127 }.to_string().len(), 128);
+        assert_eq!(
+            Decimal {
+                mantissa: 1,
+                exponent: -128
+            }
+            .to_string()
+            .len(),
+            130
+        );
+        assert_eq!(
+            Decimal {
+                mantissa: 1,
+                exponent: 127
+            }
+            .to_string()
+            .len(),
+            128
+        );
     }
 
     #[test]
     fn what_is_no_decimal_is_none() {
-        for text in ["", "-", ".", "1.2.3", "1e5", "+1", " 1", "99999999999999999999"] {
+        for text in [
+            "",
+            "-",
+            ".",
+            "1.2.3",
+            "1e5",
+            "+1",
+            " 1",
+            "99999999999999999999",
+        ] {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }
-        assert_eq!(Decimal::parse("-.5"), Some(Decimal { mantissa: -5, exponent: -1 }));
+        assert_eq!(
+            Decimal::parse("-.5"),
+            Some(Decimal {
+                mantissa: -5,
+                exponent: -1
+            })
+        );
         assert_eq!(Price9::parse("-0.50"), Some(Fixed(-500_000_000)));
-        assert_eq!(Price9::parse("10000000000"), None, "more than the mantissa holds");
+        assert_eq!(
+            Price9::parse("10000000000"),
+            None,
+            "more than the mantissa holds"
+        );
         assert_eq!(Price9::parse("1.00000000000"), Some(Fixed(1_000_000_000)));
     }
 
@@ -513,10 +555,22 @@ mod tests {
 
     #[test]
     fn a_null_value_of_its_own() {
-        assert_eq!(<NullIs<i32, 0x7FFF_FFFF> as Scalar>::NULL, i32::MAX.to_le_bytes());
-        assert_eq!(<Optional<NullIs<u16, 0>> as Field>::get(Some(&[0, 0])), None);
-        assert_eq!(<Optional<NullIs<u16, 0>> as Field>::get(Some(&[0, 1])), Some(256));
+        assert_eq!(
+            <NullIs<i32, 0x7FFF_FFFF> as Scalar>::NULL,
+            i32::MAX.to_le_bytes()
+        );
+        assert_eq!(
+            <Optional<NullIs<u16, 0>> as Field>::get(Some(&[0, 0])),
+            None
+        );
+        assert_eq!(
+            <Optional<NullIs<u16, 0>> as Field>::get(Some(&[0, 1])),
+            Some(256)
+        );
         assert_eq!(<Optional<u16> as Field>::get(None), None);
-        assert_eq!(<Optional<f64> as Field>::get(Some(&f64::NAN.to_le_bytes())), None);
+        assert_eq!(
+            <Optional<f64> as Field>::get(Some(&f64::NAN.to_le_bytes())),
+            None
+        );
     }
 }

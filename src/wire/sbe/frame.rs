@@ -71,10 +71,16 @@ impl fmt::Display for Broken {
                 write!(f, "EncodingType is {given:#06x}, should be {expected:#06x}")
             }
             Self::TooShort { declared } => {
-                write!(f, "MessageSize is {declared}, less than the {HEADERS_LEN} bytes of the headers")
+                write!(
+                    f,
+                    "MessageSize is {declared}, less than the {HEADERS_LEN} bytes of the headers"
+                )
             }
             Self::TooLong { declared, limit } => {
-                write!(f, "MessageSize is {declared}, more than the longest message accepted, {limit}")
+                write!(
+                    f,
+                    "MessageSize is {declared}, more than the longest message accepted, {limit}"
+                )
             }
         }
     }
@@ -97,7 +103,9 @@ pub fn cut(buf: &[u8], limit: usize) -> Cut {
 #[must_use]
 pub fn cut_as(buf: &[u8], limit: usize, expected: u16) -> Cut {
     let Some(size) = u16_at(buf, 0) else {
-        return Cut::Incomplete { needed: FRAMING_LEN };
+        return Cut::Incomplete {
+            needed: FRAMING_LEN,
+        };
     };
     let declared = usize::from(size);
     if declared < HEADERS_LEN {
@@ -107,7 +115,9 @@ pub fn cut_as(buf: &[u8], limit: usize, expected: u16) -> Cut {
         return Cut::Broken(Broken::TooLong { declared, limit });
     }
     let Some(given) = u16_at(buf, 2) else {
-        return Cut::Incomplete { needed: FRAMING_LEN };
+        return Cut::Incomplete {
+            needed: FRAMING_LEN,
+        };
     };
     if given != expected {
         return Cut::Broken(Broken::EncodingType { given, expected });
@@ -250,7 +260,9 @@ impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Short { len } => write!(f, "{len} bytes, less than the {HEADERS_LEN} of the headers"),
-            Self::Size { declared, len } => write!(f, "MessageSize is {declared}, but there are {len} bytes"),
+            Self::Size { declared, len } => {
+                write!(f, "MessageSize is {declared}, but there are {len} bytes")
+            }
             Self::Block { block_length, len } => write!(
                 f,
                 "blockLength is {block_length}, but only {} bytes follow the headers",
@@ -316,7 +328,10 @@ mod tests {
             assert_eq!(drain(&stream, step, MAX), (whole.to_vec(), Ok(0)), "{step}");
         }
         for end in 0..26 {
-            assert!(matches!(cut(&stream[..end], MAX), Cut::Incomplete { .. }), "{end}");
+            assert!(
+                matches!(cut(&stream[..end], MAX), Cut::Incomplete { .. }),
+                "{end}"
+            );
         }
     }
 
@@ -332,11 +347,17 @@ mod tests {
         assert_eq!(why.to_string(), "EncodingType is 0xeb50, should be 0xcafe");
         assert_eq!(cut_as(&wrong, MAX, 0xEB50), Cut::Frame { len: 26 });
         // Known from the two bytes that say it.
-        assert_eq!(cut(&[11, 0], MAX), Cut::Broken(Broken::TooShort { declared: 11 }));
+        assert_eq!(
+            cut(&[11, 0], MAX),
+            Cut::Broken(Broken::TooShort { declared: 11 })
+        );
         let declared = 1421;
         assert_eq!(
             cut(&1421_u16.to_le_bytes(), MAX),
-            Cut::Broken(Broken::TooLong { declared, limit: MAX })
+            Cut::Broken(Broken::TooLong {
+                declared,
+                limit: MAX
+            })
         );
         assert_eq!(cut(&message(1420, 1), MAX), Cut::Frame { len: 1420 });
     }
@@ -350,10 +371,16 @@ mod tests {
         assert!(frame.after_block().is_empty());
         bytes[4] = 15;
         let why = Frame::new(&bytes).unwrap_err();
-        assert_eq!(why.to_string(), "blockLength is 15, but only 14 bytes follow the headers");
+        assert_eq!(
+            why.to_string(),
+            "blockLength is 15, but only 14 bytes follow the headers"
+        );
         assert_eq!(Frame::new(&bytes[..11]), Err(FrameError::Short { len: 11 }));
         let declared = 26;
-        assert_eq!(Frame::new(&bytes[..25]), Err(FrameError::Size { declared, len: 25 }));
+        assert_eq!(
+            Frame::new(&bytes[..25]),
+            Err(FrameError::Size { declared, len: 25 })
+        );
     }
 
     proptest! {

@@ -20,7 +20,7 @@
 //! let mut room = [0; 256];
 //! let len = ilink3::NewOrderSingleEncoder::new(&mut room, 9)?
 //!     .cl_ord_id(b"ORDER-1")
-//!     .price(Price9(4_712_250_000_000))
+//!     .price(Price9::new(4_712_250_000_000))
 //!     .order_qty(3)
 //!     .security_id(1234)
 //!     .side(ilink3::SideWithUndisclosed::BUY)
@@ -48,19 +48,17 @@ pub mod ilink3;
 mod read;
 mod write;
 
+pub use describe::{
+    Body, ConstantDescription, DataDescription, EnumDescription, FieldDescription, GroupDescription,
+    Kind, MessageDescription, Schema, SetDescription,
+};
 #[doc(hidden)]
 pub use describe::{greatest, image, newest, required_end};
-pub use describe::{
-    Body, ConstantDescription, DataDescription, EnumDescription, FieldDescription, GroupDescription, Kind,
-    MessageDescription, Schema, SetDescription,
-};
 pub use field::{
-    Array, Bytes, Char, Decimal, Decimal32, Decimal64, Field, Fixed, Late, NullIs, Optional, Price9, Required, Scalar,
-    Text,
+    Array, Bytes, Char, Decimal, Decimal32, Decimal64, Field, Fixed, Late, NullIs, Optional, Price9,
+    Required, Scalar, Text,
 };
-pub use frame::{
-    Broken, Cut, ENCODING_TYPE, FRAMING_LEN, Frame, FrameError, HEADERS_LEN, cut, cut_as,
-};
+pub use frame::{Broken, Cut, ENCODING_TYPE, FRAMING_LEN, Frame, FrameError, HEADERS_LEN, cut, cut_as};
 pub use read::{Block, DecodeError, Entry, Group, Parts, read};
 pub use write::{EncodeError, Writer};
 

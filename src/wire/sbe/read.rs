@@ -62,11 +62,22 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Frame(why) => why.fmt(f),
-            Self::Template { given, expected } => write!(f, "templateId is {given}, should be {expected}"),
-            Self::UnknownTemplate { given } => write!(f, "templateId is {given}, which no message of the schema has"),
+            Self::Template { given, expected } => {
+                write!(f, "templateId is {given}, should be {expected}")
+            }
+            Self::UnknownTemplate { given } => write!(
+                f,
+                "templateId is {given}, which no message of the schema has"
+            ),
             Self::Schema { given, expected } => write!(f, "schemaId is {given}, should be {expected}"),
-            Self::Missing { field, block_length } => {
-                write!(f, "a block of {block_length} bytes is without {field}, which is required")
+            Self::Missing {
+                field,
+                block_length,
+            } => {
+                write!(
+                    f,
+                    "a block of {block_length} bytes is without {field}, which is required"
+                )
             }
             Self::Truncated { part } => write!(f, "the message ends within {part}"),
             Self::EmptyEntries { part } => write!(f, "the entries of {part} have a length of 0"),
@@ -228,7 +239,12 @@ impl<'a> Parts<'a> {
     ///
     /// The message ends within it.
     #[inline]
-    pub fn data(&mut self, part: &'static str, since: u16, len_size: usize) -> Result<&'a [u8], DecodeError> {
+    pub fn data(
+        &mut self,
+        part: &'static str,
+        since: u16,
+        len_size: usize,
+    ) -> Result<&'a [u8], DecodeError> {
         if self.version < since {
             return Ok(&[]);
         }
@@ -328,7 +344,11 @@ impl<'a, E: Entry<'a>> ExactSizeIterator for Group<'a, E> {}
 ///
 /// Another message or schema, a block without a required field, a group or data cut short.
 #[inline]
-pub fn read<'a, M: Entry<'a>>(frame: &Frame<'a>, template_id: u16, schema_id: u16) -> Result<M, DecodeError> {
+pub fn read<'a, M: Entry<'a>>(
+    frame: &Frame<'a>,
+    template_id: u16,
+    schema_id: u16,
+) -> Result<M, DecodeError> {
     if frame.template_id() != template_id {
         return Err(DecodeError::Template {
             given: frame.template_id(),

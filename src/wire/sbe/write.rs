@@ -59,15 +59,29 @@ pub enum EncodeError {
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Room { needed, room } => write!(f, "the message needs {needed} bytes, there are {room}"),
-            Self::Version { message, given, since, newest } => write!(
+            Self::Room { needed, room } => {
+                write!(f, "the message needs {needed} bytes, there are {room}")
+            }
+            Self::Version {
+                message,
+                given,
+                since,
+                newest,
+            } => write!(
                 f,
                 "{message} cannot be written in version {given}, only in {since} to {newest}"
             ),
-            Self::Value { field, size } => write!(f, "the value does not fit the {size} bytes of {field}"),
-            Self::Count { part, given } => write!(f, "{given} is more than the header of {part} can count"),
+            Self::Value { field, size } => {
+                write!(f, "the value does not fit the {size} bytes of {field}")
+            }
+            Self::Count { part, given } => {
+                write!(f, "{given} is more than the header of {part} can count")
+            }
             Self::Order { part } => write!(f, "{part} was written twice or after what comes behind it"),
-            Self::TooLong { len } => write!(f, "the message has {len} bytes, MessageSize says at most 65535"),
+            Self::TooLong { len } => write!(
+                f,
+                "the message has {len} bytes, MessageSize says at most 65535"
+            ),
         }
     }
 }
@@ -166,12 +180,12 @@ impl<'a> Writer<'a> {
         }
         let room = self.room.len();
         let needed = self.end + len;
-        let Some(bytes) = self.room.get_mut(self.end..needed) else {
+        if needed > room {
             self.fail(EncodeError::Room { needed, room });
             return None;
-        };
-        self.end = needed;
-        Some(bytes)
+        }
+        let start = std::mem::replace(&mut self.end, needed);
+        self.room.get_mut(start..needed)
     }
 
     /// Keeps the first fault.
@@ -194,7 +208,12 @@ impl<'a> Writer<'a> {
 
     /// Sets a field; nothing is done in a version without it.
     #[inline]
-    pub fn set<F: Field>(&mut self, name: &'static str, offset: usize, value: <F::Scalar as Scalar>::Value<'_>) {
+    pub fn set<F: Field>(
+        &mut self,
+        name: &'static str,
+        offset: usize,
+        value: <F::Scalar as Scalar>::Value<'_>,
+    ) {
         let size = F::Scalar::SIZE;
         if let Some(bytes) = self.slot(offset, size)
             && !F::Scalar::put(value, bytes)
@@ -258,7 +277,11 @@ impl<'a> Writer<'a> {
 
     /// A writer for the next entry of the group that is part `index`. Give it to [`close`](Self::close) after use.
     pub fn entry(&mut self, index: usize) -> Writer<'_> {
-        let body = self.body.groups.get(index).map_or(self.body, |group| group.body);
+        let body = self
+            .body
+            .groups
+            .get(index)
+            .map_or(self.body, |group| group.body);
         let end = self.end;
         let mut entry = Writer {
             room: self.room,

@@ -50,7 +50,10 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         library,
     } = command;
     let schema = schema::load(&path)?;
-    let options = generate::Options { library, encoding_type };
+    let options = generate::Options {
+        library,
+        encoding_type,
+    };
     let files = generate::files(&schema, &options).with_context(|| path.display().to_string())?;
     let out = out.unwrap_or_else(|| PathBuf::from(names::module(&schema.package.replace('.', "_"))));
     fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;

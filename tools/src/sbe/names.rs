@@ -3,7 +3,11 @@
 /// `MDTradeEntryID` is `md_trade_entry_id`: of a module, a function.
 pub fn module(name: &str) -> String {
     let snake = words(name).join("_").to_lowercase();
-    if KEYWORDS.contains(&&*snake) { snake + "_" } else { snake }
+    if KEYWORDS.contains(&&*snake) {
+        snake + "_"
+    } else {
+        snake
+    }
 }
 
 /// `MD_TRADE_ENTRY_ID`: of a constant.
@@ -40,7 +44,8 @@ fn words(name: &str) -> Vec<String> {
             words.push(String::new());
             continue;
         }
-        let after_small = at > 0 && (letters[at - 1].is_ascii_lowercase() || letters[at - 1].is_ascii_digit());
+        let after_small =
+            at > 0 && (letters[at - 1].is_ascii_lowercase() || letters[at - 1].is_ascii_digit());
         let before_small = at > 0
             && letters[at - 1].is_ascii_uppercase()
             && letters.get(at + 1).is_some_and(char::is_ascii_lowercase);
@@ -59,10 +64,11 @@ fn words(name: &str) -> Vec<String> {
 }
 
 const KEYWORDS: [&str; 50] = [
-    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else",
-    "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match",
-    "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "self", "static", "struct", "super", "trait",
-    "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while",
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do",
+    "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
+    "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "self",
+    "static", "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use",
+    "virtual", "where", "while",
 ];
 
 #[cfg(test)]

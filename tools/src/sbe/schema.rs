@@ -152,12 +152,19 @@ impl Primitive {
         let mask = u64::MAX >> (64 - 8 * self.size());
         match self {
             Self::Unsigned(_) => text.parse::<u64>().ok().filter(|&bits| bits <= mask),
-            Self::Signed(_) => text.parse::<i64>().ok().map(|number| number.cast_unsigned() & mask),
+            Self::Signed(_) => text
+                .parse::<i64>()
+                .ok()
+                .map(|number| number.cast_unsigned() & mask),
             // A number is a code, anything else stands for itself.
-            Self::Char => text.parse::<u8>().ok().map(u64::from).or_else(|| match text.as_bytes() {
-                [byte] => Some(u64::from(*byte)),
-                _ => None,
-            }),
+            Self::Char => text
+                .parse::<u8>()
+                .ok()
+                .map(u64::from)
+                .or_else(|| match text.as_bytes() {
+                    [byte] => Some(u64::from(*byte)),
+                    _ => None,
+                }),
             Self::Float(_) => None,
         }
     }
@@ -177,7 +184,8 @@ impl Simple {
 
 /// Reads the file.
 pub fn load(path: &Path) -> anyhow::Result<Schema> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     parse(&text, &path.display().to_string())
 }
 
@@ -197,7 +205,10 @@ type Types = BTreeMap<String, Type>;
 impl Reader<'_> {
     fn schema(&self, root: Node<'_, '_>) -> anyhow::Result<Schema> {
         if root.tag_name().name() != "messageSchema" {
-            bail!("{}: the root of an SBE schema is <messageSchema>", self.place(root));
+            bail!(
+                "{}: the root of an SBE schema is <messageSchema>",
+                self.place(root)
+            );
         }
         if let Some(order) = root.attribute("byteOrder")
             && order != "littleEndian"
@@ -208,10 +219,16 @@ impl Reader<'_> {
             );
         }
         let mut types: Types = [
-            "char", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float", "double",
+            "char", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float",
+            "double",
         ]
         .into_iter()
-        .filter_map(|name| Some((name.to_owned(), Type::Simple(Simple::plain(Primitive::named(name)?)))))
+        .filter_map(|name| {
+            Some((
+                name.to_owned(),
+                Type::Simple(Simple::plain(Primitive::named(name)?)),
+            ))
+        })
         .collect();
         for node in children(root).filter(|node| node.tag_name().name() == "types") {
             self.types(node, &mut types)?;
@@ -225,7 +242,12 @@ impl Reader<'_> {
                 "message" => {
                     let message = self.message(node, &types)?;
                     if let Some(other) = messages.iter().find(|other| other.id == message.id) {
-                        bail!("{}: id {} is that of {} too", self.place(node), message.id, other.name);
+                        bail!(
+                            "{}: id {} is that of {} too",
+                            self.place(node),
+                            message.id,
+                            other.name
+                        );
                     }
                     messages.push(message);
                 }
@@ -246,7 +268,10 @@ impl Reader<'_> {
     fn check_header(&self, root: Node<'_, '_>, name: &str, types: &Types) -> anyhow::Result<()> {
         const WANTED: [&str; 4] = ["blockLength", "templateId", "schemaId", "version"];
         let Some(Type::Composite(members)) = types.get(name) else {
-            bail!("{}: no composite {name:?} for the message header", self.place(root));
+            bail!(
+                "{}: no composite {name:?} for the message header",
+                self.place(root)
+            );
         };
         let fits = members.len() == WANTED.len()
             && members.iter().zip(WANTED).all(|(member, wanted)| {
@@ -316,8 +341,8 @@ impl Reader<'_> {
 
     fn simple(&self, node: Node<'_, '_>) -> anyhow::Result<Simple> {
         let name = self.attribute(node, "primitiveType")?;
-        let primitive =
-            Primitive::named(name).ok_or_else(|| anyhow!("{}: no primitiveType {name:?}", self.place(node)))?;
+        let primitive = Primitive::named(name)
+            .ok_or_else(|| anyhow!("{}: no primitiveType {name:?}", self.place(node)))?;
         let presence = self.presence(node)?;
         let null = match node.attribute("nullValue") {
             Some(text) if !matches!(primitive, Primitive::Float(_)) => Some(
@@ -332,7 +357,8 @@ impl Reader<'_> {
             length: self.optional_number(node, "length")?.unwrap_or(1),
             optional: presence == "optional",
             null,
-            constant: (presence == "constant").then(|| node.text().unwrap_or_default().trim().to_owned()),
+            constant: (presence == "constant")
+                .then(|| node.text().unwrap_or_default().trim().to_owned()),
         })
     }
 
@@ -352,7 +378,10 @@ impl Reader<'_> {
                 primitive => primitive.bits(&value).is_some(),
             };
             if !sound {
-                bail!("{}: the value {value:?} does not fit the encodingType", self.place(child));
+                bail!(
+                    "{}: the value {value:?} does not fit the encodingType",
+                    self.place(child)
+                );
             }
             values.push((self.name(child)?, value));
         }
@@ -375,8 +404,12 @@ impl Reader<'_> {
                 return Err(self.unknown(child));
             }
             let text = child.text().unwrap_or_default().trim();
-            let bit = text.parse::<u8>().ok().filter(|&bit| usize::from(bit) < 8 * size);
-            let bit = bit.ok_or_else(|| anyhow!("{}: {text:?} is no bit of the set", self.place(child)))?;
+            let bit = text
+                .parse::<u8>()
+                .ok()
+                .filter(|&bit| usize::from(bit) < 8 * size);
+            let bit =
+                bit.ok_or_else(|| anyhow!("{}: {text:?} is no bit of the set", self.place(child)))?;
             choices.push((self.name(child)?, bit));
         }
         Ok(Set {
@@ -400,11 +433,16 @@ impl Reader<'_> {
         let id: u16 = self.number(node, "id")?;
         let name = self.name(node)?;
         // Some schemas repeat the number in the name.
-        let bare = name.strip_suffix(&id.to_string()).filter(|bare| !bare.is_empty());
+        let bare = name
+            .strip_suffix(&id.to_string())
+            .filter(|bare| !bare.is_empty());
         Ok(Message {
             name: bare.unwrap_or(&name).to_owned(),
             id,
-            semantic_type: node.attribute("semanticType").unwrap_or_default().to_owned(),
+            semantic_type: node
+                .attribute("semanticType")
+                .unwrap_or_default()
+                .to_owned(),
             description: description(node),
             since: self.optional_number(node, "sinceVersion")?.unwrap_or(0),
             body: self.body(node, types, &["blockLength", "numInGroup"])?,
@@ -424,7 +462,10 @@ impl Reader<'_> {
                 _ => false,
             };
             if late {
-                bail!("{}: fields come first, then groups, then data", self.place(child));
+                bail!(
+                    "{}: fields come first, then groups, then data",
+                    self.place(child)
+                );
             }
             match kind {
                 "field" => body.fields.push(self.field(child, types)?),
@@ -447,7 +488,10 @@ impl Reader<'_> {
             _ => None,
         };
         let of = self.type_of(node, types)?;
-        if presence == "constant" && constant.is_none() && !matches!(&of, Type::Simple(simple) if simple.constant.is_some()) {
+        if presence == "constant"
+            && constant.is_none()
+            && !matches!(&of, Type::Simple(simple) if simple.constant.is_some())
+        {
             bail!("{}: a constant field without a value", self.place(node));
         }
         Ok(Field {
@@ -464,10 +508,12 @@ impl Reader<'_> {
 
     /// `Enumeration.Value`.
     fn referenced(&self, node: Node<'_, '_>, reference: &str, types: &Types) -> anyhow::Result<String> {
-        let found = reference.split_once('.').and_then(|(name, label)| match types.get(name) {
-            Some(Type::Enum(of)) => of.values.iter().find(|value| value.0 == label),
-            _ => None,
-        });
+        let found = reference
+            .split_once('.')
+            .and_then(|(name, label)| match types.get(name) {
+                Some(Type::Enum(of)) => of.values.iter().find(|value| value.0 == label),
+                _ => None,
+            });
         match found {
             Some((_, value)) => Ok(value.clone()),
             None => bail!("{}: no value {reference:?}", self.place(node)),
@@ -475,9 +521,14 @@ impl Reader<'_> {
     }
 
     fn group(&self, node: Node<'_, '_>, types: &Types, dimension: &[&str]) -> anyhow::Result<Group> {
-        let name = node.attribute("dimensionType").unwrap_or("groupSizeEncoding");
+        let name = node
+            .attribute("dimensionType")
+            .unwrap_or("groupSizeEncoding");
         let Some(Type::Composite(members)) = types.get(name) else {
-            bail!("{}: no composite {name:?} for the header of the group", self.place(node));
+            bail!(
+                "{}: no composite {name:?} for the header of the group",
+                self.place(node)
+            );
         };
         let sizes: Vec<Option<usize>> = members
             .iter()
@@ -551,7 +602,10 @@ impl Reader<'_> {
         let sound = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !sound {
-            bail!("{}: {name:?} is no name: letters, digits and _", self.place(node));
+            bail!(
+                "{}: {name:?} is no name: letters, digits and _",
+                self.place(node)
+            );
         }
         Ok(name.to_owned())
     }
@@ -563,16 +617,29 @@ impl Reader<'_> {
 
     fn number<N: std::str::FromStr>(&self, node: Node<'_, '_>, name: &str) -> anyhow::Result<N> {
         let text = self.attribute(node, name)?;
-        text.parse()
-            .map_err(|_| anyhow!("{}: {name} {text:?} is no number in range", self.place(node)))
+        text.parse().map_err(|_| {
+            anyhow!(
+                "{}: {name} {text:?} is no number in range",
+                self.place(node)
+            )
+        })
     }
 
-    fn optional_number<N: std::str::FromStr>(&self, node: Node<'_, '_>, name: &str) -> anyhow::Result<Option<N>> {
-        node.attribute(name).map(|_| self.number(node, name)).transpose()
+    fn optional_number<N: std::str::FromStr>(
+        &self,
+        node: Node<'_, '_>,
+        name: &str,
+    ) -> anyhow::Result<Option<N>> {
+        node.attribute(name)
+            .map(|_| self.number(node, name))
+            .transpose()
     }
 
     fn unknown(&self, node: Node<'_, '_>) -> anyhow::Error {
-        anyhow!("{}: an element that SBE 1.0 does not have here", self.place(node))
+        anyhow!(
+            "{}: an element that SBE 1.0 does not have here",
+            self.place(node)
+        )
     }
 
     /// File, line, and the element with its name.
@@ -591,5 +658,8 @@ fn children<'n, 'd>(node: Node<'n, 'd>) -> impl Iterator<Item = Node<'n, 'd>> {
 }
 
 fn description(node: Node<'_, '_>) -> String {
-    node.attribute("description").unwrap_or_default().trim().to_owned()
+    node.attribute("description")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
