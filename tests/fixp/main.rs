@@ -1,8 +1,9 @@
 //! The FIXP session layer as scenarios that a person can read: every rule, every Terminate code and every
 //! reject code, for both roles, in virtual time.
 //!
-//! A scenario is one machine against the frames of a peer, or both machines against each other. The suite
-//! also fails if a row of `catalogue.txt` has no scenario, or if a `fixp::Fault` or a `Cause` that only
+//! A scenario is one machine against the frames of a peer, or both machines against each other. Each is run
+//! twice: over an outbox of vectors, and over a journal in files, which a restart opens again. The suite also
+//! fails if a row of `catalogue.txt` has no scenario, or if a `fixp::Fault` or a `Cause` that only
 //! FIXP has is provoked by none.
 //!
 //! # The format
@@ -64,6 +65,8 @@ mod settings;
 mod shelf;
 mod side;
 mod stage;
+mod store;
+mod storm;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -72,6 +75,9 @@ use std::sync::{Arc, Mutex};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use pinfix::session::{Cause, fixp};
+
+use self::shelf::Shelf;
+use self::store::Files;
 
 type Names = BTreeSet<&'static str>;
 
@@ -100,7 +106,22 @@ fn main() -> ExitCode {
         let (scenario, coverage) = (scenario.clone(), Arc::clone(&coverage));
         let name = format!("{} - {}", scenario.id, scenario.title);
         trials.push(Trial::test(name, move || {
-            stage::run(&scenario, &coverage).map_err(Failed::from)
+            stage::run::<Shelf>(&scenario, &coverage).map_err(Failed::from)?;
+            stage::run::<Files>(&scenario, &coverage).map_err(Failed::from)
+        }));
+    }
+    for resend in [false, true] {
+        let policy = if resend { "sends again" } else { "skips" };
+        let coverage = Arc::clone(&coverage);
+        let name = format!("storm - a client that {policy} what was not applied");
+        trials.push(Trial::test(name, move || {
+            (0..storm::SEEDS).try_for_each(|seed| {
+                storm::run::<Shelf>(seed, resend, &coverage).map_err(Failed::from)?;
+                match seed % 10 {
+                    0 => storm::run::<Files>(seed, resend, &coverage).map_err(Failed::from),
+                    _ => Ok(()),
+                }
+            })
         }));
     }
     let catalogue = catalogue::check(&scenarios);

@@ -134,16 +134,21 @@ pub fn set(settings: &mut Settings, key: &str, value: &str) -> Result<(), String
                 ],
             )?;
         }
-        "gateway.rate" => {
+        "gateway.rate" | "gateway.admin_rate" => {
             let numbers: Vec<u32> = value.split(' ').map(parse).collect::<Result<_, _>>()?;
             let [window_s, reject_above, terminate_above] = numbers[..] else {
                 return Err("WINDOW_S REJECT TERMINATE".into());
             };
-            gateway.rate = Some(RateLimit {
+            let rate = Some(RateLimit {
                 window: Duration::from_secs(window_s.into()),
                 reject_above,
                 terminate_above,
             });
+            if key == "gateway.rate" {
+                gateway.rate = rate;
+            } else {
+                gateway.admin_rate = rate;
+            }
         }
         _ => return Err(format!("{key} is no setting here")),
     }

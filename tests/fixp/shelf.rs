@@ -45,7 +45,7 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    pub fn new() -> Self {
+    pub fn empty() -> Self {
         Self {
             series: vec![Series::new(0)],
             wire: Vec::new(),
@@ -57,7 +57,7 @@ impl Shelf {
     }
 
     /// What was sent under `seq` cannot be read any more.
-    pub fn damage(&mut self, seq: u64) {
+    pub fn spoil(&mut self, seq: u64) {
         if let Some(entry) = self.current_mut().sent.get_mut(&seq) {
             entry.0 = Stored::Unreadable;
         }

@@ -11,7 +11,7 @@ use pinfix::time::{Mono, Now};
 
 use crate::Coverage;
 use crate::frame::{Fields, Value, layout};
-use crate::shelf::Shelf;
+use crate::store::Store;
 
 pub const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
@@ -19,25 +19,31 @@ pub fn credentials() -> Credentials {
     Credentials::new("ACCESSKEY", SECRET).unwrap()
 }
 
-pub struct Side {
+pub struct Side<S> {
     pub session: fixp::Session,
-    pub out: Shelf,
+    pub store: S,
+    /// What is on its way to the peer.
+    pub wire: Vec<Vec<u8>>,
     pub told: VecDeque<String>,
     /// What the application has taken: series and number.
     pub taken: Vec<(u64, u64)>,
+    /// What the client was told of messages that were not applied.
+    pub not_applied: Vec<(u64, u64)>,
     pub verdict: Verdict,
     pub connected: bool,
     /// Nothing is sent again by itself.
     pub hold_replay: bool,
 }
 
-impl Side {
+impl<S: Store> Side<S> {
     pub fn new(settings: fixp::Settings) -> Result<Self, String> {
         Ok(Self {
             session: fixp::Session::new(settings).map_err(|error| error.to_string())?,
-            out: Shelf::new(),
+            store: S::new(),
+            wire: Vec::new(),
             told: VecDeque::new(),
             taken: Vec::new(),
+            not_applied: Vec::new(),
             verdict: Verdict::Accept,
             connected: false,
             hold_replay: false,
@@ -54,20 +60,23 @@ impl Side {
         let settings = self.session.settings().clone();
         self.session = fixp::Session::new(settings).map_err(|error| error.to_string())?;
         self.connected = false;
-        self.out.wire.clear();
+        self.wire.clear();
+        self.store.restart();
         Ok(())
     }
 
     pub fn connect(&mut self, now: Now) {
         self.connected = true;
-        let step = self.session.connected(now, &mut self.out);
+        let step = self.session.connected(now, self.store.out());
         self.follow(now, step);
     }
 
     pub fn disconnect(&mut self, now: Now) {
         if self.connected {
             self.connected = false;
-            let told = self.session.disconnected(now, &mut self.out);
+            self.wire.clear();
+            self.store.forget();
+            let told = self.session.disconnected(now, self.store.out());
             self.told.extend(told.then(|| "logged-off".to_owned()));
         }
     }
@@ -76,19 +85,19 @@ impl Side {
         let frame = Frame::read(bytes).ok_or("no frame")?;
         let step = self
             .session
-            .receive(now, &frame, Origin::Wire, &mut self.out);
+            .receive(now, &frame, Origin::Wire, self.store.out());
         self.follow(now, step);
         self.settle(now, usize::MAX);
         Ok(())
     }
 
     pub fn broken(&mut self, now: Now, why: Broken) {
-        let step = self.session.broken(now, why, &mut self.out);
+        let step = self.session.broken(now, why, self.store.out());
         self.follow(now, step);
     }
 
     pub fn timeout(&mut self, now: Now) {
-        let step = self.session.timeout(now, &mut self.out);
+        let step = self.session.timeout(now, self.store.out());
         self.follow(now, step);
         self.settle(now, usize::MAX);
     }
@@ -96,13 +105,13 @@ impl Side {
     pub fn logout(&mut self, now: Now, reason: &str) {
         let step = self
             .session
-            .logout(now, &Text::lossy(reason.as_bytes()), &mut self.out);
+            .logout(now, &Text::lossy(reason.as_bytes()), self.store.out());
         self.follow(now, step);
     }
 
     pub fn terminate(&mut self, now: Now, code: u16, reason: &str) {
         let reason = Text::lossy(reason.as_bytes());
-        let step = self.session.terminate(now, code, &reason, &mut self.out);
+        let step = self.session.terminate(now, code, &reason, self.store.out());
         self.follow(now, step);
     }
 
@@ -113,7 +122,9 @@ impl Side {
             room[..frame.len()].copy_from_slice(&frame);
             Ok::<_, ()>(frame.len())
         };
-        self.session.send(now, room, write, &mut self.out)
+        let sent = self.session.send(now, room, write, self.store.out());
+        self.store.take(&mut self.wire);
+        sent
     }
 
     pub fn deadline(&self) -> Option<Mono> {
@@ -123,16 +134,14 @@ impl Side {
     /// What waited goes on, and up to `replay` messages are sent again.
     pub fn settle(&mut self, now: Now, replay: usize) {
         loop {
-            match self.session.next_parked(&mut self.out) {
+            match self.session.next_parked(self.store.out()) {
                 Unparked::Nothing => break,
                 Unparked::Message(at) => {
-                    let bytes = pinfix::session::Outbox::inbound(&self.out, at)
-                        .unwrap()
-                        .to_vec();
+                    let bytes = self.store.look().inbound(at).unwrap().to_vec();
                     let frame = Frame::read(&bytes).unwrap();
                     let step = self
                         .session
-                        .receive(now, &frame, Origin::Parked, &mut self.out);
+                        .receive(now, &frame, Origin::Parked, self.store.out());
                     self.follow(now, step);
                 }
                 Unparked::Close(cause) => {
@@ -148,8 +157,9 @@ impl Side {
         while left > 0 && self.session.is_replaying() {
             let budget = left.min(2);
             left -= budget;
-            let _ = self.session.replay(now, budget, &mut self.out);
-            if self.out.full.is_some() {
+            let replayed = self.session.replay(now, budget, self.store.out());
+            self.store.take(&mut self.wire);
+            if replayed == fixp::Replayed::Waiting {
                 return;
             }
         }
@@ -157,6 +167,7 @@ impl Side {
 
     fn follow(&mut self, now: Now, mut step: Step) {
         loop {
+            self.store.take(&mut self.wire);
             let words = match step {
                 Step::Done => return,
                 Step::Retry(full) => format!("retry {full:?}"),
@@ -167,7 +178,7 @@ impl Side {
                     retransmitted,
                 }) => {
                     let mut words = format!("deliver {seq}");
-                    if series != self.out.series() {
+                    if series != self.store.look().series() {
                         words += &format!(" of {series}");
                     }
                     if retransmitted {
@@ -175,10 +186,11 @@ impl Side {
                     }
                     self.told.push_back(words);
                     self.taken.push((series, seq));
-                    step = self.session.delivered(now, self.verdict, &mut self.out);
+                    step = self.session.delivered(now, self.verdict, self.store.out());
                     continue;
                 }
                 Step::NotApplied(lost) => {
+                    self.not_applied.push((lost.first, lost.last));
                     let resent = if lost.resent { " resent" } else { "" };
                     format!("not-applied {} {}{resent}", lost.first, lost.last)
                 }
@@ -212,7 +224,7 @@ impl Side {
     }
 
     pub fn numbers(&self) -> (u64, u64) {
-        (self.out.next_in(), self.out.next_out())
+        (self.store.look().next_in(), self.store.look().next_out())
     }
 
     pub fn stays_away(&self, now: Now) -> Option<Duration> {

@@ -11,6 +11,7 @@ use crate::Coverage;
 use crate::frame::{self, Fields, Value};
 use crate::script::Scenario;
 use crate::side::{Side, credentials};
+use crate::store::Store;
 use crate::{settings, side};
 
 /// Monday 20260105-09:00:00.
@@ -28,14 +29,16 @@ const KEEP_ALIVE_MS: u16 = 10_000;
 /// How long a process takes to be there again.
 const STARTING: Duration = Duration::from_millis(1);
 
-struct Stage<'a> {
+pub struct Stage<'a, S> {
     now: Now,
     /// One, or the client and the gateway.
-    sides: Vec<Side>,
+    sides: Vec<Side<S>>,
     peer: Peer,
     variables: BTreeMap<String, u64>,
     coverage: &'a Coverage,
     trace: Vec<String>,
+    /// What is asked for cannot be had of this store: the scenario is not for it.
+    beyond: bool,
 }
 
 /// What the peer of frames keeps in mind, to fill in what a scenario does not say.
@@ -53,12 +56,12 @@ struct Peer {
     request: Option<Fields>,
 }
 
-pub fn run(scenario: &Scenario, coverage: &Coverage) -> Result<(), String> {
-    let mut stage: Option<Stage<'_>> = None;
+pub fn run<S: Store>(scenario: &Scenario, coverage: &Coverage) -> Result<(), String> {
+    let mut stage: Option<Stage<'_, S>> = None;
     let mut changes = Vec::new();
     let mut role = None;
     for (number, line) in &scenario.lines {
-        let fail = |why: String, stage: &Option<Stage<'_>>| {
+        let fail = |why: String, stage: &Option<Stage<'_, S>>| {
             let trace = stage
                 .as_ref()
                 .map_or(String::new(), |stage| stage.trace.join("\n  "));
@@ -81,10 +84,12 @@ pub fn run(scenario: &Scenario, coverage: &Coverage) -> Result<(), String> {
                 }
             }
         }
-        if let Some(on) = &mut stage
-            && let Err(why) = on.line(line)
-        {
-            return Err(fail(why, &stage));
+        if let Some(on) = &mut stage {
+            let done = on.line(line);
+            if on.beyond {
+                return Ok(());
+            }
+            done.map_err(|why| fail(why, &stage))?;
         }
     }
     let mut stage = stage.ok_or("nothing is done")?;
@@ -101,8 +106,8 @@ pub fn run(scenario: &Scenario, coverage: &Coverage) -> Result<(), String> {
     Ok(())
 }
 
-impl<'a> Stage<'a> {
-    fn new(role: Option<&str>, changes: &[String], coverage: &'a Coverage) -> Result<Self, String> {
+impl<'a, S: Store> Stage<'a, S> {
+    pub fn new(role: Option<&str>, changes: &[String], coverage: &'a Coverage) -> Result<Self, String> {
         let roles: &[Role] = match role {
             Some("client") => &[Role::Initiator],
             Some("gateway") => &[Role::Acceptor],
@@ -136,18 +141,35 @@ impl<'a> Stage<'a> {
             variables: BTreeMap::new(),
             coverage,
             trace: Vec::new(),
+            beyond: false,
         })
+    }
+
+    /// Whether all are established.
+    pub fn is_up(&self) -> bool {
+        self.sides
+            .iter()
+            .all(|side| side.session.phase() == fixp::Phase::Up)
+    }
+
+    pub fn sides(&self) -> &[Side<S>] {
+        &self.sides
+    }
+
+    /// What was done and said.
+    pub fn trace(&self) -> String {
+        self.trace.join("\n  ")
     }
 
     fn is_pair(&self) -> bool {
         self.sides.len() == 2
     }
 
-    fn one(&mut self) -> &mut Side {
+    fn one(&mut self) -> &mut Side<S> {
         &mut self.sides[0]
     }
 
-    fn line(&mut self, line: &str) -> Result<(), String> {
+    pub fn line(&mut self, line: &str) -> Result<(), String> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "<" => return self.expect_frame(rest),
@@ -211,7 +233,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Something done to one machine.
-    fn act(&mut self, side: usize, line: &str) -> Result<(), String> {
+    pub fn act(&mut self, side: usize, line: &str) -> Result<(), String> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let now = self.now;
         let coverage = self.coverage;
@@ -264,7 +286,7 @@ impl<'a> Stage<'a> {
                         room[..bytes.len()].copy_from_slice(&bytes);
                         Ok::<_, ()>(bytes.len())
                     };
-                    let sent = on.session.send(now, 1024, write, &mut on.out);
+                    let sent = on.session.send(now, 1024, write, on.store.out());
                     if sent != Err(pinfix::session::Refusal::NoMessage) {
                         return Err(format!("{name}: {sent:?}"));
                     }
@@ -284,7 +306,7 @@ impl<'a> Stage<'a> {
             "begin-week" => {
                 let done = on
                     .session
-                    .begin_week(now, ResetCause::Schedule, &mut on.out);
+                    .begin_week(now, ResetCause::Schedule, on.store.out());
                 return refused(done, rest);
             }
             "restart" => on.restart(coverage)?,
@@ -292,23 +314,24 @@ impl<'a> Stage<'a> {
                 let (next, refusal) = rest.split_once(' ').unwrap_or((rest, ""));
                 let next = parse(next)?;
                 let done = if word == "set-next-out" {
-                    on.session.set_next_out(now, next, &mut on.out)
+                    on.session.set_next_out(now, next, on.store.out())
                 } else {
-                    on.session.set_next_in(now, next, &mut on.out)
+                    on.session.set_next_in(now, next, on.store.out())
                 };
                 return refused(done, refusal);
             }
             "block" => on.session.block(rest == "yes"),
             "withhold" => on.session.withhold(parse(rest)?),
             "full" => {
-                on.out.full = match rest {
+                let full = match rest {
                     "Unsent" => Some(Full::Unsent),
                     "Segment" => Some(Full::Segment),
                     "none" => None,
                     _ => return Err("full Unsent | Segment | none".into()),
-                }
+                };
+                self.beyond |= !on.store.fill(full);
             }
-            "damage" => on.out.damage(parse(rest)?),
+            "damage" => self.beyond |= !on.store.damage(parse(rest)?),
             "script" => {
                 let mut words = rest.split_whitespace();
                 let (kind, answer) = (words.next(), words.next());
@@ -356,7 +379,7 @@ impl<'a> Stage<'a> {
         loop {
             let mut moved = false;
             for from in [0, 1] {
-                let frames = std::mem::take(&mut self.sides[from].out.wire);
+                let frames = std::mem::take(&mut self.sides[from].wire);
                 for bytes in frames {
                     moved = true;
                     let arrow = ["->", "<-"][from];
@@ -390,7 +413,7 @@ impl<'a> Stage<'a> {
     fn cut(&mut self) {
         let now = self.now;
         for side in &mut self.sides {
-            side.out.wire.clear();
+            side.wire.clear();
             side.disconnect(now);
         }
     }
@@ -398,7 +421,7 @@ impl<'a> Stage<'a> {
     fn wait(&mut self, span: Duration) -> Result<(), String> {
         let end = self.now.mono + span;
         loop {
-            let due = self.sides.iter().filter_map(Side::deadline).min();
+            let due = self.sides.iter().filter_map(Side::<S>::deadline).min();
             let Some(at) = due.filter(|at| *at <= end) else {
                 break;
             };
@@ -415,7 +438,7 @@ impl<'a> Stage<'a> {
                 }
             }
             self.pump()?;
-            if self.sides.iter().any(Side::is_ending) {
+            if self.sides.iter().any(Side::<S>::is_ending) {
                 break;
             }
         }
@@ -593,7 +616,7 @@ impl<'a> Stage<'a> {
             let uuid = if client {
                 self.peer.uuid
             } else {
-                self.sides[0].out.series()
+                self.sides[0].store.look().series()
             };
             put("UUID", number(uuid));
         }
@@ -604,10 +627,10 @@ impl<'a> Stage<'a> {
     fn expect_frame(&mut self, line: &str) -> Result<(), String> {
         let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
         let side = &mut self.sides[0];
-        if side.out.wire.is_empty() {
+        if side.wire.is_empty() {
             return Err(format!("nothing was sent; told {:?}", side.told));
         }
-        let bytes = side.out.wire.remove(0);
+        let bytes = side.wire.remove(0);
         self.trace.push(format!(
             "{:>8.3} < {}",
             self.elapsed(),
@@ -693,7 +716,7 @@ impl<'a> Stage<'a> {
             "null" => return Ok(Value::Null),
             "zero32" => return Ok(Value::Bytes(vec![0; 32])),
             "wrong32" => return Ok(Value::Bytes(vec![7; 32])),
-            "uuid" if self.is_pair() => self.sides[0].out.series(),
+            "uuid" if self.is_pair() => self.sides[0].store.look().series(),
             "uuid" => self.peer.uuid,
             "stamp" => self.peer.stamp,
             "now" => self.now.utc.0,
@@ -756,7 +779,6 @@ impl<'a> Stage<'a> {
             let told = self.sides[side].told.pop_front();
             if told.as_deref() != Some(&wanted) {
                 let wire: Vec<_> = self.sides[side]
-                    .out
                     .wire
                     .iter()
                     .map(|bytes| frame::describe(bytes))
@@ -789,7 +811,7 @@ impl<'a> Stage<'a> {
                 let Value::Number(uuid) = self.value(wanted)? else {
                     return Err("series UUID".into());
                 };
-                let is = on.out.series();
+                let is = on.store.look().series();
                 return (uuid == is)
                     .then_some(())
                     .ok_or_else(|| format!("it is {is}"));
@@ -831,7 +853,8 @@ impl<'a> Stage<'a> {
     }
 
     /// A first message that no session is found for.
-    fn turn_away(&mut self, name: &str) -> Result<(), String> {
+    fn turn_away(&mut self, line: &str) -> Result<(), String> {
+        let (name, over) = line.split_once(" over ").unwrap_or((line, ""));
         let mut fields = self.defaults(name, true);
         if name == "Sequence" {
             fields.insert("UUID".into(), Value::Number(5));
@@ -844,8 +867,22 @@ impl<'a> Stage<'a> {
         let bytes = frame::layout(name)?.build(&fields, 9)?;
         let frame = Frame::read(&bytes).ok_or("no frame")?;
         let mut room = [0; fixp::REFUSAL_MAX];
-        let len = fixp::turn_away(&frame, self.now, 9, &mut room);
-        self.one().out.wire.push(room[..len].to_vec());
+        let named = fixp::identity(&frame).map(|identity| (identity.session, identity.firm));
+        if named.is_some_and(|named| named != (b"ABC", b"007")) {
+            return Err(format!("from {named:?}"));
+        }
+        let len = match over {
+            "" => fixp::turn_away(&frame, self.now, 9, &mut room),
+            "AlreadyEstablished" => fixp::refuse(
+                &frame,
+                fixp::Fault::AlreadyEstablished,
+                self.now,
+                9,
+                &mut room,
+            ),
+            _ => return Err("turn-away MESSAGE [over AlreadyEstablished]".into()),
+        };
+        self.one().wire.push(room[..len].to_vec());
         Ok(())
     }
 
@@ -891,7 +928,7 @@ impl<'a> Stage<'a> {
         }
         let ((client_in, client_out), (gateway_in, gateway_out)) =
             (client.numbers(), gateway.numbers());
-        if client.out.series() != gateway.out.series()
+        if client.store.look().series() != gateway.store.look().series()
             || (client_in, client_out) != (gateway_out, gateway_in)
         {
             return Err(format!(
@@ -906,7 +943,7 @@ impl<'a> Stage<'a> {
                     return Err(format!("{seq} after {before} of {series}"));
                 }
             }
-            let series = side.out.series();
+            let series = side.store.look().series();
             let taken = last.get(&series).copied().unwrap_or(0);
             if taken + 1 != side.numbers().0 {
                 return Err(format!(
@@ -926,7 +963,7 @@ impl<'a> Stage<'a> {
             return Ok(());
         }
         let side = &self.sides[0];
-        if let Some(bytes) = side.out.wire.first() {
+        if let Some(bytes) = side.wire.first() {
             return Err(format!("also sent {}", frame::describe(bytes)));
         }
         match side.told.front() {

@@ -679,6 +679,7 @@ impl Session {
         self.parked.clear();
         self.garbled_in_a_row = 0;
         self.state = State::Down;
+        self.give_up_waiting(out);
         self.reset_at_end(now, ending, out);
         was_up
     }
@@ -711,7 +712,8 @@ impl Session {
         }
         // Only a message that waits behind a gap must be kept; the rest is the outbox's choice.
         let may_wait = matches!(self.state, State::Up(_)) && seq > out.next_in();
-        let at = compose::keep_inbound(message, kind, seq, may_wait, now, out)?;
+        let has_credentials = self.pen.may_hold_credentials(message.msg_type());
+        let at = compose::keep_inbound(message, kind, seq, may_wait, has_credentials, now, out)?;
         if let State::Up(up) = &mut self.state {
             let late = up.pulse.heard(now.mono, message);
             self.tally.slow_reads += u64::from(late);

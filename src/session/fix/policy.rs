@@ -125,15 +125,14 @@ pub struct ResendSettings {
 /// whole messages in the order of the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DuringReplay {
-    /// It is numbered and sent at once, between two messages that are sent again: nothing of it is late
-    /// on our side.
-    #[default]
-    Interleave,
     /// It waits without a number until everything that was asked for is sent, and goes out behind it
-    /// with that SendingTime(52): for peers that expect a resend in one piece. The limit is that of
-    /// [`QueueLimit`](super::QueueLimit); what still waits when the connection ends is sent after the
-    /// next logon.
+    /// with that SendingTime(52). The limit is that of [`QueueLimit`](super::QueueLimit). If the
+    /// connection ends meanwhile, [`WhileDown`](super::WhileDown) says whether it still goes.
+    #[default]
     Wait,
+    /// It is numbered and sent at once, between two messages that are sent again: nothing of it is late
+    /// on our side, and a peer that expects a resend in one piece is confused.
+    Interleave,
 }
 
 /// What is sent again on request.

@@ -140,6 +140,9 @@ catalogue! {
     /// The session may not log on here now: an operator holds it.
     SessionBlocked => Reject(10), "Session blocked";
 
+    /// A logon beyond the rate of session-level messages.
+    AdminRate => Reject(15), "Too many session-level messages";
+
     // The gateway and the client, any time.
 
     /// UUID is null.
@@ -185,6 +188,8 @@ catalogue! {
     RateExceeded => BusinessReject(8), "Message rate exceeded";
     /// An application message beyond the rate that ends the session.
     Flood => Terminate(9), "Message rate exceeded, session ends";
+    /// A session-level message beyond the rate that ends the session.
+    AdminFlood => Terminate(9), "Too many session-level messages, session ends";
     /// A RetransmitRequest beyond what was published.
     RetransmitOutOfRange => RetransmitReject(0), "Retransmission out of range";
     /// A RetransmitRequest for a UUID that is unknown.

@@ -47,7 +47,7 @@ pub use self::codes::{
 pub use self::fault::{Disposition, Fault, FaultCounts};
 pub use self::frame::Frame;
 use self::gateway::{Gateway, Judging, Serving};
-pub use self::gateway::{REFUSAL_MAX, turn_away};
+pub use self::gateway::{Identity, REFUSAL_MAX, identity, refuse, turn_away};
 pub use self::guard::Halted;
 use self::keepalive::Pulse;
 use self::letter::Letter;

@@ -179,6 +179,9 @@ pub struct GatewaySettings {
     pub retransmit_uuid: RetransmitUuid,
     /// How many business messages a client may send; no limit unless set.
     pub rate: Option<RateLimit>,
+    /// How many messages of the session layer a client may send; no limit unless set. Only logons are
+    /// rejected.
+    pub admin_rate: Option<RateLimit>,
 }
 
 /// How a gateway refuses a logon.
@@ -232,7 +235,7 @@ pub enum RetransmitUuid {
     Reject,
 }
 
-/// How many business messages a client may send in a window, which begins with its first.
+/// How many messages a client may send in a window, which begins with its first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     /// The window.
@@ -361,14 +364,18 @@ impl Settings {
                 "1 to 10",
             );
         }
-        if let Some(rate) = gateway.rate
-            && (rate.window.is_zero() || rate.terminate_above < rate.reject_above)
+        let rates = [
+            ("gateway.rate", gateway.rate),
+            ("gateway.admin_rate", gateway.admin_rate),
+        ];
+        for (setting, rate) in rates
+            .into_iter()
+            .filter_map(|(name, rate)| Some((name, rate?)))
         {
-            return wrong(
-                "gateway.rate",
-                &format_args!("{rate:?}"),
-                "a window, and terminate_above no lower than reject_above",
-            );
+            if rate.window.is_zero() || rate.terminate_above < rate.reject_above {
+                let right = "a window, and terminate_above no lower than reject_above";
+                return wrong(setting, &format_args!("{rate:?}"), right);
+            }
         }
         Ok(())
     }
@@ -418,6 +425,7 @@ impl Default for GatewaySettings {
             sequence_after_retransmission: true,
             retransmit_uuid: RetransmitUuid::default(),
             rate: None,
+            admin_rate: None,
         }
     }
 }

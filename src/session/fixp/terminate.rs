@@ -14,7 +14,7 @@ use crate::time::Now;
 const OTHER: u16 = 23;
 
 /// Codes whose RequestTimestamp is the clock, not that of the message they are about.
-const CLOCKED: [u16; 2] = [8, 9];
+pub(super) const CLOCKED: [u16; 2] = [8, 9];
 
 impl Session {
     /// Says Terminate with code 0 and `reason`: the answer is awaited up to one KeepAliveInterval, then

@@ -5,8 +5,7 @@ use std::time::Duration;
 use pinfix::dict::{ApplDialect, Dictionaries, Scope, builtin};
 use pinfix::engine::{EngineConfig, Failover, SessionConfig};
 use pinfix::session::fix::policy::{
-    BelowExpected, DuringReplay, Garbled, LogoutAboveExpected, OnSilence, OrigSendingTime, RequestEnd,
-    ResendFrom,
+    BelowExpected, Garbled, LogoutAboveExpected, OnSilence, OrigSendingTime, RequestEnd, ResendFrom,
 };
 use pinfix::session::fix::{
     AtEnd, AtLogon, BeyondRate, Code, DataOrder, Environment, Flood, HeartbeatChoice, InboundRate,
@@ -145,7 +144,6 @@ pub(super) fn set(
         "resend_from" if value == "nothing" => settings.resend.from = ResendFrom::Nothing,
         "resend_rejects" => settings.resend.rejects = on()?,
         "application_poss_dup" => settings.resend.application_poss_dup = on()?,
-        "new_messages" if value == "wait" => settings.resend.new_messages = DuringReplay::Wait,
         "same_request_max" => settings.resend.same_request_max = number()? as u32,
         "resend_request_low" => settings.resend.below_expected = low()?,
         "test_request_percent" => settings.liveness.test_request_percent = number()? as u32,

@@ -6,16 +6,44 @@ use super::super::letter::{
 };
 use super::super::script::{Answer, On};
 use super::super::sending::SEQ_MAX;
-use super::super::settings::{NotAppliedCount, UnaskedGap};
+use super::super::settings::{NotAppliedCount, RateLimit, UnaskedGap};
 use super::super::{Delivering, Delivery, Fault, Session, State, Step, Verdict};
 use crate::session::{Class, Full, SeriesOutbox, Text};
 use crate::time::{Mono, Now};
 
-/// How many business messages came in the window that runs.
+/// How many messages came in the window that runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Window {
     began: Option<Mono>,
     messages: u32,
+}
+
+/// What a message is beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beyond {
+    Nothing,
+    Reject,
+    Terminate,
+}
+
+impl Window {
+    /// Counts a message.
+    pub(super) fn count(&mut self, now: Mono, limit: &RateLimit) -> Beyond {
+        if self.began.is_none_or(|began| now >= began + limit.window) {
+            *self = Self {
+                began: Some(now),
+                messages: 0,
+            };
+        }
+        self.messages += 1;
+        if self.messages > limit.terminate_above {
+            Beyond::Terminate
+        } else if self.messages > limit.reject_above {
+            Beyond::Reject
+        } else {
+            Beyond::Nothing
+        }
+    }
 }
 
 impl Session {
@@ -90,27 +118,14 @@ impl Session {
     }
 
     fn within_rate(&mut self, now: Now) -> Result<(), Fault> {
-        let Some(limit) = self.settings.gateway.rate else {
-            return Ok(());
-        };
-        let window = &mut self.gateway.rate;
-        if window
-            .began
-            .is_none_or(|began| now.mono >= began + limit.window)
-        {
-            *window = Window {
-                began: Some(now.mono),
-                messages: 0,
-            };
+        match self.settings.gateway.rate {
+            None => Ok(()),
+            Some(limit) => match self.gateway.rate.count(now.mono, &limit) {
+                Beyond::Nothing => Ok(()),
+                Beyond::Reject => Err(Fault::RateExceeded),
+                Beyond::Terminate => Err(Fault::Flood),
+            },
         }
-        window.messages += 1;
-        if window.messages > limit.terminate_above {
-            return Err(Fault::Flood);
-        }
-        if window.messages > limit.reject_above {
-            return Err(Fault::RateExceeded);
-        }
-        Ok(())
     }
 
     /// Sequence(506) of the client: a sign of life, and perhaps a gap fill.

@@ -4,7 +4,8 @@ use super::super::frame::Frame;
 use super::super::letter::{self, Letter, LogonReject, Request, Response};
 use super::super::script::{Answer, On};
 use super::super::settings::{EstablishHole, LogonRefusal};
-use super::super::{Fault, Session, State, Step, Up};
+use super::super::terminate::CLOCKED;
+use super::super::{Disposition, Fault, Session, State, Step, Up};
 use super::Judging;
 use crate::session::{Cause, Full, ResetCause, SeriesOutbox, Text};
 use crate::time::Now;
@@ -215,30 +216,71 @@ fn reject_of<'a>(code: u16, reason: Text, letter: &Letter<'_>, next: u32) -> Opt
     })
 }
 
-/// Bytes of the longest refusal that [`turn_away`] writes.
+/// Whom the first message of a connection says it is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity<'a> {
+    /// Session.
+    pub session: &'a [u8],
+    /// Firm.
+    pub firm: &'a [u8],
+    /// AccessKeyID.
+    pub access_key_id: &'a [u8],
+}
+
+/// Whom a Negotiate(500) or Establish(503) says it is from; `None` for anything else.
+#[must_use]
+pub fn identity<'a>(frame: &Frame<'a>) -> Option<Identity<'a>> {
+    match Letter::read(frame)? {
+        Letter::Negotiate(request) | Letter::Establish(request) => Some(Identity {
+            session: request.session,
+            firm: request.firm,
+            access_key_id: request.access_key_id,
+        }),
+        _ => None,
+    }
+}
+
+/// Bytes of the longest refusal that [`refuse`] writes.
 pub const REFUSAL_MAX: usize = 128;
 
 /// Writes the refusal of a first message that names no session of ours: a Negotiate or Establish is told
 /// what one with a wrong signature is told, so that a stranger does not learn which identities exist;
-/// anything else that it is not negotiated. Answers how many bytes were written; none if there is not
-/// room of [`REFUSAL_MAX`] bytes.
+/// anything else that it is not negotiated. Answers as [`refuse`] does.
 #[must_use]
 pub fn turn_away(frame: &Frame<'_>, now: Now, version: u16, room: &mut [u8]) -> usize {
+    let fault = if identity(frame).is_some() {
+        Fault::NotAuthenticated
+    } else {
+        Fault::Unnegotiated
+    };
+    refuse(frame, fault, now, version, room)
+}
+
+/// Writes what a first message is answered with over a fault that is found without its session:
+/// [`Fault::AlreadyEstablished`] where the session has a connection, [`Fault::PortClosed`],
+/// [`Fault::SessionBlocked`]. Answers how many bytes were written; none if there is not room of
+/// [`REFUSAL_MAX`] bytes.
+#[must_use]
+pub fn refuse(frame: &Frame<'_>, fault: Fault, now: Now, version: u16, room: &mut [u8]) -> usize {
     let first = Letter::read(frame);
-    let unknown = Fault::NotAuthenticated;
-    let code = unknown.code().unwrap_or_default();
-    let refusal = first
-        .as_ref()
-        .and_then(|letter| reject_of(code, unknown.text(), letter, 0))
-        .unwrap_or_else(|| {
-            let fault = Fault::Unnegotiated;
-            Letter::Terminate(letter::Terminate {
-                reason: fault.text(),
-                uuid: Some(first.as_ref().and_then(Letter::uuid).unwrap_or_default()),
-                stamp: Some(now.utc.0),
-                code: fault.code(),
-            })
-        });
+    let reject = match fault.disposition() {
+        Disposition::Reject(code) => first
+            .as_ref()
+            .and_then(|letter| reject_of(code, fault.text(), letter, 0)),
+        _ => None,
+    };
+    let refusal = reject.unwrap_or_else(|| {
+        let stamp = first
+            .as_ref()
+            .and_then(Letter::stamp)
+            .filter(|_| !fault.code().is_some_and(|code| CLOCKED.contains(&code)));
+        Letter::Terminate(letter::Terminate {
+            reason: fault.text(),
+            uuid: Some(first.as_ref().and_then(Letter::uuid).unwrap_or_default()),
+            stamp: Some(stamp.unwrap_or(now.utc.0)),
+            code: fault.code(),
+        })
+    });
     let len = letter::len_of(refusal.template(), version);
     match room.get_mut(..len) {
         Some(room) => {

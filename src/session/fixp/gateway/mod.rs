@@ -5,7 +5,8 @@ mod logon;
 mod retransmission;
 mod vet;
 
-pub use self::logon::{REFUSAL_MAX, turn_away};
+use self::business::Beyond;
+pub use self::logon::{Identity, REFUSAL_MAX, identity, refuse, turn_away};
 pub(super) use self::retransmission::Serving;
 use super::guard::Recent;
 use super::letter::{Letter, Sender};
@@ -28,6 +29,7 @@ pub(super) struct Gateway {
     /// So many business messages are to be kept back.
     pub(super) withhold: u32,
     rate: business::Window,
+    admin_rate: business::Window,
 }
 
 /// A Negotiate or Establish whose signature is being verified, by something that is slow.
@@ -49,6 +51,7 @@ impl Gateway {
             floor: 0,
             withhold: 0,
             rate: business::Window::default(),
+            admin_rate: business::Window::default(),
         }
     }
 
@@ -65,6 +68,9 @@ impl Session {
         letter: &Letter<'_>,
         out: &mut O,
     ) -> Result<Step, Full> {
+        if let Some(step) = self.beyond_admin_rate(now, letter, out)? {
+            return Ok(step);
+        }
         let negotiated = out.series() != 0;
         let unbound = if negotiated {
             Fault::NotEstablished
@@ -135,6 +141,29 @@ impl Session {
                 _,
             ) => Ok(Step::Done),
         }
+    }
+
+    /// What is done about a session-level message beyond the rate of those.
+    fn beyond_admin_rate<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        letter: &Letter<'_>,
+        out: &mut O,
+    ) -> Result<Option<Step>, Full> {
+        let Some(limit) = self.settings.gateway.admin_rate else {
+            return Ok(None);
+        };
+        if let Letter::Business(_) = letter {
+            return Ok(None);
+        }
+        let fault = match self.gateway.admin_rate.count(now.mono, &limit) {
+            Beyond::Terminate => Fault::AdminFlood,
+            Beyond::Reject if matches!(letter, Letter::Negotiate(_) | Letter::Establish(_)) => {
+                Fault::AdminRate
+            }
+            Beyond::Reject | Beyond::Nothing => return Ok(None),
+        };
+        self.fault(now, fault, Some(letter), out).map(Some)
     }
 
     /// Does what the script says.
