@@ -64,7 +64,7 @@ use self::throttle::Bucket;
 pub use self::throttle::Rate;
 pub use self::validation::{OnInvalid, Validation};
 use crate::dict::Validator;
-use crate::session::{Cause, Fault, Full, InboundAt, Outbox, ResetCause, Text};
+use crate::session::{Cause, Farewell, Fault, Full, InboundAt, Outbox, ResetCause, Text};
 use crate::time::{Mono, Now, TimestampReader};
 use crate::wire::fix::{ApplVersion, Message, tag};
 
@@ -184,6 +184,9 @@ pub struct Session {
     /// What was lost and has not been told. There is room for what a cycle brings as a rule; it grows
     /// rather than lose the news of a loss.
     losses: VecDeque<Loss>,
+    /// A Logout of the peer that waits behind a gap: its number, and what it says. A gap fill may pass
+    /// over it.
+    logout_waits: Option<(u64, Farewell)>,
     /// There was no room for an application message, and the peer is to go for that.
     too_slow: bool,
     validator: Option<Validator>,
@@ -283,6 +286,7 @@ impl Session {
             queue_due: None,
             resent_below: 0,
             losses: VecDeque::with_capacity(LOSSES_MAX),
+            logout_waits: None,
             too_slow: false,
             tally: Tally::default(),
         })
@@ -447,6 +451,7 @@ impl Session {
             (Kind::Logon, _) => self.logon_while_up(now, message, head, out),
             (Kind::Logout, Place::Low) if dup => Ok(Step::Done),
             (Kind::Logout, Place::High) if self.recovers_before_logout() => {
+                self.logout_waits = Some((seq, Farewell::of(message)));
                 self.gap_to(now, seq, kept, out)
             }
             (Kind::Logout, Place::Low) if self.settings.logout.below_expected == Refuse => {
@@ -677,6 +682,7 @@ impl Session {
             _ => Ending::NeverUp,
         };
         self.parked.clear();
+        self.logout_waits = None;
         self.garbled_in_a_row = 0;
         self.state = State::Down;
         self.give_up_waiting(out);
