@@ -142,7 +142,7 @@ fn a_client_at_t4_survives_what_a_certification_asks() {
         &[
             "T4Example->T4:simulator failed to log on: the connection was lost without a Logout",
             "failed to log on: the peer refused our Logon: License expired",
-            "rejected a message of ours: Invalid or missing trader",
+            "rejected a message of ours: Invalid or missing trader (SessionRejectReason 18)",
             "ended: the peer logged out: Maintenance",
             "ended: the connection was lost without a Logout",
             "ended: logged out as asked",
@@ -374,6 +374,33 @@ fn another_version_of_the_venue_is_adopted_and_trouble_on_one_session_is_recover
     assert_eq!(said.matches("price-5.0 ended").count(), 1, "{said}");
     // The gap of three was asked for and filled in one.
     has_all(&stage.journal(), &["|35=2|", "|123=Y|"]);
+}
+
+#[test]
+fn a_script_acts_at_times_as_well() {
+    let stage = Stage::new();
+    let script = "at 200ms test_request\nat 400ms reset\nat 800ms logout Day is over\n";
+    let mut exchange = stage.exchange("brokeret", &brokeret_account(), script, &[]);
+    let [price, trade, ..] = ports(&mut exchange);
+    let config = brokeret(&stage, [("price", price), ("trade", trade)]);
+    let mut client = stage.client(&config, &["--rate", "50", "--session", "trade"]);
+    client.says("trade starts at 1 in both directions");
+    client.says("ended: the peer logged out: Day is over");
+    // Nobody holds it: it is let in again.
+    client.says("logged on");
+    command::interrupt(&client.child);
+    let (code, said) = client.wait();
+    assert_eq!(code, Some(0), "{said}");
+    let journal = stage.journal();
+    has_all(
+        &journal,
+        &[
+            "|35=1|34=",
+            "|35=A|34=1|49=BROKERET",
+            "|141=Y|",
+            "|58=Day is over|",
+        ],
+    );
 }
 
 #[test]
