@@ -57,6 +57,7 @@ fn at_place(
     config.journal.identity.clone_from(&name);
     let hours = Hours::of(&config.schedule, config.calendar()?, now);
     config.journal.queue_max_messages = config.settings.sending.queue_max(&config.settings.resend);
+    let dialler = config.dialler()?;
     let refusals_max = config.connect.refusals_max;
     let route = match config.settings.role {
         Role::Initiator => {
@@ -95,6 +96,7 @@ fn at_place(
         refusals: 0,
         refusals_max,
         route,
+        dialler,
         resolver,
         leaving: false,
         hold_check: None,

@@ -8,7 +8,7 @@ use super::{Destination, Outbound, SessionHandle};
 use crate::dict::{Dictionary, Entry, ReadGroups as _};
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{Admission, Delivery, Loss, Verdict};
-use crate::session::{Cause, Fault, ResetCause, SessionId};
+use crate::session::{Cause, ConnectError, Fault, ResetCause, SessionId};
 use crate::time::Utc;
 use crate::wire::fix::{Message, Tag};
 
@@ -58,7 +58,7 @@ pub enum Event<'a> {
         /// To which address. `None` if the name has none, or none that is known yet.
         address: Option<SocketAddr>,
         /// Why.
-        kind: std::io::ErrorKind,
+        why: ConnectError,
     },
     /// A connection that had not logged on was closed.
     TurnedAway {

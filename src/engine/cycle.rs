@@ -16,7 +16,7 @@ use super::slot::{Connection, Slot};
 use super::{Engine, add, porch};
 use crate::counters::{EngineStatus, Stage};
 use crate::session::fix::{Origin, Phase, Unparked};
-use crate::session::{Cause, Fault, Outbox as _};
+use crate::session::{Cause, ConnectError, Fault, Outbox as _, TlsFault};
 use crate::time::{Mono, Now};
 use crate::wire::fix::frame::{Cut, Garbled, cut};
 use crate::wire::fix::{FieldIndex, Malformed, Message, msg_type};
@@ -156,9 +156,11 @@ impl Engine {
                     1
                 }
                 Ready::ConnectFailed(link, kind) => {
-                    if let Some(slot) = self.connecting(link) {
-                        self.desk.end(now, slot, Cause::ConnectFailed(kind), app);
-                    }
+                    self.not_connected(now, link, ConnectError::Io(kind), app);
+                    1
+                }
+                Ready::TlsFailed(link, fault) => {
+                    self.not_connected(now, link, ConnectError::Tls(fault), app);
                     1
                 }
             };
@@ -182,13 +184,13 @@ impl Engine {
         if self.strangers >= limits.per_source_max
             && self.strangers_of(peer.ip()) >= limits.per_source_max
         {
-            self.turn_away(link, peer, Fault::TooManyStrangers, app);
+            self.turn_away(now, link, peer, Fault::TooManyStrangers, app);
             return;
         }
         if self.strangers >= limits.max
             && let Some((oldest, waited)) = self.oldest_stranger()
         {
-            self.turn_away(oldest, waited, Fault::TooManyStrangers, app);
+            self.turn_away(now, oldest, waited, Fault::TooManyStrangers, app);
         }
         self.own(
             link,
@@ -218,21 +220,16 @@ impl Engine {
         self.list(link);
     }
 
-    /// How many connections from `source` have not logged on.
-    fn strangers_of(&self, source: IpAddr) -> usize {
-        let from_there =
-            |link: &&Link| matches!(link.owner, Owner::Stranger { peer, .. } if peer.ip() == source);
-        self.links.iter().filter(from_there).count()
-    }
-
-    /// The connection that has not logged on for the longest time, and from where it is.
-    fn oldest_stranger(&self) -> Option<(LinkId, SocketAddr)> {
-        let waiting = self.links.iter().filter_map(|link| match link.owner {
-            Owner::Stranger { peer, give_up, .. } => Some((give_up, link.id, peer)),
-            _ => None,
-        });
-        let (_, link, peer) = waiting.min_by_key(|(give_up, ..)| *give_up)?;
-        Some((link, peer))
+    fn not_connected<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        why: ConnectError,
+        app: &mut A,
+    ) {
+        if let Some(slot) = self.connecting(link) {
+            self.desk.end(now, slot, Cause::ConnectFailed(why), app);
+        }
     }
 
     /// The session that is connecting over `link`.
@@ -327,12 +324,16 @@ impl Engine {
         } else {
             self.desk.net.receive(link, room).map(Some)
         };
+        let mut broken = None;
         let (fresh, closed) = match received {
             Ok(Some(0)) => (0, true),
             Ok(Some(len)) => (len, false),
             Ok(None) => (0, false),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => (0, false),
-            Err(_) => (0, true),
+            Err(error) => {
+                broken = TlsFault::of(&error).map(|why| Fault::Tls { why });
+                (0, true)
+            }
         };
         if fresh > 0 {
             self.desk.read_at = self.desk.ticker.now();
@@ -369,7 +370,7 @@ impl Engine {
             }
         }
         if closed && messages < READ_BATCH {
-            self.peer_closed(now, index, app);
+            self.peer_closed(now, index, broken, app);
             return (messages + 1, false);
         }
         // After a full read or a full batch there may be more; an empty read says there is none.
@@ -383,18 +384,29 @@ impl Engine {
             .any(|released| released.link == link)
     }
 
-    fn peer_closed<A: Application + ?Sized>(&mut self, now: Now, index: usize, app: &mut A) {
+    /// A connection has ended, or is of no use any more because of a fault below the session.
+    fn peer_closed<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        index: usize,
+        broken: Option<Fault>,
+        app: &mut A,
+    ) {
         let link = self.links[index].id;
         match self.links[index].owner {
             Owner::Session(slot) => {
                 let slot = slot as usize;
                 let cause = match self.desk.slots[slot].connection {
                     Connection::Draining { cause, .. } => cause,
-                    _ => Cause::ConnectionLost,
+                    _ => broken.map_or(Cause::ConnectionLost, Cause::Fault),
                 };
                 self.desk.end(now, slot, cause, app);
             }
-            Owner::Stranger { .. } | Owner::Lingering { .. } => self.drop_link(link),
+            Owner::Stranger { peer, .. } => match broken {
+                Some(fault) => self.turn_away(now, link, peer, fault, app),
+                None => self.drop_link(link),
+            },
+            Owner::Lingering { .. } => self.drop_link(link),
             Owner::Nobody => {}
         }
     }
@@ -410,6 +422,10 @@ impl Engine {
             self.buffers[index].take(len);
             return Taken::Nothing;
         }
+        if let Some(taken) = self.take_tls(now, index, app) {
+            return taken;
+        }
+        let received = self.buffers[index].received();
         match cut(received, self.config.max_message_bytes) {
             Cut::Incomplete { .. } => Taken::Nothing,
             Cut::Skip {
@@ -482,7 +498,7 @@ impl Engine {
                 };
                 self.desk.follow(now, slot, step, None, app);
             }
-            Owner::Stranger { peer, .. } => self.turn_away(link, peer, Fault::GarbledLogon, app),
+            Owner::Stranger { peer, .. } => self.turn_away(now, link, peer, Fault::GarbledLogon, app),
             Owner::Lingering { .. } | Owner::Nobody => {}
         }
         self.buffers[index].take(len);
@@ -503,7 +519,7 @@ impl Engine {
                 let slot = match self.links[index].owner {
                     Owner::Session(slot) => slot as usize,
                     Owner::Stranger { peer, .. } => {
-                        self.turn_away(link, peer, Fault::GarbledLogon, app);
+                        self.turn_away(now, link, peer, Fault::GarbledLogon, app);
                         return Handled::Done;
                     }
                     Owner::Lingering { .. } | Owner::Nobody => return Handled::Done,
@@ -531,7 +547,7 @@ impl Engine {
             Owner::Stranger { peer, listener, .. } => {
                 let limits = &self.config.strangers;
                 if !self.attempts.count(peer.ip(), now.mono, limits) {
-                    self.turn_away(link, peer, Fault::TooManyLogons, app);
+                    self.turn_away(now, link, peer, Fault::TooManyLogons, app);
                     return Handled::Done;
                 }
                 // A port that was never listened on accepts nobody.
@@ -578,7 +594,7 @@ impl Engine {
                         self.desk.follow(now, slot, step, Some(&message), app)
                     }
                     Err(Unwelcome::Fault(fault)) => {
-                        self.turn_away(link, peer, fault, app);
+                        self.turn_away(now, link, peer, fault, app);
                         Handled::Done
                     }
                     Err(Unwelcome::NotAdded(error)) => {
@@ -595,20 +611,6 @@ impl Engine {
         }
     }
 
-    /// Closes the connection of somebody who has not logged on, without a byte.
-    fn turn_away<A: Application + ?Sized>(
-        &mut self,
-        link: LinkId,
-        peer: SocketAddr,
-        fault: Fault,
-        app: &mut A,
-    ) {
-        self.turned_away += 1;
-        self.desk.page.count_stranger(fault);
-        app.on_event(&Event::TurnedAway { peer, fault });
-        self.drop_link(link);
-    }
-
     fn fire_timers<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
         let mut fired = 0;
         while let Some(slot) = self.desk.wheel.next_expired(now.mono) {
@@ -623,7 +625,13 @@ impl Engine {
             let Link { id, owner, .. } = self.links[index as usize];
             match owner {
                 Owner::Stranger { peer, give_up, .. } if now.mono >= give_up => {
-                    self.turn_away(id, peer, Fault::LogonTimeout, app);
+                    let fault = match self.desk.net.is_handshaking(id) {
+                        true => Fault::Tls {
+                            why: TlsFault::HandshakeTimeout,
+                        },
+                        false => Fault::LogonTimeout,
+                    };
+                    self.turn_away(now, id, peer, fault, app);
                 }
                 Owner::Lingering { until } if now.mono >= until => self.drop_link(id),
                 Owner::Stranger { give_up: at, .. } | Owner::Lingering { until: at } => {
@@ -722,22 +730,30 @@ impl Engine {
     /// Takes back the connections that sessions are done with.
     fn release_links(&mut self, now: Now) {
         while let Some(Released { link, in_order }) = self.desk.released.pop() {
-            let known = self
-                .links
-                .get(link.index as usize)
-                .is_some_and(|entry| entry.id == link);
-            if in_order && known && self.desk.net.finish(link).is_ok() {
-                let until = now.mono + LINGER;
-                self.links[link.index as usize].owner = Owner::Lingering { until };
-                self.link_timers.arm(link.index, until);
-                self.list(link);
+            if in_order {
+                self.let_linger(now, link);
             } else {
                 self.drop_link(link);
             }
         }
     }
 
-    fn drop_link(&mut self, link: LinkId) {
+    /// Ends a connection so that what was sent last arrives.
+    pub(super) fn let_linger(&mut self, now: Now, link: LinkId) {
+        let index = link.index as usize;
+        let known = self.links.get(index).is_some_and(|entry| entry.id == link);
+        if known && self.desk.net.finish(link).is_ok() {
+            let until = now.mono + LINGER;
+            let before = self.links[index].change_owner(Owner::Lingering { until });
+            self.strangers -= usize::from(before.is_stranger());
+            self.link_timers.arm(link.index, until);
+            self.list(link);
+        } else {
+            self.drop_link(link);
+        }
+    }
+
+    pub(super) fn drop_link(&mut self, link: LinkId) {
         self.desk.net.close(link);
         if let Some(entry) = self.links.get_mut(link.index as usize)
             && entry.id == link
@@ -750,7 +766,7 @@ impl Engine {
 }
 
 /// What became of the bytes of a receive buffer.
-enum Taken {
+pub(super) enum Taken {
     Message,
     Nothing,
     Stalled,

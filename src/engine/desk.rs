@@ -15,7 +15,7 @@ use super::controllers::Controllers;
 use super::hours::Wall;
 use super::judge::Judge;
 use super::leave::Exit;
-use super::net::{LinkId, Network};
+use super::net::LinkId;
 use super::outbound::Outbound;
 use super::pending::Pool;
 use super::places::Places;
@@ -23,10 +23,11 @@ use super::resolver::{Resolver, Whose};
 use super::route::End;
 use super::session::{self, Session};
 use super::slot::{Connection, Goal, Pending, Slot, number};
+use super::tls::Wire;
 use crate::admin::{Operation, Outcome, Ticket};
 use crate::counters::{Stage, StatusPage};
 use crate::session::fix::{Origin, Phase, Replayed, Step};
-use crate::session::{Cause, Fault, Full, Text};
+use crate::session::{Cause, ConnectError, Fault, Full, Text, TlsFault};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -69,7 +70,7 @@ pub(super) struct Desk {
     pub(super) departing: Vec<Departing>,
     /// The way in for sessions that callbacks ask for.
     pub(super) entrance: Entrance,
-    pub(super) net: Box<dyn Network>,
+    pub(super) net: Wire,
     /// By link number: the session that asked for the connection last.
     pub(super) dialled: Vec<u32>,
     /// Looks names up; there is one once a session has names to connect to.
@@ -346,18 +347,20 @@ impl Desk {
         let end = match cause {
             Cause::ConnectFailed(_) => End::NotConnected,
             _ if !was_up => End::NotLoggedOn,
+            // It broke, nobody threw anybody out.
+            Cause::Fault(Fault::Tls { .. }) => End::LoggedOn,
             Cause::PeerLogout(_) | Cause::Fault(_) => {
                 End::ThrownOut(now.mono.since(entry.traffic.logged_on.mono))
             }
             _ => End::LoggedOn,
         };
         // What is told below is where this attempt went; the route goes on to the next.
-        if let (Some(route), Cause::ConnectFailed(kind)) = (&entry.route, cause) {
+        if let (Some(route), Cause::ConnectFailed(why)) = (&entry.route, cause) {
             app.on_event(&Event::ConnectFailed {
                 session: entry.handle,
                 destination: route.destination(),
                 address: route.address(),
-                kind,
+                why,
             });
         }
         self.next_attempt(now, slot, end);
@@ -438,7 +441,12 @@ impl Desk {
                     return;
                 };
                 let dialled = match route.begin(now.mono) {
-                    Some(address) => self.net.connect(address, route.source(), &entry.socket),
+                    Some(address) => {
+                        let tls = entry.dialler.as_ref();
+                        let tls = tls.map(|dialler| (dialler, route.destination()));
+                        self.net
+                            .connect(address, route.source(), &entry.socket, tls)
+                    }
                     None => Err(io::ErrorKind::NotFound.into()),
                 };
                 match dialled {
@@ -456,19 +464,18 @@ impl Desk {
                             session: entry.handle,
                             destination: route.destination(),
                             address: route.address(),
-                            kind: error.kind(),
+                            why: ConnectError::Io(error.kind()),
                         });
                         self.next_attempt(now, slot, End::NotConnected);
                     }
                 }
             }
-            Connection::Connecting { give_up, .. } if now.mono >= give_up => {
-                self.end(
-                    now,
-                    slot,
-                    Cause::ConnectFailed(io::ErrorKind::TimedOut),
-                    app,
-                );
+            Connection::Connecting { link, give_up } if now.mono >= give_up => {
+                let why = match self.net.is_made(link) {
+                    true => ConnectError::Tls(TlsFault::HandshakeTimeout),
+                    false => ConnectError::Io(io::ErrorKind::TimedOut),
+                };
+                self.end(now, slot, Cause::ConnectFailed(why), app);
             }
             Connection::Draining {
                 cause,

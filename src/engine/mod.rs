@@ -32,6 +32,8 @@ mod route;
 mod run;
 mod session;
 mod slot;
+mod strangers;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -63,6 +65,11 @@ use self::places::Places;
 use self::porch::{Attempts, Door};
 pub use self::run::{Idle, Run, RunError, Stopper};
 use self::session::Session;
+use self::tls::Wire;
+pub use self::tls::{
+    AVAILABLE as TLS_AVAILABLE, Authorities, ClientCheck, Pem, ServerCheck, TlsClient, TlsConfigError,
+    TlsIdentity, TlsServer, TlsVersion,
+};
 use crate::admin::Target;
 use crate::counters::{EngineIdentity, StatusPage, StatusReader};
 use crate::journal::{Handover, Keeper, Recovery};
@@ -209,7 +216,7 @@ impl Engine {
                 exit,
                 entrance,
                 departing,
-                net: network,
+                net: Wire::over(network),
                 dialled: Vec::new(),
                 resolver: None,
                 wheel: Wheel::new(sessions.next_power_of_two(), TICK),
@@ -291,10 +298,12 @@ impl Engine {
         } else {
             Reuse::Forbidden
         };
+        let tls = listen.tls.as_ref().map(tls::acceptor).transpose();
+        let tls = tls.map_err(|error| ConfigError::ListenTls { address, error })?;
         let (_, bound) = self
             .desk
             .net
-            .listen(address, reuse, &listen.socket)
+            .listen(address, reuse, &listen.socket, tls)
             .map_err(|error| ConfigError::Listen { address, error })?;
         self.doors.push(Door::new(listen, bound));
         Ok(bound)

@@ -10,6 +10,7 @@ use super::pending::{List, Pool};
 use super::resolver::Resolver;
 use super::route::Route;
 use super::session::Session;
+use super::tls::Dialler;
 use crate::admin::{Outcome, Ticket};
 use crate::counters::{ConnectionState, SessionStatus};
 use crate::journal::Journal;
@@ -36,6 +37,8 @@ pub(super) struct Slot {
     pub(super) refusals_max: Option<u32>,
     /// For an initiator, how it connects.
     pub(super) route: Option<Route>,
+    /// For an initiator that speaks TLS, what it connects with.
+    pub(super) dialler: Option<Dialler>,
     /// On the way in only: the thread that looks names up, if this session is the first to have any.
     pub(super) resolver: Option<Resolver>,
     /// It is to be taken out once its connection has ended.

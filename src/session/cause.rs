@@ -1,8 +1,9 @@
 //! Why a connection ended, as the application and the operator are told.
 
 use std::fmt;
+use std::io;
 
-use super::{Farewell, Fault, Full, Text, fixp};
+use super::{Farewell, Fault, Full, Text, TlsFault, fixp};
 
 /// The code of the first fault; the others follow in the order of [`Fault::NAMES`].
 const FIRST_FAULT_CODE: u32 = 100;
@@ -26,7 +27,7 @@ pub enum Cause {
     /// The peer closed the connection, or it broke, without a Logout. Abnormal.
     ConnectionLost,
     /// The connection could not be made.
-    ConnectFailed(std::io::ErrorKind),
+    ConnectFailed(ConnectError),
     /// An operator or the application had it cut, without a Logout.
     Disconnected,
     /// There was no room in the journal for a session-level message.
@@ -59,6 +60,30 @@ pub enum Cause {
     },
     /// FIXP: a client that must not log on before an operator says so had a connection.
     AwaitsOperator,
+}
+
+/// Why a connection could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectError {
+    /// The network, or the name server, said so.
+    Io(io::ErrorKind),
+    /// The connection was made, and TLS could not be agreed on it.
+    Tls(TlsFault),
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(kind) => kind.fmt(f),
+            Self::Tls(fault) => fault.fmt(f),
+        }
+    }
+}
+
+impl From<io::ErrorKind> for ConnectError {
+    fn from(kind: io::ErrorKind) -> Self {
+        Self::Io(kind)
+    }
 }
 
 impl Cause {
@@ -174,7 +199,7 @@ impl fmt::Display for Cause {
             Self::LogonDenied(said) => write!(f, "we refused the peer's Logon: {said}"),
             Self::Fault(fault) => write!(f, "{fault}"),
             Self::ConnectionLost => f.write_str("the connection was lost without a Logout"),
-            Self::ConnectFailed(kind) => write!(f, "could not connect: {kind}"),
+            Self::ConnectFailed(why) => write!(f, "could not connect: {why}"),
             Self::Disconnected => f.write_str("disconnected on command, without a Logout"),
             Self::NoRoom(full) => write!(f, "no room in the journal for a session message ({full:?})"),
             Self::EngineStopped => f.write_str("the engine stopped"),
@@ -212,7 +237,8 @@ mod tests {
             Cause::LogonRefused(text),
             Cause::LogonDenied(text),
             Cause::ConnectionLost,
-            Cause::ConnectFailed(std::io::ErrorKind::TimedOut),
+            Cause::ConnectFailed(ConnectError::Io(io::ErrorKind::TimedOut)),
+            Cause::ConnectFailed(ConnectError::Tls(TlsFault::WrongHost)),
             Cause::Disconnected,
             Cause::NoRoom(Full::Unsent),
             Cause::EngineStopped,

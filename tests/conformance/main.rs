@@ -32,6 +32,7 @@
 //!                              value is SOH, "58=two words", 112=x{9000} is that many x
 //! & LINE                       LINE in the same segment as the line before
 //! raw TEXT                     bytes; | is SOH; {8} {9} {10} {52} are filled in
+//! raw-hex BYTES                bytes, as two hexadecimal digits each
 //! raw-many N TEXT              the same bytes N times
 //! repeat N > FIELDS            the same frame N times, numbers counting
 //! peer-number N                the number of the peer's next frame

@@ -9,9 +9,9 @@ pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) 
         Event::ConnectFailed {
             session,
             destination,
-            kind,
+            why,
             ..
-        } => format!("{} cannot connect to {destination}: {kind}", name(*session)),
+        } => format!("{} cannot connect to {destination}: {why}", name(*session)),
         Event::TurnedAway { peer, fault } => format!("turned away {peer}: {fault}"),
         Event::LogonFailed { session, cause } => {
             format!("{} failed to log on: {cause}", name(*session))

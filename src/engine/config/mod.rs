@@ -24,6 +24,7 @@ pub use self::problem::{Problem, Problems};
 pub use self::subnet::{NotASubnet, Subnet};
 pub use self::template::{IdentityParts, IdentityPattern, Template};
 use super::net::SocketOptions;
+use super::tls::{self, Dialler};
 use crate::journal::{JournalConfig, Location, OpenError};
 use crate::session::SessionId;
 use crate::session::fix::rules::Rules;
@@ -202,6 +203,7 @@ impl SessionConfig {
             right,
         };
         found.extend(wrong.into_iter().flatten().map(session));
+        found.extend(self.dialler().err());
         found.extend(self.calendar().err());
         let journal = self.journal.validate().err().filter(|_| found.is_empty());
         found.extend(journal.map(|error| ConfigError::Journal {
@@ -226,7 +228,25 @@ impl SessionConfig {
                 let right = "nothing: an initiator accepts no connections";
                 Some(("accept", format!("{:?}", self.accept), right))
             }
+            (Role::Acceptor, None) if self.connect.tls.is_some() => {
+                let right = "nothing: the TLS of an acceptor is that of the port it is reached on";
+                Some(("connect.tls", "given".to_owned(), right))
+            }
             _ => None,
+        }
+    }
+
+    /// What it connects with, if it speaks TLS; files are read.
+    pub(in crate::engine) fn dialler(&self) -> Result<Option<Dialler>, ConfigError> {
+        let Some(client) = &self.connect.tls else {
+            return Ok(None);
+        };
+        match tls::dialler(client, &self.connect.destinations) {
+            Ok(dialler) => Ok(Some(dialler)),
+            Err(error) => Err(ConfigError::SessionTls {
+                session: self.settings.id.to_string(),
+                error,
+            }),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::net::SocketOptions;
 use super::{ConfigError, Template};
+use crate::engine::tls::{self, TlsServer};
 
 /// What connections may cost before they have logged on. All of it is bounded, and a peer that logs on
 /// as it connects is served however many others stand around.
@@ -73,6 +74,9 @@ pub struct Listen {
     pub reuse_address: bool,
     /// What is asked of the sockets of peers, until they log on to a session with options of its own.
     pub socket: SocketOptions,
+    /// TLS on every connection of the port; `None` is plain text. The time for the handshake is that for
+    /// the Logon, [`Strangers::patience`].
+    pub tls: Option<TlsServer>,
 }
 
 impl Listen {
@@ -84,6 +88,7 @@ impl Listen {
             templates: Vec::new(),
             reuse_address: true,
             socket: SocketOptions::default(),
+            tls: None,
         }
     }
 
@@ -94,13 +99,26 @@ impl Listen {
         self
     }
 
-    /// Checks what the types cannot.
+    /// Speaks TLS on the port.
+    #[must_use]
+    pub fn tls(mut self, server: TlsServer) -> Self {
+        self.tls = Some(server);
+        self
+    }
+
+    /// Checks what the types cannot, also that the files of its TLS can be used.
     ///
     /// # Errors
     /// The first setting that cannot be accepted.
     pub fn check(&self) -> Result<(), ConfigError> {
         if let Err((key, value, right)) = self.socket.check() {
             return Err(ConfigError::Engine { key, value, right });
+        }
+        if let Some(server) = &self.tls
+            && let Err(error) = tls::acceptor(server)
+        {
+            let address = self.address;
+            return Err(ConfigError::ListenTls { address, error });
         }
         self.templates.iter().try_for_each(Template::check)
     }
