@@ -183,6 +183,39 @@ fn a_client_at_t4_survives_what_a_certification_asks() {
     }
 }
 
+#[cfg(feature = "tls")]
+#[test]
+fn a_client_at_t4_speaks_tls_unless_it_is_told_not_to() {
+    let stage = Stage::new();
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = stage.write("venue.pem", &made.cert.pem());
+    let key = stage.write("venue.key", &made.signing_key.serialize_pem());
+    let tls = [
+        "--tls-certificate",
+        certificate.to_str().unwrap(),
+        "--tls-key",
+        key.to_str().unwrap(),
+    ];
+    let exchange = stage.exchange("t4", &t4_account(), "", &tls);
+    let plain = stage.t4(exchange.address, "");
+    let text = fs::read_to_string(&plain).unwrap();
+    let config = stage.write("tls.toml", &text.replace("tls = \"off\"\n", ""));
+    let (code, said) = Client::start_trusting(&config, &["--orders", "3"], Some(&certificate)).wait();
+    assert_eq!(code, Some(0), "{said}");
+    has_all(
+        &said,
+        &["simulator logged on", "3 orders sent, 3 acknowledged"],
+    );
+    // Nobody vouches for that certificate.
+    let mut client = Client::start(&config, &[]);
+    client.says("T4Example->T4:simulator cannot connect");
+    assert!(!client.said.contains("logged on"), "{}", client.said);
+    drop(client);
+    // Plain text is nothing this venue understands.
+    let mut client = Client::start(&plain, &[]);
+    client.says("failed to log on");
+}
+
 #[test]
 fn wrong_credentials_are_tried_three_times_and_then_an_operator_is_waited_for() {
     let stage = Stage::new();
@@ -494,10 +527,6 @@ fn what_is_wrong_with_a_venue_is_named_without_a_secret() {
         "[[session]]\nvenue = \"t4\"\nservice = \"sim\"\n{ids}"
     ))
     .failed(1, &["\"sim\"", "simulator, live"]);
-    check(&format!(
-        "[[session]]\nvenue = \"t4\"\nservice = \"live\"\n{ids}"
-    ))
-    .failed(1, &["TLS only", "tls = \"off\""]);
     check(&format!(
         "[[session]]\nvenue = \"t4\"\nversion = \"FIX.4.4\"\ntls = \"off\"\n{ids}"
     ))
