@@ -28,6 +28,21 @@ pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) 
                 name(*session)
             )
         }
+        Event::NotApplied { session, messages } => {
+            let (first, last) = (messages.first, messages.last);
+            let then = if messages.resent {
+                "they are sent again"
+            } else {
+                "they are not sent again"
+            };
+            let name = name(*session);
+            format!("{name}: messages {first} to {last} were not applied, {then}")
+        }
+        Event::Missed { session, messages } => {
+            let (first, last, series) = (messages.first, messages.last, messages.series);
+            let name = name(*session);
+            format!("{name}: messages {first} to {last} of UUID {series} are missing and will not come")
+        }
         // It is told when it logs on.
         Event::SessionAdded { .. } => return None,
         Event::SessionRemoved { id, .. } => format!("{id} was removed"),
