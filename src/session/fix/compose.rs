@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::Kind;
 use super::peer::{Code, MsgDirection};
-use super::resend::Copied;
+use super::resend::{Again, Copied};
 use super::rules::Rules;
 use super::sending::Loss;
 use super::settings::{LogonField, Settings, SettingsError};
@@ -609,33 +609,61 @@ impl Pen {
         Ok(())
     }
 
-    /// The copy of the message that was sent as `seq`, if it is `wanted`.
+    /// Sends a message that was sent under `seq` again, if it is still `wanted`.
     pub(super) fn replay<O: Outbox>(
+        &mut self,
+        now: Now,
+        again: Again,
+        index: &mut FieldIndex,
+        wanted: impl FnOnce(&Message<'_>) -> bool,
+        out: &mut O,
+    ) -> Result<Copied, Full> {
+        Ok(match self.copy(now, again.seq, index, wanted, out)? {
+            Err(why) => why,
+            Ok(frame) if again.limit.is_some_and(|limit| frame.len() as u64 > limit) => {
+                Copied::TooLong
+            }
+            Ok(frame) => {
+                out.commit_replay(frame, again.seq, now.utc);
+                Copied::Sent
+            }
+        })
+    }
+
+    /// How long a copy of what was sent as `seq` is, if there is something readable.
+    pub(super) fn length_of_copy<O: Outbox>(
+        &mut self,
+        now: Now,
+        seq: u64,
+        index: &mut FieldIndex,
+        out: &mut O,
+    ) -> Result<Option<usize>, Full> {
+        let copy = self.copy(now, seq, index, |_| true, out)?;
+        Ok(copy.ok().map(|frame| frame.len()))
+    }
+
+    /// Writes a copy into the outbox, or says why not. Room that is not committed was never claimed.
+    fn copy<O: Outbox>(
         &mut self,
         now: Now,
         seq: u64,
         index: &mut FieldIndex,
         wanted: impl FnOnce(&Message<'_>) -> bool,
         out: &mut O,
-    ) -> Result<Copied, Full> {
+    ) -> Result<Result<Range<usize>, Copied>, Full> {
         let time = self.stamp.write(now.utc, self.precision);
         let replay = match out.claim_replay(seq) {
             Ok(Some(replay)) => replay,
-            Ok(None) | Err(Full::TooLong) => return Ok(Copied::Unreadable),
+            Ok(None) | Err(Full::TooLong) => return Ok(Err(Copied::Unreadable)),
             Err(full) => return Err(full),
         };
         let Ok(original) = index.read(replay.original) else {
-            return Ok(Copied::Unreadable);
+            return Ok(Err(Copied::Unreadable));
         };
         if !wanted(&original) {
-            // Room that is not committed was never claimed.
-            return Ok(Copied::Unwanted);
+            return Ok(Err(Copied::Unwanted));
         }
-        let Ok(frame) = fix::replay(&original, replay.room, time) else {
-            return Ok(Copied::Unreadable);
-        };
-        out.commit_replay(frame, seq, now.utc);
-        Ok(Copied::Sent)
+        Ok(fix::replay(&original, replay.room, time).map_err(|_| Copied::Unreadable))
     }
 
     fn admin<O: Outbox>(
