@@ -217,7 +217,10 @@ impl Serving {
         };
         // What is passed over before it goes out first, but only if this one goes out at all.
         let copied = if self.gap_from.is_none() {
-            let copy = Again { seq: self.next, limit: means.limit };
+            let copy = Again {
+                seq: self.next,
+                limit: means.limit,
+            };
             means.pen.replay(now, copy, means.index, wanted, out)?
         } else {
             let readable = out.claim_replay(self.next)?;
@@ -234,7 +237,10 @@ impl Serving {
                 None => {
                     self.fill_gap(now, means, out)?;
                     let sure = |_: &Message<'_>| true;
-                    let copy = Again { seq: self.next, limit: means.limit };
+                    let copy = Again {
+                        seq: self.next,
+                        limit: means.limit,
+                    };
                     means.pen.replay(now, copy, means.index, sure, out)?
                 }
             }
