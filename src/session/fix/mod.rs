@@ -57,7 +57,7 @@ pub use self::sending::{
     BeyondRate, Flood, InboundRate, Loss, OutboundRate, QueueLimit, Sending, Sent, SlowPeer, WhileDown,
 };
 use self::sequence::Recovery;
-pub use self::settings::{AtEnd, AtLogon, LogonField, Role, Settings, SettingsError};
+pub use self::settings::{AtEnd, AtLogon, LogonField, OnFailure, Role, Settings, SettingsError};
 pub use self::tally::Tally;
 pub use self::terms::{DataOrder, Environment, HeartbeatChoice, HeartbeatTerms, LogonSettings, OnHold};
 use self::throttle::Bucket;
@@ -67,6 +67,9 @@ use crate::dict::Validator;
 use crate::session::{Cause, Farewell, Fault, Full, InboundAt, Outbox, ResetCause, Text};
 use crate::time::{Mono, Now, TimestampReader};
 use crate::wire::fix::{ApplVersion, Message, tag};
+
+/// BusinessRejectReason(380) 4.
+const APPLICATION_NOT_AVAILABLE: u16 = 4;
 
 /// How many losses there is room for before they are told.
 const LOSSES_MAX: usize = 4;
@@ -135,6 +138,9 @@ pub enum Verdict {
         /// Text(58).
         text: Text,
     },
+    /// It could not be processed, and not for anything the peer did: a database is away, an assumption
+    /// did not hold. [`Settings::on_failure`] says what follows.
+    Failed,
 }
 
 /// Where a message comes from.
@@ -640,6 +646,18 @@ impl Session {
                 self.tally.rejects_out += 1;
                 self.pen.business_reject(now, message, reason, text, out)
             }
+            (Verdict::Failed, _) => match self.settings.on_failure {
+                OnFailure::Reject => {
+                    self.tally.rejects_out += 1;
+                    let text = Text::lossy(b"Application not available");
+                    self.pen
+                        .business_reject(now, message, APPLICATION_NOT_AVAILABLE, text, out)
+                }
+                // Its number is not counted: the peer sends the message again when it is back.
+                OnFailure::Disconnect | OnFailure::Restart => {
+                    return self.close(Cause::ApplicationFailed);
+                }
+            },
         };
         match answered {
             Ok(()) => {
