@@ -243,7 +243,11 @@ fn an_engine_that_is_watched_is_compared_with_itself_alone() {
         "watched to alone: round trip p50",
         "status queries",
     ] {
-        assert!(finished.out.contains(part), "no {part:?} in {}", finished.out);
+        assert!(
+            finished.out.contains(part),
+            "no {part:?} in {}",
+            finished.out
+        );
     }
     let watched = &value["watched"];
     let alone = value["messages"].as_u64().unwrap();
@@ -257,6 +261,9 @@ fn an_engine_that_is_watched_is_compared_with_itself_alone() {
     let queries = watched["queries"].as_u64().unwrap();
     let span = watched["span_s"].as_f64().unwrap();
     assert!(queries > 10, "{queries}");
-    assert!((queries as f64) < 1.2 * 1000.0 * span + 50.0, "{queries} in {span} s");
+    assert!(
+        (queries as f64) < 1.2 * 1000.0 * span + 50.0,
+        "{queries} in {span} s"
+    );
     assert!(watched["looks"].as_u64().unwrap() > 0);
 }

@@ -53,7 +53,10 @@ pub fn run(
     let mut client = Client::new(plan, journals, course, ready)?;
     if let (Some(watch), Some(session)) = (watch, client.sessions.first()) {
         let controller = client.engine.reference().controller()?;
-        let mut subject = watch.subject.lock().map_err(|_| anyhow!("nobody watches"))?;
+        let mut subject = watch
+            .subject
+            .lock()
+            .map_err(|_| anyhow!("nobody watches"))?;
         *subject = Some((controller, *session));
     }
     // The engine is there, and with it the thread that keeps the journals, which must not be pinned.

@@ -185,7 +185,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     conclude(&plan, &measured);
     let looked = looked.zip(watch);
     if let (Some(compared), Some((looked, watch))) = (&measured.compared, &looked) {
-        say(&format!("\n{}", compared.table(&measured, looked, &watch.place())));
+        say(&format!(
+            "\n{}",
+            compared.table(&measured, looked, &watch.place())
+        ));
     }
     if let Some((file, mut out)) = json {
         let mut value = measured.json(plan.json(), machine.json());
@@ -270,7 +273,9 @@ fn measure(
         };
         let client = thread::Builder::new()
             .name("pinfix-client".to_owned())
-            .spawn_scoped(scope, move || client::run(plan, journals, course, &ready, watch));
+            .spawn_scoped(scope, move || {
+                client::run(plan, journals, course, &ready, watch)
+            });
         let client = match client {
             Ok(client) => client,
             Err(error) => {

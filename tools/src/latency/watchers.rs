@@ -62,7 +62,9 @@ impl Watch {
     pub fn place(&self) -> String {
         match self.core {
             Some(core) => format!("on core {core}"),
-            None => "on the cores of the engines, for want of another: they take turns with them".into(),
+            None => {
+                "on the cores of the engines, for want of another: they take turns with them".into()
+            }
         }
     }
 }
@@ -96,7 +98,10 @@ pub fn run(watch: &Watch, course: &Course) -> anyhow::Result<Looked> {
         }
         began.get_or_insert_with(Instant::now);
         if subject.is_none() {
-            let mut waiting = watch.subject.lock().map_err(|_| anyhow!("the client is gone"))?;
+            let mut waiting = watch
+                .subject
+                .lock()
+                .map_err(|_| anyhow!("the client is gone"))?;
             subject = waiting.take();
         }
         let (controller, session) = subject.as_ref().context("nobody to watch")?;
