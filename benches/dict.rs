@@ -130,7 +130,7 @@ fn judging(c: &mut Criterion) {
             c.bench_function(&format!("validate {name}, {how}"), |b| {
                 b.iter(|| {
                     validator
-                        .check(black_box(&message), version)
+                        .check(black_box(&message), version.into())
                         .expect("valid")
                 });
             });

@@ -210,7 +210,7 @@ impl Case {
     fn check(&self, frame: &[u8]) -> Result<(), Invalid> {
         let mut index = FieldIndex::with_capacity(65_536);
         self.validator()
-            .check(&index.read(frame).unwrap(), self.version)
+            .check(&index.read(frame).unwrap(), self.version.into())
     }
 }
 

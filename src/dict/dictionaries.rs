@@ -1,5 +1,5 @@
-//! The dictionaries of one session: one for the header and the session level, and one for each
-//! application version it may receive.
+//! The dictionaries of one session: one for the header and the session level, one for each
+//! application version it may receive, and those of custom versions and extensions.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -46,11 +46,57 @@ impl From<Arc<Dictionary>> for SharedDictionary {
     }
 }
 
+/// What an application message is written in: a version, and what a venue made of it.
+///
+/// A message has the one of its own ApplVerID(1128), CstmApplVerID(1129) and ApplExtID(1156), of the
+/// entry for its type in the sender's Logon, or of that Logon's defaults, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApplDialect<'a> {
+    /// ApplVerID(1128).
+    pub version: ApplVersion,
+    /// CstmApplVerID(1129): the name of a custom version.
+    pub custom: Option<&'a [u8]>,
+    /// ApplExtID(1156): the number of an extension.
+    pub extension: Option<u32>,
+}
+
+impl From<ApplVersion> for ApplDialect<'_> {
+    /// The version as it is.
+    fn from(version: ApplVersion) -> Self {
+        Self {
+            version,
+            custom: None,
+            extension: None,
+        }
+    }
+}
+
+/// A dictionary of a custom version or an extension.
+#[derive(Clone, Debug)]
+struct Variant {
+    version: ApplVersion,
+    custom: Option<Box<[u8]>>,
+    extension: Option<u32>,
+    dictionary: SharedDictionary,
+}
+
+impl Variant {
+    /// How particular it is, if it is for messages in `dialect`.
+    fn fit(&self, dialect: &ApplDialect<'_>) -> Option<u8> {
+        let custom = self.custom.as_deref();
+        let fits = self.version == dialect.version
+            && (custom.is_none() || custom == dialect.custom)
+            && (self.extension.is_none() || self.extension == dialect.extension);
+        fits.then_some(2 * u8::from(custom.is_some()) + u8::from(self.extension.is_some()))
+    }
+}
+
 /// The dictionaries of one session. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Dictionaries {
     transport: SharedDictionary,
     applications: [Option<SharedDictionary>; ApplVersion::ALL.len()],
+    variants: Arc<[Variant]>,
 }
 
 impl Dictionaries {
@@ -68,6 +114,7 @@ impl Dictionaries {
         Self {
             transport: transport.into(),
             applications: Default::default(),
+            variants: Arc::default(),
         }
     }
 
@@ -94,6 +141,45 @@ impl Dictionaries {
         self
     }
 
+    /// The same, with this dictionary for application messages in this dialect. One without a custom
+    /// version is for all of them, one without an extension likewise; of several that fit a message
+    /// the one that names more holds, the custom version counting for more than the extension. What none
+    /// of them fits is judged by the dictionary of its version.
+    #[must_use]
+    pub fn with_dialect(
+        mut self,
+        dialect: ApplDialect<'_>,
+        dictionary: impl Into<SharedDictionary>,
+    ) -> Self {
+        let variant = Variant {
+            version: dialect.version,
+            custom: dialect.custom.map(Into::into),
+            extension: dialect.extension,
+            dictionary: dictionary.into(),
+        };
+        self.variants = self.variants.iter().cloned().chain([variant]).collect();
+        self
+    }
+
+    /// The dialects that have dictionaries of their own, in the order they were added.
+    pub fn dialects(&self) -> impl Iterator<Item = (ApplDialect<'_>, &SharedDictionary)> {
+        self.variants.iter().map(|variant| {
+            let dialect = ApplDialect {
+                version: variant.version,
+                custom: variant.custom.as_deref(),
+                extension: variant.extension,
+            };
+            (dialect, &variant.dictionary)
+        })
+    }
+
+    /// Whether CstmApplVerID(1129) and ApplExtID(1156) matter.
+    #[inline]
+    #[must_use]
+    pub fn has_dialects(&self) -> bool {
+        !self.variants.is_empty()
+    }
+
     /// The dictionary of header, trailer and session-level messages.
     #[inline]
     #[must_use]
@@ -113,17 +199,83 @@ impl Dictionaries {
     /// XMLnonFIX(n) is an application message that only the transport dictionary knows.
     #[inline]
     #[must_use]
-    pub fn of_message(&self, msg_type: &[u8], version: ApplVersion) -> Option<&SharedDictionary> {
+    pub fn of_message(&self, msg_type: &[u8], dialect: ApplDialect<'_>) -> Option<&SharedDictionary> {
         if msg_type::is_admin(msg_type) || msg_type == msg_type::XML_NON_FIX {
             Some(self.transport())
         } else {
-            self.application(version)
+            self.of_dialect(dialect)
+        }
+    }
+
+    #[inline]
+    fn of_dialect(&self, dialect: ApplDialect<'_>) -> Option<&SharedDictionary> {
+        let mut best = None;
+        for variant in &*self.variants {
+            if let Some(fit) = variant.fit(&dialect)
+                && best.is_none_or(|(most, _)| fit >= most)
+            {
+                best = Some((fit, &variant.dictionary));
+            }
+        }
+        match best {
+            Some((_, dictionary)) => Some(dictionary),
+            None => self.application(dialect.version),
         }
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Dictionary> {
         std::iter::once(&self.transport)
             .chain(self.applications.iter().flatten())
+            .chain(self.variants.iter().map(|variant| &variant.dictionary))
             .map(|shared| &**shared)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_particular_dictionary_that_fits_is_taken() {
+        let custom = |custom, extension| ApplDialect {
+            version: ApplVersion::Fix50Sp2,
+            custom,
+            extension,
+        };
+        let all = Dictionaries::fixt(builtin::fixt11())
+            .with(
+                ApplVersion::Fix50Sp2,
+                builtin::of_version(ApplVersion::Fix50Sp2),
+            )
+            .with_dialect(
+                custom(Some(b"A"), Some(1)),
+                builtin::of_version(ApplVersion::Fix40),
+            )
+            .with_dialect(
+                custom(None, Some(1)),
+                builtin::of_version(ApplVersion::Fix41),
+            )
+            .with_dialect(
+                custom(Some(b"A"), None),
+                builtin::of_version(ApplVersion::Fix42),
+            );
+        let name = |dialect| all.of_message(b"D", dialect).unwrap().name();
+        for (message, expected) in [
+            (custom(Some(b"A"), Some(1)), "FIX.4.0"),
+            (custom(Some(b"B"), Some(1)), "FIX.4.1"),
+            (custom(None, Some(1)), "FIX.4.1"),
+            (custom(Some(b"A"), Some(2)), "FIX.4.2"),
+            (custom(Some(b"A"), None), "FIX.4.2"),
+            (custom(Some(b"B"), Some(2)), "FIX.5.0SP2"),
+            (custom(None, None), "FIX.5.0SP2"),
+        ] {
+            assert_eq!(name(message), expected, "{message:?}");
+        }
+        let other = ApplDialect {
+            version: ApplVersion::Fix44,
+            ..custom(Some(b"A"), Some(1))
+        };
+        assert!(all.of_message(b"D", other).is_none());
+        assert_eq!(all.of_message(b"0", other).unwrap().name(), "FIXT.1.1");
     }
 }

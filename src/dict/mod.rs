@@ -28,7 +28,7 @@ mod xml;
 
 use std::path::Path;
 
-pub use self::dictionaries::{Dictionaries, SharedDictionary};
+pub use self::dictionaries::{ApplDialect, Dictionaries, SharedDictionary};
 pub use self::error::DictionaryError;
 use self::error::Problem;
 pub use self::field_type::FieldType;

@@ -388,7 +388,7 @@ fn judge(validator: &mut Validator, frame: &[u8], version: ApplVersion) -> Judge
     let mut index = FieldIndex::default();
     let message = index.read(frame).unwrap();
     validator
-        .check(&message, version)
+        .check(&message, version.into())
         .map_err(|invalid| (invalid.tag, invalid.kind))
 }
 
@@ -686,7 +686,7 @@ proptest! {
         let mut index = FieldIndex::default();
         if let Ok(message) = index.read(&frame) {
             let shown = String::from_utf8_lossy(&frame).replace('\u{1}', "|");
-            prop_assert_eq!(validator.judge::<true>(&message, V44), validator.judge::<false>(&message, V44), "{}", shown);
+            prop_assert_eq!(validator.judge::<true>(&message, V44.into()), validator.judge::<false>(&message, V44.into()), "{}", shown);
         }
     }
 }

@@ -17,15 +17,15 @@
 //! (13), empty (4), format (6), listed value (5), undefined (0) or not in this message (2), groups
 //! (15, 16).
 
-use super::dictionaries::Dictionaries;
+use super::dictionaries::{ApplDialect, Dictionaries};
 use super::field_type::FieldType;
 use super::invalid::{Invalid, InvalidKind};
 use super::quick::{Quick, Trail};
 use super::table::{Block, BlockId, Dictionary, Probe, Slot};
+use crate::wire::fix::Message;
 use crate::wire::fix::index::FIELDS_MAX;
 use crate::wire::fix::tag::{self, Tag};
 use crate::wire::fix::value;
-use crate::wire::fix::{ApplVersion, Message};
 
 /// The first three fields of every message: it would be garbled without them, so that they are not
 /// looked at again.
@@ -162,13 +162,13 @@ impl Validator {
         &self.dictionaries
     }
 
-    /// Whether `message`, of this application version if it is an application message, is sound.
+    /// Whether `message`, in this dialect if it is an application message, is sound.
     ///
     /// # Errors
     /// The fault to report.
     #[inline]
-    pub fn check(&mut self, message: &Message<'_>, version: ApplVersion) -> Result<(), Invalid> {
-        self.judge::<true>(message, version)
+    pub fn check(&mut self, message: &Message<'_>, dialect: ApplDialect<'_>) -> Result<(), Invalid> {
+        self.judge::<true>(message, dialect)
     }
 
     /// Judges with or without the walk for sound messages first, which must make no difference.
@@ -176,13 +176,13 @@ impl Validator {
     pub(super) fn judge<const QUICK: bool>(
         &mut self,
         message: &Message<'_>,
-        version: ApplVersion,
+        dialect: ApplDialect<'_>,
     ) -> Result<(), Invalid> {
         if self.scope == Scope::Off {
             return Ok(());
         }
         let transport = self.dictionaries.transport();
-        let Some(dictionary) = self.dictionaries.of_message(message.msg_type(), version) else {
+        let Some(dictionary) = self.dictionaries.of_message(message.msg_type(), dialect) else {
             return Err(Invalid {
                 tag: tag::APPL_VER_ID,
                 kind: InvalidKind::ApplVersion,

@@ -4,9 +4,11 @@
 //! (DESIGN decision 1). What it sends it writes into an [`Outbox`], which it knows only as a trait.
 
 mod cause;
+mod credentials;
 mod farewell;
 mod fault;
 pub mod fix;
+pub mod fixp;
 mod hold;
 mod identity;
 mod outbox;
@@ -14,8 +16,12 @@ mod refusal;
 pub mod schedule;
 mod series;
 mod text;
+mod tls_fault;
 
-pub use cause::Cause;
+pub use cause::{Cause, ConnectError};
+pub use credentials::{
+    ACCESS_KEY_ID_MAX, Credentials, CredentialsError, Part, SECRET_MAX, SECRET_MIN, SIGNATURE_LEN,
+};
 pub use farewell::{Farewell, SessionStatus};
 pub use fault::{Defect, Disposition, Fault, FaultCounts};
 pub use hold::Hold;
@@ -24,3 +30,4 @@ pub use outbox::{Class, Full, InboundAt, Outbox, Queued, REPLAY_GROWTH, Replay, 
 pub use refusal::Refusal;
 pub use series::{Numbers, SeriesOutbox};
 pub use text::{Text, TextError};
+pub use tls_fault::{TlsAlert, TlsFault, begins_like_tls};

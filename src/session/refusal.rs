@@ -11,6 +11,8 @@ use crate::wire::fix::EncodeError;
 pub enum Refusal {
     /// The engine has no such session.
     UnknownSession,
+    /// The session speaks another protocol, which has no such thing.
+    OtherProtocol,
     /// The session is not logged on.
     NotLoggedOn,
     /// The session is logging out; nothing more may be sent on this connection.
@@ -56,12 +58,19 @@ pub enum Refusal {
     TooManyWishes,
     /// What was written is no valid message.
     Message(EncodeError),
+    /// What was written is no business message of the schema, or none of our side.
+    NoMessage,
+    /// Messages are being sent again; new ones are not mixed in.
+    Resending,
+    /// The peer chooses the identifier of a series, not we.
+    NotOurChoice,
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownSession => f.write_str("no such session in this engine"),
+            Self::OtherProtocol => f.write_str("the session speaks another protocol"),
             Self::NotLoggedOn => f.write_str("the session is not logged on"),
             Self::LoggingOut => f.write_str("the session is logging out"),
             Self::Resetting => f.write_str("a reset in session is under way"),
@@ -92,6 +101,9 @@ impl fmt::Display for Refusal {
             Self::TooManyWishes => {
                 f.write_str("too much was asked for in one cycle, ask again in the next")
             }
+            Self::NoMessage => f.write_str("not a business message that this side may send"),
+            Self::Resending => f.write_str("messages are being sent again, a new one must wait"),
+            Self::NotOurChoice => f.write_str("the client chooses the UUID"),
             Self::Message(error) => write!(f, "not a valid message: {error}"),
         }
     }

@@ -39,15 +39,17 @@ use std::time::Duration;
 
 pub use self::brokeret::BROKERET;
 pub use self::t4::T4;
+use crate::session::Text;
 use crate::session::fix::policy::{
     BelowExpected, LivenessSettings, LogoutAboveExpected, LogoutSettings, OnSilence,
 };
 use crate::session::fix::rules::{ALL, Rules};
 use crate::session::fix::{
-    AtEnd, AtLogon, Code, DataOrder, LogonField, MsgTypeSupport, Role, Settings,
+    AtEnd, AtLogon, Code, DataOrder, LogonField, MsgDirection, MsgTypeSupport, Role, Settings,
 };
 use crate::session::schedule::{ClockTime, Renewal, Schedule, TimeOfDay};
-use crate::wire::fix::{ApplVersion, tag};
+use crate::wire::fix::ApplVersion;
+use crate::wire::fix::tag::{self, Tag};
 
 /// The venues that come with the library.
 pub const VENUES: [&Profile; 2] = [&T4, &BROKERET];
@@ -80,12 +82,16 @@ pub struct Profile {
     pub renewal: Renewal,
     /// DefaultApplVerID(1137) of the peer that is taken beside that of the version.
     pub appl_versions: &'static [ApplVersion],
+    /// MsgType(35) of application messages with credentials.
+    pub credential_types: &'static [&'static str],
     /// SessionStatus(1409), in the versions that have it.
     pub session_status: bool,
     /// When a quiet peer is given up.
     pub liveness: LivenessSettings,
     /// How a session ends.
     pub logout: LogoutSettings,
+    /// The highest SessionRejectReason(373), where that is above those of the version.
+    pub reject_reason_max: Option<u16>,
     /// Whether a Reject(3) is sent again on request.
     pub resend_rejects: bool,
     /// MsgType(35) of application messages that are not sent again.
@@ -100,8 +106,9 @@ pub struct Profile {
     pub sub_id: Option<&'static str>,
     /// Venue: LastMsgSeqNumProcessed(369) on its messages.
     pub last_processed: bool,
-    /// Venue: what stands for Password(554) in its answer to a Logon; `None`: nothing.
-    pub masked_password: Option<&'static str>,
+    /// Venue: what its answer to a Logon has beside the fields of the session layer. If this is not
+    /// empty the Username(553) of the client stands before it.
+    pub answers: &'static [(Tag, &'static str)],
     /// Venue: Text(58) of a Logout that answers a Logon with wrong credentials.
     pub refusal_text: &'static str,
     /// Venue: Text(58) of a Logout that answers a Logout; empty: none.
@@ -186,6 +193,7 @@ impl Profile {
         daily_reset: None,
         renewal: Renewal::LogOnAgain,
         appl_versions: &[],
+        credential_types: &[],
         session_status: true,
         liveness: LivenessSettings {
             test_request_percent: 120,
@@ -195,11 +203,13 @@ impl Profile {
         logout: LogoutSettings {
             timeout: Duration::from_secs(2),
             linger: Duration::ZERO,
+            answer: Text::EMPTY,
             above_expected: LogoutAboveExpected::Answer,
             below_expected: BelowExpected::Accept,
             answer_test_requests: false,
             serve_requests: true,
         },
+        reject_reason_max: None,
         resend_rejects: false,
         passed_over: &[],
         secure_data: DataOrder::LengthFirst,
@@ -207,7 +217,7 @@ impl Profile {
         refusals_max: None,
         sub_id: None,
         last_processed: false,
-        masked_password: None,
+        answers: &[],
         refusal_text: "Invalid credentials",
         logout_text: "",
     };
@@ -274,9 +284,11 @@ impl Profile {
         settings.at_logon = self.at_logon;
         settings.at_end = self.at_end;
         settings.logon.appl_versions = self.appl_versions.to_vec();
+        settings.logon.credential_types = self.credential_types.iter().filter_map(code).collect();
         settings.logon.session_status = self.session_status;
         settings.liveness = self.liveness;
         settings.logout = self.logout;
+        settings.wording.reject_reason_max = self.reject_reason_max;
         settings.resend.rejects = self.resend_rejects;
         settings.resend.passed_over = self.passed_over.iter().filter_map(code).collect();
         match settings.role {
@@ -291,6 +303,7 @@ impl Profile {
                     .into_iter()
                     .collect();
                 settings.logon.last_processed = self.last_processed;
+                settings.logout.answer = Text::lossy(self.logout_text.as_bytes());
             }
         }
     }
@@ -312,19 +325,14 @@ impl Profile {
 impl Switch {
     /// Asks for it in the Logon of a session. Asking twice is asking once.
     pub fn apply(&self, settings: &mut Settings) {
-        let Some(msg_type) = code(&self.ref_msg_type) else {
+        let Some(mut entry) = MsgTypeSupport::new(self.ref_msg_type, MsgDirection::Send) else {
             return;
         };
+        // It is a wish, not a message that goes one way or the other.
+        entry.direction = None;
         let asked = &mut settings.logon.msg_types;
-        if !asked.iter().any(|entry| entry.msg_type == msg_type) {
-            asked.push(MsgTypeSupport {
-                msg_type,
-                direction: None,
-                appl_version: None,
-                cstm_appl_ver_id: None,
-                appl_ext_id: None,
-                is_default: false,
-            });
+        if !asked.iter().any(|other| other.msg_type == entry.msg_type) {
+            asked.push(entry);
         }
     }
 }
@@ -353,7 +361,8 @@ mod tests {
     fn every_code_of_a_venue_is_one() {
         for venue in VENUES {
             let codes = venue.switches.iter().map(|switch| switch.ref_msg_type);
-            for text in codes.chain(venue.passed_over.iter().copied()) {
+            let types = venue.passed_over.iter().chain(venue.credential_types);
+            for text in codes.chain(types.copied()) {
                 assert!(
                     Code::new(text.as_bytes()).is_some(),
                     "{}: {text}",

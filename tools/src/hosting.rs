@@ -14,7 +14,10 @@ use crate::config::{self, File, named};
 
 /// How long an idle cycle sleeps in the readiness call with `--idle block`; also how long Ctrl-C may
 /// wait.
-const NAP: Duration = Duration::from_millis(50);
+const BLOCK: Duration = Duration::from_millis(50);
+
+/// How long an idle cycle sleeps at most in a loop that has more to do than the engine.
+pub const NAP: Duration = Duration::from_millis(1);
 
 /// How much of a journal in memory is kept: enough for resends, and no growth without end.
 const MEMORY_BYTES: u64 = 16 * 1024 * 1024;
@@ -82,9 +85,14 @@ impl Hosting {
             idle: match idle.unwrap_or(IdleMode::Block) {
                 IdleMode::Spin => Idle::Spin,
                 IdleMode::Yield => Idle::Yield,
-                IdleMode::Block => Idle::Block(NAP),
+                IdleMode::Block => Idle::Block(BLOCK),
             },
         }
+    }
+
+    /// Where journals are to be kept, if that was chosen.
+    pub fn journals(&self) -> Option<&Path> {
+        self.journal.as_deref()
     }
 
     /// Serves the admin socket, if one was asked for, as long as the answer lives.
@@ -154,8 +162,17 @@ fn keep_journals(plan: &mut Plan, base: Option<&Path>) {
     }
 }
 
+/// What an idle cycle does in a loop that polls the engine itself.
+pub fn pause(idle: Idle, longest: Duration) {
+    match idle {
+        Idle::Spin => std::hint::spin_loop(),
+        Idle::Yield => std::thread::yield_now(),
+        Idle::Block(_) => std::thread::sleep(longest),
+    }
+}
+
 /// For journals in memory, which would grow without end.
-fn forgetful() -> Retention {
+pub fn forgetful() -> Retention {
     Retention {
         age: None,
         bytes: Some(MEMORY_BYTES),

@@ -176,6 +176,23 @@ fn dictionaries_are_built_in_or_in_files_that_say_what_they_are_of() {
     );
     assert!(found.err.contains("printed by name"), "{}", found.err);
     check("[\"nowhere.xml\"]").failed(1, &["a.toml:6:", "nowhere.xml"]);
+    check(&format!("[{{ file = {own:?}, custom = \"A\" }}]")).failed(
+        1,
+        &[
+            "validation.dictionaries",
+            "one of custom version A",
+            "FIXT.1.1",
+        ],
+    );
+    let text = format!(
+        "[[session]]\nversion = \"FIX.5.0SP2\"\nsender_comp_id = \"V\"\ntarget_comp_id = \"C\"\n\
+         validation.dictionaries = [{{ file = {own:?}, custom = \"A\", extension = 42 }}]\n"
+    );
+    fs::write(&file, text).unwrap();
+    let found = run(&["config", "check", file.to_str().unwrap()]).ok();
+    for part in ["file = \"FIX.4.4\"", "custom = \"A\"", "extension = 42"] {
+        assert!(found.out.contains(part), "{}", found.out);
+    }
     check("\"on\"").failed(1, &["a.toml:6:", "\"builtin\""]);
 }
 

@@ -3,7 +3,7 @@
 
 use super::Session;
 use super::head::Head;
-use super::peer::MsgTypeSupport;
+use super::peer::{Code, MsgTypeSupport};
 use super::settings::Role;
 use super::terms::{Environment, HeartbeatChoice, MAX_MESSAGE_BYTES_MIN};
 use crate::session::{Defect, Fault};
@@ -26,6 +26,10 @@ pub(super) struct Greeting {
     pub(super) is_test: Option<bool>,
     /// DefaultApplVerID(1137), or the version of the session.
     appl_version: ApplVersion,
+    /// DefaultCstmApplVerID(1408).
+    cstm_appl_ver_id: Option<Code>,
+    /// DefaultApplExtID(1407).
+    appl_ext_id: Option<u32>,
     /// MaxMessageSize(383).
     max_message_bytes: Option<u64>,
 }
@@ -62,6 +66,12 @@ impl Session {
         let is_test = self.checked_environment(message)?;
         let max_message_bytes = self.checked_size(message)?;
         let appl_version = self.agreed_version(message)?;
+        let (cstm_appl_ver_id, appl_ext_id) = if rules.default_appl_ver_id.is_some() {
+            default_dialect(message)?
+        } else {
+            // Venues use the tags for something else there.
+            (None, None)
+        };
         let reset = match optional(message.boolean(tag::RESET_SEQ_NUM_FLAG))? {
             Some(_) if !rules.reset_seq_num_flag => {
                 return Err(bad(tag::RESET_SEQ_NUM_FLAG, FieldErrorKind::Format));
@@ -89,6 +99,8 @@ impl Session {
             next_expected,
             is_test,
             appl_version,
+            cstm_appl_ver_id,
+            appl_ext_id,
             max_message_bytes,
         })
     }
@@ -102,6 +114,8 @@ impl Session {
     pub(super) fn remember(&mut self, greeting: &Greeting) {
         self.peer.heartbeat_s = greeting.heartbeat_s;
         self.peer.appl_version = greeting.appl_version;
+        self.peer.cstm_appl_ver_id = greeting.cstm_appl_ver_id;
+        self.peer.appl_ext_id = greeting.appl_ext_id;
         self.peer.max_message_bytes = greeting.max_message_bytes;
         self.peer.is_test = greeting.is_test == Some(true);
     }
@@ -180,6 +194,20 @@ fn optional<T>(field: Result<T, crate::wire::fix::FieldError>) -> Result<Option<
         Err(error) if error.kind == FieldErrorKind::Missing => Ok(None),
         Err(error) => Err(bad(error.tag, error.kind)),
     }
+}
+
+/// DefaultCstmApplVerID(1408) and DefaultApplExtID(1407).
+fn default_dialect(message: &Message<'_>) -> Result<(Option<Code>, Option<u32>), Fault> {
+    let invalid = |tag| bad(tag, FieldErrorKind::Format);
+    let custom = match message.get(tag::DEFAULT_CSTM_APPL_VER_ID) {
+        Some(value) => Some(Code::new(value).ok_or_else(|| invalid(tag::DEFAULT_CSTM_APPL_VER_ID))?),
+        None => None,
+    };
+    let extension = match optional(message.uint(tag::DEFAULT_APPL_EXT_ID))? {
+        Some(number) => Some(u32::try_from(number).map_err(|_| invalid(tag::DEFAULT_APPL_EXT_ID))?),
+        None => None,
+    };
+    Ok((custom, extension))
 }
 
 fn bad(tag: Tag, kind: FieldErrorKind) -> Fault {

@@ -227,6 +227,8 @@ impl Session {
     ) -> Result<Step, Full> {
         self.reset_owed = false;
         self.remember(greeting);
+        // Of a process that was killed: a connection that ends before our eyes leaves nothing.
+        self.give_up_waiting(out);
         let mut up = Up::new(greeting.heartbeat_s, &self.settings.liveness, now);
         up.serving = greeting
             .next_expected

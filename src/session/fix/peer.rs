@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::rules::Rules;
+use crate::dict::ApplDialect;
 use crate::session::Fault;
 use crate::wire::fix::tag::{self, Tag};
 use crate::wire::fix::{ApplVersion, Message};
@@ -15,6 +16,10 @@ pub struct Peer {
     /// The version its application messages have by default: DefaultApplVerID(1137), or that of the
     /// session.
     pub appl_version: ApplVersion,
+    /// DefaultCstmApplVerID(1408), where DefaultApplVerID(1137) is.
+    pub cstm_appl_ver_id: Option<Code>,
+    /// DefaultApplExtID(1407), likewise.
+    pub appl_ext_id: Option<u32>,
     /// MaxMessageSize(383): the longest message it takes, in bytes.
     pub max_message_bytes: Option<u64>,
     /// TestMessageIndicator(464)=Y.
@@ -34,6 +39,8 @@ impl Peer {
         Self {
             heartbeat_s: 0,
             appl_version: rules.appl_version,
+            cstm_appl_ver_id: None,
+            appl_ext_id: None,
             max_message_bytes: None,
             is_test: false,
             msg_types: Vec::with_capacity(room),
@@ -50,14 +57,52 @@ impl Peer {
         if let Some(value) = appl_ver_id {
             return ApplVersion::from_appl_ver_id(value).ok_or(Fault::ApplVerId);
         }
-        let by_type = self.msg_types.iter().find(|entry| {
+        Ok(self
+            .said_of(msg_type)
+            .and_then(|entry| entry.appl_version)
+            .unwrap_or(self.appl_version))
+    }
+
+    /// The dialect of an application message whose version is known. CstmApplVerID(1129) and
+    /// ApplExtID(1156) of the message come first; what the Logon says of them goes with the version
+    /// that it says, so it does not hold for a message that has a version of its own.
+    pub(super) fn dialect_of<'a>(
+        &'a self,
+        message: &Message<'a>,
+        version: ApplVersion,
+    ) -> ApplDialect<'a> {
+        let said = match message.get(tag::APPL_VER_ID) {
+            Some(_) => ApplDialect::from(version),
+            None => match self.said_of(message.msg_type()) {
+                Some(entry) => ApplDialect {
+                    version,
+                    custom: entry.cstm_appl_ver_id.as_ref().map(Code::as_bytes),
+                    extension: entry.appl_ext_id,
+                },
+                None => ApplDialect {
+                    version,
+                    custom: self.cstm_appl_ver_id.as_ref().map(Code::as_bytes),
+                    extension: self.appl_ext_id,
+                },
+            },
+        };
+        let extension = message.uint(tag::APPL_EXT_ID).ok();
+        ApplDialect {
+            custom: message.get(tag::CSTM_APPL_VER_ID).or(said.custom),
+            extension: extension
+                .and_then(|number| u32::try_from(number).ok())
+                .or(said.extension),
+            ..said
+        }
+    }
+
+    /// What the Logon says of messages of this type that say nothing of their version themselves.
+    fn said_of(&self, msg_type: &[u8]) -> Option<&MsgTypeSupport> {
+        self.msg_types.iter().find(|entry| {
             entry.is_default
                 && entry.direction != Some(MsgDirection::Receive)
                 && entry.msg_type.as_bytes() == msg_type
-        });
-        Ok(by_type
-            .and_then(|entry| entry.appl_version)
-            .unwrap_or(self.appl_version))
+        })
     }
 }
 

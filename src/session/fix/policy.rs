@@ -125,15 +125,14 @@ pub struct ResendSettings {
 /// whole messages in the order of the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DuringReplay {
-    /// It is numbered and sent at once, between two messages that are sent again: nothing of it is late
-    /// on our side.
-    #[default]
-    Interleave,
     /// It waits without a number until everything that was asked for is sent, and goes out behind it
-    /// with that SendingTime(52): for peers that expect a resend in one piece. The limit is that of
-    /// [`QueueLimit`](super::QueueLimit); what still waits when the connection ends is sent after the
-    /// next logon.
+    /// with that SendingTime(52). The limit is that of [`QueueLimit`](super::QueueLimit). If the
+    /// connection ends meanwhile, [`WhileDown`](super::WhileDown) says whether it still goes.
+    #[default]
     Wait,
+    /// It is numbered and sent at once, between two messages that are sent again: nothing of it is late
+    /// on our side, and a peer that expects a resend in one piece is confused.
+    Interleave,
 }
 
 /// What is sent again on request.
@@ -178,6 +177,8 @@ pub struct LogoutSettings {
     /// How long to wait, after answering the peer's Logout, for the peer to close the connection
     /// before we do. Zero: we close as soon as the answer is on the wire.
     pub linger: Duration,
+    /// Text(58) of our answer to the peer's Logout; empty: none.
+    pub answer: Text,
     /// What is done about a Logout above the expected number.
     pub above_expected: LogoutAboveExpected,
     /// What is done about a Logout below the expected number.
@@ -221,6 +222,9 @@ pub struct WordingSettings {
     pub ref_tag_of_header: bool,
     /// Whether the Logout(5) that follows a Reject(3) says why in Text(58).
     pub text_after_reject: bool,
+    /// The highest SessionRejectReason(373) that the peer knows, where it knows more than the version
+    /// has. What is above, and above those of the version, is left out.
+    pub reject_reason_max: Option<u16>,
 }
 
 /// Text(58) of a Reject(3).
@@ -240,6 +244,7 @@ impl Default for WordingSettings {
             texts: Texts::default(),
             ref_tag_of_header: true,
             text_after_reject: true,
+            reject_reason_max: None,
         }
     }
 }
@@ -351,6 +356,7 @@ impl Default for LogoutSettings {
         Self {
             timeout: Duration::from_secs(2),
             linger: Duration::ZERO,
+            answer: Text::EMPTY,
             above_expected: LogoutAboveExpected::default(),
             below_expected: BelowExpected::default(),
             answer_test_requests: false,

@@ -33,7 +33,8 @@ pub struct Sending {
 /// that is not answered, or a Logout under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhileDown {
-    /// It is refused.
+    /// It is refused. What waits for its turn when a connection ends is given up as well, and told as
+    /// [`Loss::ConnectionEnded`]: nothing goes out later than the application meant it to.
     #[default]
     Refuse,
     /// It is numbered and stored. The peer finds the numbers missing at the next logon, asks for them,
@@ -192,10 +193,17 @@ pub enum Loss {
         /// How many.
         messages: u64,
     },
+    /// They waited for their turn, behind a resend or for the rate, when the connection ended or the
+    /// process did, and [`WhileDown::Refuse`] says that nothing is to go out later. They are the last that
+    /// were answered with [`Sent::Queued`]; the journal still holds them.
+    ConnectionEnded {
+        /// How many.
+        messages: u64,
+    },
     /// One that waited cannot be read back: the journal is damaged.
     Unreadable,
-    /// One that waited is longer than the peer takes since it logged on again: MaxMessageSize(383) of
-    /// its Logon, in bytes.
+    /// One that waited, or that the peer asked for again, is longer than the peer takes since it logged on
+    /// again: MaxMessageSize(383) of its Logon, in bytes.
     LongerThanPeerTakes(u64),
 }
 
@@ -211,9 +219,13 @@ impl fmt::Display for Loss {
                 "{messages} messages numbered {first} to {last} while down: a reset came before the \
                  peer asked for them"
             ),
+            Self::ConnectionEnded { messages } => write!(
+                f,
+                "{messages} messages that waited for their turn when the connection ended"
+            ),
             Self::LongerThanPeerTakes(bytes) => write!(
                 f,
-                "a message that waited is longer than the {bytes} bytes the peer takes"
+                "a message that waited or was asked for again is longer than the {bytes} bytes the peer takes"
             ),
             Self::Unreadable => f.write_str("a message that waited cannot be read back"),
         }
@@ -398,6 +410,21 @@ impl Session {
     /// What was lost and has not been told, the oldest first. To be called until it answers `None`.
     pub fn take_loss(&mut self) -> Option<Loss> {
         self.losses.pop_front()
+    }
+
+    /// A connection has ended, or one begins: gives up what waits, if nothing is to go out later.
+    pub(super) fn give_up_waiting<O: Outbox>(&mut self, out: &mut O) {
+        if self.settings.sending.while_down != WhileDown::Refuse {
+            return;
+        }
+        let mut messages = 0;
+        while out.queued().messages > 0 {
+            out.drop_queued();
+            messages += 1;
+        }
+        if messages > 0 {
+            self.losses.push_back(Loss::ConnectionEnded { messages });
+        }
     }
 
     /// Ends the connection of a peer that reads too slowly, if the settings and the last

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::policy::DuringReplay;
 use super::rules::FIX44;
 use super::*;
 use crate::session::outbox::shelf::Shelf;
@@ -106,6 +107,16 @@ impl Bench {
                 .delivered(self.now, &message, Verdict::Accept, &mut self.out),
             Step::Done
         );
+    }
+
+    /// The application fails over a message.
+    pub(super) fn fail(&mut self, body: &str) {
+        assert!(matches!(self.get(body), Step::Deliver(_)), "{body}");
+        let frame = self.frame(body);
+        let message = self.index.read(&frame).unwrap();
+        let _: Step = self
+            .session
+            .delivered(self.now, &message, Verdict::Failed, &mut self.out);
     }
 
     pub(super) fn pass(&mut self, seconds: u64) -> Step {
@@ -295,6 +306,36 @@ fn application_messages_are_sent_again_and_runs_of_others_become_one_gap_fill() 
         ]
     );
     assert_eq!(bench.out.next_out, 5, "a resend moves no number");
+}
+
+#[test]
+fn a_new_message_waits_behind_a_resend_unless_it_is_to_go_between() {
+    for (policy, expected) in [
+        (DuringReplay::Wait, Sent::Queued),
+        (DuringReplay::Interleave, Sent::Now(12)),
+    ] {
+        let mut bench = Bench::up();
+        bench.session.settings.resend.new_messages = policy;
+        let order = |order: &mut FrameWriter<'_>| _ = order.uint(11, 1);
+        let send = |bench: &mut Bench| {
+            let out = &mut bench.out;
+            bench.session.send(bench.now, b"D", 512, order, out)
+        };
+        for seq in 2..12 {
+            assert_eq!(send(&mut bench), Ok(Sent::Now(seq)));
+        }
+        assert_eq!(bench.get("35=2|34=2|7=2|16=0"), Step::Done);
+        assert_eq!(bench.replay(), Replayed::More);
+        assert_eq!(send(&mut bench), Ok(expected), "{policy:?}");
+        assert_eq!(bench.replay(), Replayed::Finished);
+        let last = bench.sent().pop();
+        assert_eq!(last.as_deref(), Some("35=D|34=11|43=Y"), "{policy:?}");
+        let queued = bench
+            .session
+            .send_queued(bench.now, 8, &mut bench.index, &mut bench.out);
+        assert_eq!(queued, Replayed::Finished);
+        assert_eq!(bench.out.next_out, 13, "{policy:?}");
+    }
 }
 
 #[test]
@@ -582,4 +623,27 @@ fn every_loss_is_told_also_if_another_comes_before_the_first_is_asked_for() {
         messages,
     };
     assert_eq!(told, [lost(1, 1), lost(2, 2)]);
+}
+
+#[test]
+fn credentials_in_a_type_of_the_settings_are_kept_masked_on_either_side() {
+    let mut bench = Bench::with_numbers(Role::Acceptor, 1, 1, |settings| {
+        settings.logon.credential_types = vec![Code::new(b"UCG").unwrap()];
+    });
+    assert_eq!(bench.get("35=A|34=1|98=0|108=30"), Step::Authenticate);
+    assert_eq!(bench.admit(), Step::LoggedOn);
+    bench.deliver("35=UCG|34=2|554=hunter2");
+    let write = |body: &mut FrameWriter<'_>| {
+        body.str(tag::PASSWORD, "hunter3");
+    };
+    let sent = bench
+        .session
+        .send(bench.now, b"UCG", 512, write, &mut bench.out);
+    assert_eq!(sent, Ok(Sent::Now(2)));
+    let wire = bench.session.unmasked_logon();
+    assert!(wire.windows(7).any(|bytes| bytes == b"hunter3"));
+    assert!(!bench.out.inbound.is_empty());
+    for kept in bench.out.inbound.iter().chain(&bench.out.sent) {
+        assert!(!kept.windows(6).any(|bytes| bytes == b"hunter"));
+    }
 }

@@ -7,7 +7,11 @@
 use super::Session;
 use super::content::Kind;
 use super::head::Head;
-use crate::dict::{Checks, Dictionaries, Invalid, InvalidKind, Scope, SharedDictionary, Validator};
+use super::peer::Peer;
+use super::settings::Settings;
+use crate::dict::{
+    ApplDialect, Checks, Dictionaries, Invalid, InvalidKind, Scope, SharedDictionary, Validator,
+};
 use crate::session::Fault;
 use crate::wire::fix::{ApplVersion, Message, tag};
 
@@ -62,7 +66,8 @@ impl Session {
         version: ApplVersion,
     ) -> Option<&SharedDictionary> {
         let dictionaries = self.settings.validation.dictionaries.as_ref()?;
-        dictionaries.of_message(message.msg_type(), version)
+        let dialect = dialect_of(&self.settings, &self.peer, message, version);
+        dictionaries.of_message(message.msg_type(), dialect)
     }
 
     /// Judges a message whose turn it is.
@@ -87,7 +92,8 @@ impl Session {
         let Some(validator) = &mut self.validator else {
             return Ok(());
         };
-        let Err(invalid) = validator.check(message, version) else {
+        let dialect = dialect_of(&self.settings, &self.peer, message, version);
+        let Err(invalid) = validator.check(message, dialect) else {
             return Ok(());
         };
         let fault = Fault::from(invalid);
@@ -98,6 +104,22 @@ impl Session {
                 Ok(())
             }
         }
+    }
+}
+
+/// The dialect of a message of this version. Looked for only where it matters.
+fn dialect_of<'a>(
+    settings: &Settings,
+    peer: &'a Peer,
+    message: &Message<'a>,
+    version: ApplVersion,
+) -> ApplDialect<'a> {
+    let dictionaries = settings.validation.dictionaries.as_ref();
+    let negotiated = settings.rules.default_appl_ver_id.is_some();
+    if negotiated && dictionaries.is_some_and(Dictionaries::has_dialects) {
+        peer.dialect_of(message, version)
+    } else {
+        version.into()
     }
 }
 

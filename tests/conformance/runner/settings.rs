@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use pinfix::dict::{Dictionaries, Scope};
+use pinfix::dict::{ApplDialect, Dictionaries, Scope, builtin};
 use pinfix::engine::{EngineConfig, Failover, SessionConfig};
 use pinfix::session::fix::policy::{
-    BelowExpected, DuringReplay, Garbled, LogoutAboveExpected, OnSilence, OrigSendingTime, RequestEnd,
-    ResendFrom,
+    BelowExpected, Garbled, LogoutAboveExpected, OnSilence, OrigSendingTime, RequestEnd, ResendFrom,
 };
 use pinfix::session::fix::{
     AtEnd, AtLogon, BeyondRate, Code, DataOrder, Environment, Flood, HeartbeatChoice, InboundRate,
-    LogonField, MsgDirection, MsgTypeSupport, OnHold, OnInvalid, OutboundRate, Rate, SlowPeer,
-    WhileDown,
+    LogonField, MsgDirection, MsgTypeSupport, OnFailure, OnHold, OnInvalid, OutboundRate, Rate,
+    SlowPeer, WhileDown,
 };
 use pinfix::time::TimestampPrecision;
 use pinfix::venue::Profile;
@@ -48,6 +47,8 @@ pub(super) fn set(
     }
     if key == "venue" {
         config.apply(Profile::named(value).ok_or_else(wrong)?);
+        // The scenarios are about what is said, in whatever it is wrapped.
+        config.connect.tls = None;
         return Ok(());
     }
     let settings = &mut config.settings;
@@ -111,6 +112,14 @@ pub(super) fn set(
         }
         "on_hold" if value == "silence" => settings.logon.on_hold = OnHold::Silence,
         "admission_timeout" => settings.logon.admission_timeout = span(value)?,
+        "on_failure" => {
+            settings.on_failure = match value {
+                "reject" => OnFailure::Reject,
+                "disconnect" => OnFailure::Disconnect,
+                "restart" => OnFailure::Restart,
+                _ => return Err(wrong()),
+            }
+        }
         "at_end" => {
             settings.at_end = match value {
                 "continue" => AtEnd::Continue,
@@ -145,7 +154,6 @@ pub(super) fn set(
         "resend_from" if value == "nothing" => settings.resend.from = ResendFrom::Nothing,
         "resend_rejects" => settings.resend.rejects = on()?,
         "application_poss_dup" => settings.resend.application_poss_dup = on()?,
-        "new_messages" if value == "wait" => settings.resend.new_messages = DuringReplay::Wait,
         "same_request_max" => settings.resend.same_request_max = number()? as u32,
         "resend_request_low" => settings.resend.below_expected = low()?,
         "test_request_percent" => settings.liveness.test_request_percent = number()? as u32,
@@ -288,6 +296,23 @@ pub(super) fn set(
                 "off" => Scope::Off,
                 _ => return Err(wrong()),
             }
+        }
+        // VERSION,CUSTOM,EXTENSION,DICTIONARY: an ApplVerID(1128), a CstmApplVerID(1129), an
+        // ApplExtID(1156), the last two may be left out, and the name of what messages in it are judged by.
+        "dialect" => {
+            let parts: Vec<&str> = value.split(',').collect();
+            let [version, custom, extension, name] = parts[..] else {
+                return Err(wrong());
+            };
+            let dialect = ApplDialect {
+                version: ApplVersion::from_appl_ver_id(version.as_bytes()).ok_or_else(wrong)?,
+                custom: Some(custom.as_bytes()).filter(|custom| !custom.is_empty()),
+                extension: extension.parse().ok(),
+            };
+            let dictionary = builtin::named(name).ok_or_else(wrong)?;
+            let dictionaries = &mut settings.validation.dictionaries;
+            let all = dictionaries.take().ok_or_else(wrong)?;
+            *dictionaries = Some(all.with_dialect(dialect, dictionary));
         }
         "unchecked" => {
             let checks = &mut settings.validation.checks;

@@ -10,6 +10,7 @@ use std::path::Path;
 use pinfix::engine::{
     Listen, Need, Plan, Planned, Problem, Problems, SessionConfig, Start, Template, nearest,
 };
+use pinfix::session::fix::Role;
 use pinfix::session::fix::rules::Rules;
 use pinfix::wire::fix::Decimal;
 use serde::de::value::SeqAccessDeserializer;
@@ -20,6 +21,7 @@ use toml::Spanned;
 use super::dictionaries::Choice;
 use super::form::{Form as _, Leaf as _, Place, Text, Word};
 use super::tables::{EngineTable, ListenTable, SessionTable, TemplateTable};
+use super::venues;
 use crate::exchange::Fills;
 use crate::hosting::IdleMode;
 
@@ -82,6 +84,22 @@ impl File {
         }
     }
 
+    /// What the venue of each session set.
+    pub fn venue_remarks(&self, plan: &Plan) -> Vec<String> {
+        let mut remarks = Vec::new();
+        for (table, planned) in self.session.iter().zip(&plan.sessions) {
+            if let Ok(Some(choice)) = self.choice(table.get_ref()) {
+                remarks.push(format!(
+                    "{}: venue {} sets, unless the file says otherwise:",
+                    planned.config.settings.id, choice.profile.name
+                ));
+                let set = venues::differences(&choice, planned);
+                remarks.extend(set.into_iter().map(|line| format!("  {line}")));
+            }
+        }
+        remarks
+    }
+
     /// Whether names of dictionaries stand in it where paths should.
     pub fn lacks_paths_of_dictionaries(&self) -> bool {
         let validations = self
@@ -121,15 +139,16 @@ impl File {
         let mut seen: Vec<(String, usize)> = Vec::new();
         for table in &self.session {
             let line = 1 + text[..table.span().start].matches('\n').count();
-            let planned = match self.session(table.get_ref()) {
-                Ok(planned) => planned,
-                Err(missing) => {
-                    let text = format!("{missing} is missing, here and in [defaults]");
-                    problems.push(at(Some(line), None, text));
+            let (planned, choice) = match self.session(table.get_ref()) {
+                Ok(session) => session,
+                Err(wrong) => {
+                    problems.push(at(Some(line), None, wrong));
                     continue;
                 }
             };
             let id = planned.config.settings.id.to_string();
+            let of_venue = choice.iter().flat_map(|choice| choice.problems(&planned));
+            problems.extend(of_venue.map(|text| at(Some(line), Some(id.clone()), text)));
             for error in planned.config.problems() {
                 problems.push(at(Some(line), Some(id.clone()), error.to_string()));
             }
@@ -170,17 +189,42 @@ impl File {
             .last()
             .ok_or("[[listen.template]]: versions is missing")?;
         let own = table.session.clone().unwrap_or_default().0;
-        let planned = self.described(newest, "*", "*", &own);
+        let choice = self.choice(&own)?;
+        let planned = self.described(newest, Role::Acceptor, ["*", "*"], &own, choice.as_ref());
         let mut template = Template::new(versions.clone(), planned.config);
         table.put(&mut template);
         Ok(template)
     }
 
-    /// A session with everything it inherits, or which key is missing.
-    fn session(&self, own: &SessionTable) -> Result<Planned, &'static str> {
+    /// What a session says of its venue, itself or as a default.
+    fn choice<'a>(&'a self, own: &'a SessionTable) -> Result<Option<venues::Choice<'a>>, String> {
+        let tables: Vec<_> = std::iter::once(own).chain(&self.defaults).collect();
+        venues::Choice::read(&tables)
+    }
+
+    /// A session with everything it inherits, or what is missing.
+    fn session<'a>(
+        &'a self,
+        own: &'a SessionTable,
+    ) -> Result<(Planned, Option<venues::Choice<'a>>), String> {
+        let missing = |key: &str| format!("{key} is missing, here and in [defaults]");
         let none = SessionTable::default();
         let defaults = self.defaults.as_ref().unwrap_or(&none);
-        let version = own.version.or(defaults.version).ok_or("version")?.0;
+        let choice = self.choice(own)?;
+        let version = own.version.or(defaults.version).map(|version| version.0);
+        let version = version
+            .or_else(|| choice.as_ref()?.version())
+            .ok_or_else(|| missing("version"))?;
+        let role = match choice {
+            Some(_) => Role::Initiator,
+            None => Role::Acceptor,
+        };
+        let role = own.role.or(defaults.role).map_or(role, |word| word.0);
+        let of_venue = choice.as_ref().and_then(|choice| choice.profile.comp_id);
+        let (ours, theirs) = match role {
+            Role::Initiator => (None, of_venue),
+            Role::Acceptor => (of_venue, None),
+        };
         let sender = own
             .sender_comp_id
             .as_ref()
@@ -189,20 +233,27 @@ impl File {
             .target_comp_id
             .as_ref()
             .or(defaults.target_comp_id.as_ref());
-        let sender = sender.ok_or("sender_comp_id")?;
-        let target = target.ok_or("target_comp_id")?;
-        Ok(self.described(version, sender, target, own))
+        let sender = sender.map(String::as_str).or(ours);
+        let sender = sender.ok_or_else(|| missing("sender_comp_id"))?;
+        let target = target.map(String::as_str).or(theirs);
+        let target = target.ok_or_else(|| missing("target_comp_id"))?;
+        let planned = self.described(version, role, [sender, target], own, choice.as_ref());
+        Ok((planned, choice))
     }
 
     fn described(
         &self,
         version: &'static Rules,
-        sender: &str,
-        target: &str,
+        role: Role,
+        [sender, target]: [&str; 2],
         own: &SessionTable,
+        venue: Option<&venues::Choice<'_>>,
     ) -> Planned {
         let mut planned = Planned {
-            config: SessionConfig::acceptor(version, sender, target),
+            config: match venue {
+                Some(venue) => venue.begin(version, role, sender, target),
+                None => SessionConfig::acceptor(version, sender, target),
+            },
             start: Start::default(),
             need: Need::default(),
             label: None,
@@ -212,6 +263,9 @@ impl File {
             defaults.put(&mut planned);
         }
         own.put(&mut planned);
+        if let Some(venue) = venue {
+            venue.finish(&mut planned);
+        }
         let choice = [Some(own), self.defaults.as_ref()]
             .into_iter()
             .flatten()
@@ -313,7 +367,13 @@ fn placed(name: &str, text: &str, error: &toml::de::Error) -> Problem {
         .trim();
     // A line may hold a secret: only its key is shown then.
     let shown = match shown.split_once('=') {
-        Some((key, _)) if key.contains("password") || key.contains("fields") => format!("{key}= ***"),
+        Some((key, _))
+            if ["password", "fields", "license"]
+                .iter()
+                .any(|part| key.contains(part)) =>
+        {
+            format!("{key}= ***")
+        }
         _ => shown.to_owned(),
     };
     Problem {

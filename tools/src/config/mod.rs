@@ -9,6 +9,7 @@ mod form;
 mod hours;
 mod policies;
 mod tables;
+mod venues;
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -25,6 +26,12 @@ pub use self::file::File;
 use self::file::is_settings;
 pub use self::form::Named;
 pub(crate) use self::form::named;
+pub use self::venues::profile as venue;
+
+/// A time span as files have it, such as `30s` or `1m 30s`.
+pub fn span(text: &str) -> Option<std::time::Duration> {
+    form::Span::read(text).map(|span| span.0)
+}
 
 /// Check configuration files, look settings up
 #[derive(Subcommand)]
@@ -100,6 +107,7 @@ fn check(path: &Path, own: &[String]) -> anyhow::Result<ExitCode> {
     for warning in &plan.warnings {
         eprintln!("warning: {warning}");
     }
+    let remarks = file.venue_remarks(&plan);
     let resolved = file.resolved(&plan);
     if resolved.lacks_paths_of_dictionaries() {
         eprintln!(
@@ -107,6 +115,9 @@ fn check(path: &Path, own: &[String]) -> anyhow::Result<ExitCode> {
         );
     }
     let text = toml::to_string(&resolved).context("writing the configuration as TOML")?;
+    for remark in remarks {
+        eprintln!("{remark}");
+    }
     print(&text)?;
     Ok(ExitCode::SUCCESS)
 }

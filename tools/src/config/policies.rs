@@ -1,6 +1,7 @@
 //! The tables of a session that say how its protocol is spoken.
 
 use pinfix::dict::{Checks, Scope};
+use pinfix::session::Text as Words;
 use pinfix::session::fix::policy::{
     BelowExpected, CheckSettings, DuringReplay, Garbled, LivenessSettings, LogoutAboveExpected,
     LogoutSettings, OnSilence, OrigSendingTime, RecoverySettings, RequestEnd, ResendFrom,
@@ -29,6 +30,7 @@ table! {
         admission_timeout: Span = admission_timeout,
         msg_types: Vec<MsgTypeTable> = msg_types,
         secure_data: Word<DataOrder> = secure_data,
+        credential_types: Vec<Text<Code>> = credential_types,
         session_status: bool = session_status,
     }
 }
@@ -113,6 +115,7 @@ table! {
     LogoutTable of LogoutSettings {
         timeout: Span = timeout,
         linger: Span = linger,
+        answer: Text<Words> = answer,
         above_expected: Word<LogoutAboveExpected> = above_expected,
         below_expected: Word<BelowExpected> = below_expected,
         answer_test_requests: bool = answer_test_requests,
@@ -125,6 +128,7 @@ table! {
         texts: Word<Texts> = texts,
         ref_tag_of_header: bool = ref_tag_of_header,
         text_after_reject: bool = text_after_reject,
+        reject_reason_max: Off<u16> = reject_reason_max,
     }
 }
 
@@ -264,6 +268,18 @@ impl Leaf for MsgTypeTable {
             appl_ext_id: value.appl_ext_id,
             is_default: value.is_default,
         }
+    }
+}
+
+impl Written for Words {
+    const RIGHT: &'static str = "a text, expected up to 127 bytes without control characters";
+
+    fn read(text: &str) -> Option<Self> {
+        Self::new(text).ok()
+    }
+
+    fn shown(&self) -> String {
+        self.to_string()
     }
 }
 

@@ -8,7 +8,7 @@ use pinfix::engine::{
     SessionConfig, Start, Strangers, Subnet, Template,
 };
 use pinfix::journal::{Durability, JournalConfig, Location, Retention};
-use pinfix::session::fix::{AtEnd, AtLogon, LogonField, Role};
+use pinfix::session::fix::{AtEnd, AtLogon, LogonField, OnFailure, Role};
 use pinfix::time::TimestampPrecision;
 use pinfix::wire::fix::tag::{self, Tag};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -22,6 +22,7 @@ use super::policies::{
     ChecksTable, LivenessTable, LogoutTable, RecoveryTable, ResendTable, SendingTable, TermsTable,
     ValidationTable, WordingTable,
 };
+use super::venues::{Aside, Plain as PlainText};
 
 table! {
     EngineTable of EngineConfig {
@@ -134,6 +135,11 @@ impl Leaf for PatternTable {
 table! {
     /// A session. The tables come last: TOML has keys before them.
     SessionTable of Planned {
+        venue: Aside<String> = config,
+        service: Aside<String> = config,
+        host: Aside<String> = config,
+        switches: Aside<Vec<String>> = config,
+        tls: Aside<Word<PlainText>> = config,
         version: Version = config.settings.rules,
         role: Word<Role> = config.settings.role,
         sender_comp_id: String = config.settings.id.sender_comp_id,
@@ -150,6 +156,7 @@ table! {
         logon_timeout: Span = config.settings.logon_timeout,
         at_logon: Word<AtLogon> = config.settings.at_logon,
         at_end: Word<AtEnd> = config.settings.at_end,
+        on_failure: Word<OnFailure> = config.settings.on_failure,
         precision: Word<TimestampPrecision> = config.settings.precision,
         header: Vec<Field> = config.settings.header_fields,
         logon: LogonTable = config.settings.logon_fields,
@@ -184,6 +191,11 @@ named! {
         "continue" = AtEnd::Continue,
         "restart_after_logout" = AtEnd::RestartAfterLogout,
         "restart_always" = AtEnd::RestartAlways,
+    }
+    OnFailure {
+        "reject" = OnFailure::Reject,
+        "disconnect" = OnFailure::Disconnect,
+        "restart" = OnFailure::Restart,
     }
     TimestampPrecision {
         "seconds" = TimestampPrecision::Seconds,
@@ -354,6 +366,10 @@ impl<'de> Deserialize<'de> for Flush {
     }
 }
 
+/// DefaultApplExtID(1407) and DefaultCstmApplVerID(1408).
+const DEFAULT_APPL_EXT_ID: Tag = 1407;
+const DEFAULT_CSTM_APPL_VER_ID: Tag = 1408;
+
 /// What our Logon carries besides what the engine sets. A secret may stand in the environment or in
 /// a file instead.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -371,6 +387,17 @@ pub struct LogonTable {
     new_password_env: Option<Secret<Environment>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     new_password_file: Option<Secret<FirstLine>>,
+    /// SecureData(91).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    license_env: Option<Secret<Environment>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    license_file: Option<Secret<FirstLine>>,
+    /// DefaultApplExtID(1407), a fingerprint of the application at some venues.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    appl_ext_id: Option<String>,
+    /// DefaultCstmApplVerID(1408).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cstm_appl_ver_id: Option<String>,
     /// `TAG=VALUE`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fields: Vec<Field>,
@@ -386,10 +413,15 @@ impl Form for LogonTable {
         let password = password.or(self.password_file.as_ref().map(|secret| &secret.text));
         let new_password = self.new_password_env.as_ref().map(|secret| &secret.text);
         let new_password = new_password.or(self.new_password_file.as_ref().map(|secret| &secret.text));
+        let license = self.license_env.as_ref().map(|secret| &secret.text);
+        let license = license.or(self.license_file.as_ref().map(|secret| &secret.text));
         let named = [
             (tag::USERNAME, self.username.as_ref()),
             (tag::PASSWORD, password),
             (tag::NEW_PASSWORD, new_password),
+            (tag::SECURE_DATA, license),
+            (DEFAULT_APPL_EXT_ID, self.appl_ext_id.as_ref()),
+            (DEFAULT_CSTM_APPL_VER_ID, self.cstm_appl_ver_id.as_ref()),
         ];
         let named = named
             .into_iter()

@@ -5,6 +5,7 @@
 
 mod echo;
 mod orders;
+mod rehearsal;
 mod venue;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,7 +14,10 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::ValueEnum;
-use pinfix::engine::{Clock, ConfigError, Engine, Listen, Plan, Run, SessionConfig, Stopper, Template};
+use pinfix::engine::{
+    Clock, ConfigError, Engine, Listen, Plan, Run, SessionConfig, Stopper, Template, TlsIdentity,
+    TlsServer,
+};
 use pinfix::session::fix::Settings as SessionSettings;
 use pinfix::session::fix::policy::Texts;
 use pinfix::session::fix::rules::{ALL, FIX44};
@@ -21,14 +25,19 @@ use pinfix::time::Now;
 use pinfix::wire::fix::Decimal;
 
 use self::echo::BodyOrder;
+use self::rehearsal::Rehearsal;
 use self::venue::{Conduct, Terms, Venue};
 use crate::bulletin::Bulletin;
 use crate::config::{self, File, Loaded, named};
 use crate::hosting::{self, Hosting};
 use crate::interrupt;
+use crate::latency::cores;
 
 /// Where the venue listens unless told otherwise.
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9878);
+
+/// What Ctrl-C is answered with.
+const NOTICE: &str = "Logging out. Ctrl-C again quits at once.";
 
 /// BusinessRejectReason(380): unsupported message type.
 const UNSUPPORTED_TYPE: u16 = 3;
@@ -59,6 +68,32 @@ pub struct Arguments {
     #[command(flatten)]
     hosting: Hosting,
 
+    /// Speak TLS, and show this certificate: PEM, those of authorities behind it
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+
+    /// The private key of --tls-certificate: PEM, not encrypted
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+
+    /// Play this venue, by its documents: t4, brokeret
+    ///
+    /// Listens on the ports of the venue, on 127.0.0.1 unless --listen says otherwise; with port 0 each
+    /// service gets one of its own. Logons are checked against --accounts. Without --tls-certificate a
+    /// client of a venue that wants TLS says tls = "off".
+    #[arg(long, value_name = "VENUE", conflicts_with_all = ["config", "echo", "strict"], requires = "accounts")]
+    venue: Option<String>,
+
+    /// Who may log on to --venue: [[account]] with comp_id, username, password, license, venue_comp_id
+    #[arg(long, value_name = "FILE", requires = "venue")]
+    accounts: Option<PathBuf>,
+
+    /// What --venue does wrong, one thing a line: `logon 1 drop`, `logon 2 refuse TEXT`, `order 5 gap 3`,
+    /// `order 6 reject 18 TEXT`, `order 7 disconnect`, `order 8 forget`, `at 30s logout TEXT`,
+    /// `at 10s test_request`, `at 20s reset`, `default_appl_ver_id 7`
+    #[arg(long, value_name = "FILE", requires = "venue")]
+    script: Option<PathBuf>,
+
     /// What happens to orders: `one` fill, or `none`, so that they stay open [default: one]
     #[arg(long, value_enum)]
     fills: Option<Fills>,
@@ -88,6 +123,7 @@ Examples:
   pinfix exchange --core 3 --idle spin        lowest latency, takes a whole core
   pinfix exchange --config venue.toml
   pinfix exchange --status-page /dev/shm/venue
+  pinfix exchange --venue t4 --accounts accounts.toml --script mishaps.txt
   pinfix exchange --config old.cfg --echo --strict    for black-box conformance scripts
 
 A configuration file:
@@ -118,14 +154,24 @@ named! {
     Fills { "one" = Fills::One, "none" = Fills::None }
 }
 
+impl Arguments {
+    fn tls(&self) -> Option<TlsServer> {
+        let (certificate, key) = self.tls_certificate.as_ref().zip(self.tls_key.as_ref())?;
+        Some(TlsServer::new(TlsIdentity::files(certificate, key)))
+    }
+}
+
 /// Runs the venue until it is interrupted.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    if let (Some(venue), Some(accounts)) = (&arguments.venue, &arguments.accounts) {
+        return rehearse(&arguments, venue, accounts);
+    }
     let Settings { plan, run, terms } = decided(&arguments)?;
     for warning in &plan.warnings {
         eprintln!("warning: {warning}");
     }
     let stopper = Stopper::default();
-    interrupt::stop_on_signal(stopper.clone(), "Logging out. Ctrl-C again quits at once.")?;
+    interrupt::stop_on_signal(stopper.clone(), NOTICE)?;
     let mut engine = Engine::new(plan.engine.clone())?;
     let (bulletin, printer) = Bulletin::start(None)?;
     let now = Clock::new().now();
@@ -144,6 +190,43 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Plays a venue until it is interrupted.
+fn rehearse(arguments: &Arguments, venue: &str, accounts: &Path) -> anyhow::Result<ExitCode> {
+    let profile = config::venue(venue).map_err(|why| anyhow!("--venue: {why}"))?;
+    let mut plan = Plan::default();
+    arguments
+        .hosting
+        .put(&mut plan, &format!("pinfix exchange, {venue}"));
+    let run = arguments.hosting.run(&File::default());
+    let stopper = Stopper::default();
+    interrupt::stop_on_signal(stopper.clone(), NOTICE)?;
+    let mut engine = Engine::new(plan.engine)?;
+    if let Some(core) = run.core {
+        cores::pin(core)?;
+    }
+    let (bulletin, printer) = Bulletin::start(None)?;
+    let terms = Terms {
+        fills: arguments.fills.unwrap_or(Fills::One),
+        market_price: Decimal::new(MARKET_PRICE, 0).unwrap_or_default(),
+        conduct: Conduct::Trade,
+        added: BodyOrder::Received,
+    };
+    let venue = Venue::new(terms, bulletin, Clock::new().now().utc);
+    let script = arguments.script.as_deref();
+    let mut rehearsal = Rehearsal::new(profile, venue, accounts, script)?;
+    rehearsal.open(
+        &mut engine,
+        arguments.listen,
+        arguments.tls(),
+        arguments.hosting.journals(),
+    )?;
+    let admin = arguments.hosting.serve_admin(&mut engine)?;
+    rehearsal.run(&mut engine, run, &stopper);
+    drop((admin, rehearsal));
+    printer.finish();
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Everything that was decided, from the command line, the file and the defaults, in this order.
 struct Settings {
     plan: Plan,
@@ -157,6 +240,11 @@ fn decided(arguments: &Arguments) -> anyhow::Result<Settings> {
         None => anybody(),
     };
     listen_on(&mut plan, arguments.listen)?;
+    if let Some(server) = arguments.tls() {
+        for listen in &mut plan.listeners {
+            listen.tls = Some(server.clone());
+        }
+    }
     if arguments.strict {
         be_strict(&mut plan);
     }

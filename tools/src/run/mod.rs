@@ -21,7 +21,7 @@ use pinfix::wire::fix::msg_type;
 use self::blotter::{Blotter, Counts};
 use self::trader::Trader;
 use crate::bulletin::Bulletin;
-use crate::hosting::{self, Hosting};
+use crate::hosting::{self, Hosting, NAP, pause};
 use crate::latency::cores;
 use crate::order::{self, OrderIds, Ticket};
 use crate::{config, ending, interrupt};
@@ -31,9 +31,6 @@ const RATE: f64 = 10.0;
 
 /// How many orders that are due go out before the network is looked at again.
 const SEND_BATCH: usize = 64;
-
-/// How long an idle cycle sleeps at most: an order is due that exactly.
-const NAP: Duration = Duration::from_millis(1);
 
 /// How often the counts are told while they change.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -53,7 +50,8 @@ const LOGOUT_GRACE: Duration = Duration::from_secs(1);
 /// sessions, and their reports are waited for as well.
 ///
 /// Ctrl-C waits for the reports that are due, logs every session out and tells the counts. Exit code
-/// 1 if an order has no report, a report came twice, or anything was rejected.
+/// 1 if fewer than --orders were sent, an order has no report, a report came twice, or anything was
+/// rejected.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
@@ -158,9 +156,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         trader,
     };
     let counts = client.run(&stopper, logout_patience(&plan));
+    let all_sent = arguments.orders.is_none_or(|orders| counts.sent == orders);
     drop(client);
     printer.finish();
-    Ok(if counts.is_sound() {
+    Ok(if all_sent && counts.is_sound() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -207,7 +206,7 @@ fn introduce(
         let settings = &planned.config.settings;
         let name = settings.id.to_string();
         if let Role::Acceptor = settings.role {
-            trader.knows(*session, name);
+            trader.knows(*session, name, settings.rules.appl_version);
             continue;
         }
         let to = planned.config.connect.destinations.iter();
@@ -226,7 +225,10 @@ fn introduce(
                 .collect(),
             keeps: settings.sending.while_down != WhileDown::Refuse,
         });
-        trader.knows(*session, name);
+        trader.knows(*session, name, settings.rules.appl_version);
+        if let Some(max) = planned.config.connect.refusals_max {
+            trader.waits_after(*session, max);
+        }
     }
     let carried = trader.blotter.counts().carried;
     if carried > 0 {
@@ -454,14 +456,6 @@ impl Client {
                 pause(self.idle, NAP);
             }
         }
-    }
-}
-
-fn pause(idle: Idle, longest: Duration) {
-    match idle {
-        Idle::Spin => std::hint::spin_loop(),
-        Idle::Yield => std::thread::yield_now(),
-        Idle::Block(_) => std::thread::sleep(longest),
     }
 }
 

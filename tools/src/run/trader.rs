@@ -1,9 +1,11 @@
 //! The application of `pinfix run`: tells what happens, and puts down what comes back.
 
+use std::collections::HashMap;
+
 use pinfix::engine::{Application, Event, Inbound, Outbound, SessionHandle};
 use pinfix::session::Cause;
 use pinfix::session::fix::Verdict;
-use pinfix::wire::fix::{Message, Printable, msg_type, tag};
+use pinfix::wire::fix::{ApplVersion, Message, Printable, msg_type, tag};
 
 use super::blotter::{Blotter, Counted};
 use crate::bulletin::Bulletin;
@@ -14,6 +16,10 @@ pub struct Trader {
     bulletin: Bulletin,
     /// By number of the session.
     names: Vec<String>,
+    /// Refusals in a row, and how many end the attempts.
+    refusals: HashMap<SessionHandle, (u32, u32)>,
+    /// The version a session was configured with.
+    versions: HashMap<SessionHandle, ApplVersion>,
 }
 
 impl Trader {
@@ -22,6 +28,8 @@ impl Trader {
             blotter,
             bulletin,
             names: Vec::new(),
+            refusals: HashMap::new(),
+            versions: HashMap::new(),
         }
     }
 
@@ -30,13 +38,36 @@ impl Trader {
         self.bulletin.say(text);
     }
 
-    /// Tells it what a session is called.
-    pub fn knows(&mut self, session: SessionHandle, name: String) {
+    /// Tells it what a session is called, and which version it speaks.
+    pub fn knows(&mut self, session: SessionHandle, name: String, version: ApplVersion) {
+        self.versions.insert(session, version);
         let number = session.number();
         if self.names.len() <= number {
             self.names.resize(number + 1, String::new());
         }
         self.names[number] = name;
+    }
+
+    /// Tells it after how many refused Logons the engine waits for an operator.
+    pub fn waits_after(&mut self, session: SessionHandle, max: u32) {
+        self.refusals.insert(session, (0, max));
+    }
+
+    fn refused(&mut self, session: SessionHandle) {
+        let Some((count, max)) = self.refusals.get_mut(&session) else {
+            return;
+        };
+        *count += 1;
+        if count == max {
+            *count = 0;
+            let text = format!(
+                "{} was refused {max} times in a row: no further attempt until an operator logs it on",
+                self.names
+                    .get(session.number())
+                    .map_or("a session", String::as_str)
+            );
+            self.say(text);
+        }
     }
 
     pub fn name(&self, session: SessionHandle) -> &str {
@@ -46,8 +77,18 @@ impl Trader {
 }
 
 impl Application for Trader {
-    fn on_logon(&mut self, session: SessionHandle, _: &mut Outbound<'_>) {
-        self.say(format!("{} logged on", self.name(session)));
+    fn on_logon(&mut self, session: SessionHandle, out: &mut Outbound<'_>) {
+        if let Some((count, _)) = self.refusals.get_mut(&session) {
+            *count = 0;
+        }
+        let spoken = self.versions.get(&session);
+        let adopted = out
+            .peer(session)
+            .map(|peer| peer.appl_version)
+            .filter(|version| spoken.is_some_and(|spoken| spoken != version))
+            .map(|version| format!(", the peer's ApplVerID is {}", version.appl_ver_id()))
+            .unwrap_or_default();
+        self.say(format!("{} logged on{adopted}", self.name(session)));
     }
 
     fn on_message(&mut self, inbound: &Inbound<'_>, _: &mut Outbound<'_>) -> Verdict {
@@ -88,11 +129,23 @@ impl Application for Trader {
     }
 
     fn on_event(&mut self, event: &Event<'_>) {
-        if let Event::SessionAdded { session, id, .. } = event {
-            self.knows(*session, id.to_string());
+        if let Event::SessionAdded {
+            session,
+            id,
+            rules: Some(rules),
+        } = event
+        {
+            self.knows(*session, id.to_string(), rules.appl_version);
         }
         if let Some(text) = news::of_event(event, |session| self.name(session)) {
             self.say(text);
+        }
+        if let Event::LogonFailed {
+            session,
+            cause: Cause::LogonRefused(_),
+        } = event
+        {
+            self.refused(*session);
         }
     }
 }

@@ -96,19 +96,20 @@ impl Exchange {
         let err = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
-        let address = line
-            .split_once("listening on ")
-            .and_then(|(_, rest)| rest.split_once(','))
-            .unwrap_or_else(|| panic!("no address in {line:?}"))
-            .0
-            .parse()
-            .unwrap();
+        let address = address_in(&line);
         Self {
             child,
             out,
             err,
             address,
         }
+    }
+
+    /// The address of the next service, of a venue that has several.
+    pub fn next_address(&mut self) -> SocketAddr {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        address_in(&line)
     }
 
     pub fn interrupt(&self) {
@@ -148,6 +149,16 @@ impl Exchange {
     }
 }
 
+/// The address in `listening on ADDRESS, ...`.
+fn address_in(line: &str) -> SocketAddr {
+    line.split_once("listening on ")
+        .and_then(|(_, rest)| rest.split_once(','))
+        .unwrap_or_else(|| panic!("no address in {line:?}"))
+        .0
+        .parse()
+        .unwrap()
+}
+
 impl Drop for Exchange {
     fn drop(&mut self) {
         // Ended already, in most tests.
@@ -166,9 +177,15 @@ pub struct Client {
 
 impl Client {
     pub fn start(config: &Path, arguments: &[&str]) -> Self {
+        Self::start_trusting(config, arguments, None)
+    }
+
+    /// One that trusts the certificate in this file as if it were the system's.
+    pub fn start_trusting(config: &Path, arguments: &[&str], authority: Option<&Path>) -> Self {
         let mut child = pinfix(&["run", "--config"])
             .arg(config)
             .args(arguments)
+            .envs(authority.map(|file| ("SSL_CERT_FILE", file)))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

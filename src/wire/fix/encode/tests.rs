@@ -574,3 +574,25 @@ fn all_header_fields_at_once_fit() {
          369=w|370=w|"
     );
 }
+
+#[test]
+fn data_stands_before_its_length_if_it_is_asked_to_and_has_no_soh() {
+    let mut fields = HeaderFields::new();
+    fields.data_first(90, 91, b"license");
+    let text = written(&template(), &fields, |_| {}).unwrap();
+    assert_eq!(
+        text,
+        "35=D|34=2|49=CTS|52=20120904-22:13:57.789|56=T4Example|91=license|90=7|"
+    );
+    let refused = |value: &[u8]| {
+        let mut fields = HeaderFields::new();
+        fields.data_first(90, 91, value);
+        written(&template(), &fields, |_| {}).unwrap_err()
+    };
+    assert_eq!(refused(b"a\x01b"), EncodeError::Soh { tag: 91 });
+    assert_eq!(refused(b""), EncodeError::Empty { tag: 91 });
+    let mut fields = HeaderFields::new();
+    fields.data_first(95, 91, b"x");
+    let error = written(&template(), &fields, |_| {}).unwrap_err();
+    assert!(matches!(error, EncodeError::NotAPair { .. }), "{error}");
+}

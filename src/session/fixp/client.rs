@@ -1,0 +1,128 @@
+//! The client's half of the match.
+
+use super::guard::{Guard, Halted};
+use super::letter::{Letter, Sender};
+use super::{ClientSettings, Fault, Role, Session, State, Step};
+use crate::session::{Full, InboundAt, ResetCause, SeriesOutbox};
+use crate::time::{Mono, Now};
+
+/// What a client remembers from one connection to the next.
+#[derive(Debug)]
+pub(super) struct Client {
+    /// The greatest UUID that was asked for.
+    pub(super) tried_uuid: u64,
+    /// The next logon negotiates a new UUID, and why.
+    pub(super) renewal: Option<ResetCause>,
+    pub(super) guard: Guard,
+    pub(super) not_before: Option<Mono>,
+}
+
+impl Client {
+    pub(super) fn new(settings: &ClientSettings) -> Self {
+        Self {
+            tried_uuid: 0,
+            renewal: None,
+            guard: Guard::new(settings.failed_logons_max),
+            not_before: None,
+        }
+    }
+}
+
+impl Session {
+    /// Whether a client must not connect until [`Session::resume`]: too many logons were refused, or the
+    /// exchange sent a code after which there is no next logon.
+    #[must_use]
+    pub fn waits_for_operator(&self) -> bool {
+        self.halted().is_some()
+    }
+
+    /// Why a client must not connect.
+    #[must_use]
+    pub fn halted(&self) -> Option<Halted> {
+        self.client.guard.halted()
+    }
+
+    /// An operator's word: the client may connect again.
+    pub fn resume(&mut self) {
+        self.client.guard.release();
+        self.client.not_before = None;
+    }
+
+    /// A client is not to connect before this time: the exchange asked for a pause, or the outcome of
+    /// the last logon is still open there.
+    #[must_use]
+    pub fn not_before(&self) -> Option<Mono> {
+        self.client.not_before
+    }
+
+    /// What the next logon of a client will be: a Negotiate, or else an Establish.
+    #[must_use]
+    pub fn will_negotiate<O: SeriesOutbox>(&self, out: &O) -> bool {
+        self.settings.role == Role::Initiator && (out.series() == 0 || self.client.renewal.is_some())
+    }
+
+    pub(super) fn client_receives<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        letter: &Letter<'_>,
+        at: Option<InboundAt>,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        match (&self.state, letter) {
+            (State::NegotiateSent(asked), Letter::NegotiationResponse(response)) => {
+                self.negotiated(now, *asked, response, letter, out)
+            }
+            (State::EstablishSent(asked), Letter::EstablishmentAck(ack)) => {
+                self.established(now, *asked, ack, letter, out)
+            }
+            (State::NegotiateSent(asked), Letter::NegotiationReject(reject))
+            | (State::EstablishSent(asked), Letter::EstablishmentReject(reject)) => {
+                self.logon_refused(now, *asked, reject, letter, out)
+            }
+            (
+                State::NegotiateSent(_)
+                | State::EstablishSent(_)
+                | State::Up(_)
+                | State::TerminateSent(_),
+                Letter::Terminate(terminate),
+            ) => self.terminated(now, terminate, letter, out),
+            (State::NegotiateSent(_) | State::EstablishSent(_), _) => {
+                self.fault(now, Fault::NotAnAnswer, Some(letter), out)
+            }
+            (State::Up(_), _) if letter.sender() == Sender::Client => {
+                self.fault(now, Fault::WrongDirection, Some(letter), out)
+            }
+            (State::Up(_), Letter::Business(business)) => {
+                self.business_from_exchange(now, business, letter, at, out)
+            }
+            (State::Up(_), Letter::Sequence(sequence)) => {
+                self.sequence_from_exchange(now, sequence, letter, out)
+            }
+            (State::Up(_), Letter::Retransmission(answer)) => {
+                self.retransmission_begins(now, answer, letter, out)
+            }
+            (State::Up(_), Letter::RetransmitReject(reject)) => {
+                self.retransmission_refused(now, reject, letter, out)
+            }
+            (State::Up(_), Letter::NotApplied(not_applied)) => {
+                self.messages_not_applied(now, not_applied, letter, out)
+            }
+            // An answer to a logon that was answered before.
+            (State::Up(_), _) => self.fault(now, Fault::NotAnAnswer, Some(letter), out),
+            // Under way when we said that we are going.
+            (State::TerminateSent(_), Letter::Business(business)) => {
+                Ok(self.business_while_leaving(business, out))
+            }
+            (State::TerminateSent(_), _) => Ok(Step::Done),
+            (
+                State::Down
+                | State::Accepted { .. }
+                | State::Negotiating(_)
+                | State::Negotiated { .. }
+                | State::Establishing(_)
+                | State::Closing { .. },
+                _,
+            ) => Ok(Step::Done),
+        }
+    }
+}

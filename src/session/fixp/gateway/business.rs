@@ -1,0 +1,314 @@
+//! Business messages and Sequence(506) of a client, and what a gateway says to them.
+
+use super::super::frame::HEAD_LEN;
+use super::super::letter::{
+    Business, Letter, NotApplied, REF_SEQ_NUM, Sequence, letter_head, template,
+};
+use super::super::script::{Answer, On};
+use super::super::sending::SEQ_MAX;
+use super::super::settings::{NotAppliedCount, RateLimit, UnaskedGap};
+use super::super::{Delivering, Delivery, Fault, Session, State, Step, Verdict};
+use crate::session::{Class, Full, SeriesOutbox, Text};
+use crate::time::{Mono, Now};
+
+/// How many messages came in the window that runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Window {
+    began: Option<Mono>,
+    messages: u32,
+}
+
+/// What a message is beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beyond {
+    Nothing,
+    Reject,
+    Terminate,
+}
+
+impl Window {
+    /// Counts a message.
+    pub(super) fn count(&mut self, now: Mono, limit: &RateLimit) -> Beyond {
+        if self.began.is_none_or(|began| now >= began + limit.window) {
+            *self = Self {
+                began: Some(now),
+                messages: 0,
+            };
+        }
+        self.messages += 1;
+        if self.messages > limit.terminate_above {
+            Beyond::Terminate
+        } else if self.messages > limit.reject_above {
+            Beyond::Reject
+        } else {
+            Beyond::Nothing
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn business_from_client<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        business: &Business,
+        letter: &Letter<'_>,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        let (expected, received) = (out.next_in(), business.seq.map_or(0, u64::from));
+        if received < expected || received > SEQ_MAX {
+            return self.fault(now, Fault::SeqNum { expected, received }, Some(letter), out);
+        }
+        if received > expected {
+            return self.fault(now, Fault::Gap { expected, received }, Some(letter), out);
+        }
+        if let State::Up(up) = &mut self.state {
+            up.hole = false;
+        }
+        match self.scripted(On::Business) {
+            Some(Answer::Silence) => {
+                out.set_next_in(expected + 1);
+                return Ok(Step::Done);
+            }
+            Some(answer) => return self.act_on(now, answer, letter, out),
+            None => {}
+        }
+        if let Err(fault) = self.within_rate(now) {
+            let step = self.fault(now, fault, Some(letter), out)?;
+            if step == Step::Done {
+                out.set_next_in(expected + 1);
+            }
+            return Ok(step);
+        }
+        self.tally.application_in += 1;
+        let series = out.series();
+        self.delivering = Some(Delivering {
+            series,
+            seq: received,
+            template: business.template,
+        });
+        Ok(Step::Deliver(Delivery {
+            series,
+            seq: received,
+            retransmitted: false,
+        }))
+    }
+
+    /// The application has answered.
+    pub(in super::super) fn applied<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        delivering: Delivering,
+        verdict: Verdict,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        if let Verdict::BusinessReject { reason, text } = verdict
+            && let State::Up(_) = self.state
+        {
+            let about = Business {
+                template: delivering.template,
+                seq: u32::try_from(delivering.seq).ok(),
+                uuid: None,
+                retransmitted: false,
+                unconsumed: false,
+            };
+            self.say_business_reject(now, reason, text, Some(&about), out)?;
+        }
+        self.advance(delivering.series, delivering.seq + 1, out)?;
+        Ok(Step::Done)
+    }
+
+    fn within_rate(&mut self, now: Now) -> Result<(), Fault> {
+        match self.settings.gateway.rate {
+            None => Ok(()),
+            Some(limit) => match self.gateway.rate.count(now.mono, &limit) {
+                Beyond::Nothing => Ok(()),
+                Beyond::Reject => Err(Fault::RateExceeded),
+                Beyond::Terminate => Err(Fault::Flood),
+            },
+        }
+    }
+
+    /// Sequence(506) of the client: a sign of life, and perhaps a gap fill.
+    pub(super) fn sequence_from_client<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        sequence: &Sequence,
+        letter: &Letter<'_>,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        if let Err(fault) = self.check_sequence(sequence, out.series()) {
+            return self.fault(now, fault, Some(letter), out);
+        }
+        let expected = out.next_in();
+        let received = sequence.next_seq_no.map_or(0, u64::from);
+        if received < expected {
+            let fault = Fault::SequenceLow { expected, received };
+            return self.fault(now, fault, Some(letter), out);
+        }
+        if received > SEQ_MAX + 1 {
+            let fault = Fault::NextSeqNo { expected, received };
+            return self.fault(now, fault, Some(letter), out);
+        }
+        if sequence.lapsed == Some(1) {
+            self.say_sequence(now, 0, out)?;
+        }
+        if received > expected {
+            let State::Up(up) = &mut self.state else {
+                return Ok(Step::Done);
+            };
+            let asked = std::mem::take(&mut up.hole);
+            if !asked && self.settings.gateway.unasked_gap == UnaskedGap::NotApplied {
+                let fault = Fault::Hole { expected, received };
+                let _: Step = self.fault(now, fault, Some(letter), out)?;
+                if let State::Up(up) = &mut self.state {
+                    up.hole = false;
+                }
+            }
+            out.set_next_in(received);
+        }
+        Ok(Step::Done)
+    }
+
+    /// NotApplied(513): what is missing, and as a rule the message that shows it.
+    pub(in super::super) fn not_applied<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        fault: Fault,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        let (Fault::Gap { expected, received } | Fault::Hole { expected, received }) = fault else {
+            return Ok(Step::Done);
+        };
+        let missing = received - expected;
+        let count = match self.settings.gateway.not_applied_count {
+            NotAppliedCount::WithRefused => missing + 1,
+            NotAppliedCount::MissingOnly => missing,
+        };
+        let letter = Letter::NotApplied(NotApplied {
+            uuid: Some(out.series()),
+            from: u32::try_from(expected).unwrap_or(u32::MAX),
+            count: u32::try_from(count).unwrap_or(u32::MAX),
+        });
+        self.say(now, &letter, out)?;
+        self.tally.not_applied += 1;
+        if let State::Up(up) = &mut self.state {
+            up.hole = true;
+        }
+        Ok(Step::Done)
+    }
+
+    pub(in super::super) fn reject_business<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        reason: u16,
+        text: Text,
+        over: Option<&Letter<'_>>,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        let about = match over {
+            Some(Letter::Business(business)) => Some(business),
+            _ => None,
+        };
+        self.say_business_reject(now, reason, text, about, out)?;
+        Ok(Step::Done)
+    }
+}
+
+/// Bytes of a BusinessReject(521).
+const BUSINESS_REJECT_LEN: usize = HEAD_LEN + 330;
+
+impl Session {
+    /// BusinessReject(521), a business message of ours. Without `about` it refers to no number, which
+    /// says that none was consumed.
+    pub(super) fn say_business_reject<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        reason: u16,
+        text: Text,
+        about: Option<&Business>,
+        out: &mut O,
+    ) -> Result<(), Full> {
+        let (seq, series) = (out.next_out(), out.series());
+        let number = u32::try_from(seq).unwrap_or(u32::MAX);
+        let room = out.claim(Class::Control, BUSINESS_REJECT_LEN)?;
+        let reject = BusinessReject {
+            number,
+            series,
+            sent: now.utc.0,
+            reason,
+            text,
+            ref_seq_num: about.and_then(|about| about.seq),
+            ref_msg_type: about.map_or([0; 2], |about| msg_type(about.template)),
+        };
+        reject.write(
+            &mut room[..BUSINESS_REJECT_LEN],
+            self.settings.schema_version,
+        );
+        out.commit(0..BUSINESS_REJECT_LEN, false, false, now.utc);
+        self.spoke(now);
+        Ok(())
+    }
+}
+
+/// What a BusinessReject says.
+struct BusinessReject {
+    number: u32,
+    series: u64,
+    sent: u64,
+    reason: u16,
+    text: Text,
+    ref_seq_num: Option<u32>,
+    ref_msg_type: [u8; 2],
+}
+
+impl BusinessReject {
+    fn write(&self, room: &mut [u8], version: u16) {
+        room.fill(0);
+        let text = self.text.as_bytes();
+        let fields: [(usize, &[u8]); 13] = [
+            (0, &self.number.to_le_bytes()),
+            (4, &self.series.to_le_bytes()),
+            (12, text),
+            (288, &[0xFF; 8]),
+            (296, &self.sent.to_le_bytes()),
+            (304, &[0xFF; 8]),
+            (
+                REF_SEQ_NUM,
+                &self.ref_seq_num.unwrap_or(u32::MAX).to_le_bytes(),
+            ),
+            (321, &[0xFF; 2]),
+            (323, &self.reason.to_le_bytes()),
+            (325, &self.ref_msg_type),
+            (327, &[0]),
+            (328, &[0xFF]),
+            (329, &[0xFF]),
+        ];
+        letter_head(room, template::BUSINESS_REJECT, version);
+        for (at, bytes) in fields {
+            if let Some(field) = room.get_mut(HEAD_LEN + at..HEAD_LEN + at + bytes.len()) {
+                field.copy_from_slice(bytes);
+            }
+        }
+    }
+}
+
+/// MsgType of a client's message, as RefMsgType(372) has it.
+fn msg_type(template: u16) -> [u8; 2] {
+    match template {
+        514 => *b"D\0",
+        515 => *b"G\0",
+        516 => *b"F\0",
+        517 | 567 => *b"i\0",
+        518 => *b"CX",
+        528 | 568..=570 => *b"Z\0",
+        529 => *b"CA",
+        530 => *b"AF",
+        533 => *b"H\0",
+        537 => *b"CF",
+        539 => *b"BN",
+        543 => *b"R\0",
+        544 | 566 => *b"s\0",
+        560 => *b"c\0",
+        _ => [0; 2],
+    }
+}

@@ -1,0 +1,292 @@
+//! A client logs on: what a gateway answers to Negotiate(500) and Establish(503), and when it has enough.
+
+use super::super::frame::Frame;
+use super::super::letter::{self, Letter, LogonReject, Request, Response};
+use super::super::script::{Answer, On};
+use super::super::settings::{EstablishHole, LogonRefusal};
+use super::super::terminate::CLOCKED;
+use super::super::{Disposition, Fault, Session, State, Step, Up};
+use super::Judging;
+use crate::session::{Cause, Full, ResetCause, SeriesOutbox, Text};
+use crate::time::Now;
+
+impl Session {
+    pub(super) fn negotiate_received<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        request: &Request<'_>,
+        letter: &Letter<'_>,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        match self.scripted(On::Negotiate) {
+            Some(Answer::Silence) => {
+                self.state = State::Negotiating(self.judging(now, request));
+                return Ok(Step::Done);
+            }
+            Some(answer) => return self.act_on(now, answer, letter, out),
+            None => {}
+        }
+        if let Err(fault) = self.vet(now, request, true, out) {
+            return self.invalid_logon(now, fault, letter, out);
+        }
+        self.gateway.last_request = request.echoed_stamp();
+        out.begin_series(request.echoed_uuid(), ResetCause::Negotiated, now.utc)?;
+        let response = self.response(request, out);
+        self.say(now, &Letter::NegotiationResponse(response), out)?;
+        let give_up = now.mono + self.settings.gateway.establish_timeout;
+        self.state = State::Negotiated { give_up };
+        Ok(Step::Done)
+    }
+
+    /// `first` says that the Negotiate was on the same connection.
+    pub(super) fn establish_received<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        request: &Request<'_>,
+        first: bool,
+        letter: &Letter<'_>,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        match self.scripted(On::Establish) {
+            Some(Answer::Silence) => {
+                self.state = State::Establishing(self.judging(now, request));
+                return Ok(Step::Done);
+            }
+            Some(answer) => return self.act_on(now, answer, letter, out),
+            None => {}
+        }
+        if let Err(fault) = self.vet(now, request, first, out) {
+            return self.invalid_logon(now, fault, letter, out);
+        }
+        let Some(terms) = &request.terms else {
+            return Ok(Step::Done);
+        };
+        self.gateway.last_request = request.echoed_stamp();
+        let response = Response {
+            next_seq_no: u32::try_from(out.next_out()).unwrap_or(u32::MAX - 1),
+            keep_alive_ms: terms.keep_alive_ms.unwrap_or_default(),
+            ..self.response(request, out)
+        };
+        self.say(now, &Letter::EstablishmentAck(response), out)?;
+        let pulse = self.pulse(response.keep_alive_ms, now.mono);
+        self.state = State::Up(Up::new(pulse));
+        let (expected, received) = (out.next_in(), terms.next_seq_no.map_or(0, u64::from));
+        if received > expected {
+            let _: Step = self.fault(now, Fault::Hole { expected, received }, Some(letter), out)?;
+            if self.settings.gateway.establish_hole == EstablishHole::Move {
+                out.set_next_in(received);
+            }
+        }
+        Ok(Step::LoggedOn)
+    }
+
+    fn judging(&self, now: Now, request: &Request<'_>) -> Judging {
+        Judging {
+            give_up: now.mono + self.settings.gateway.hmac_timeout,
+            uuid: request.echoed_uuid(),
+            stamp: request.echoed_stamp(),
+        }
+    }
+
+    /// What both answers say.
+    fn response<O: SeriesOutbox>(&self, request: &Request<'_>, out: &O) -> Response {
+        let previous_uuid = out.previous_series().unwrap_or(0);
+        // Of a week that is over nothing is told.
+        let kept = previous_uuid == 0 || previous_uuid > self.gateway.floor;
+        let published = out
+            .numbers_of(previous_uuid)
+            .filter(|_| kept && previous_uuid != out.series())
+            .map_or(0, |numbers| numbers.next_out - 1);
+        Response {
+            uuid: request.echoed_uuid(),
+            stamp: request.echoed_stamp(),
+            next_seq_no: 0,
+            previous_seq_no: u32::try_from(published).unwrap_or(u32::MAX - 1),
+            previous_uuid: if kept { previous_uuid } else { 0 },
+            keep_alive_ms: 0,
+        }
+    }
+
+    /// Counts an invalid logon; the port closes over as many as the settings say.
+    pub(super) fn invalid_logon<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        fault: Fault,
+        letter: &Letter<'_>,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        let max = usize::from(self.settings.gateway.invalid_logons_max);
+        if self.gateway.invalid.note(now.mono) >= max {
+            self.tally.note(fault);
+            self.gateway.port_closed = true;
+            return self.fault(now, Fault::PortClosed, Some(letter), out);
+        }
+        self.fault(now, fault, Some(letter), out)
+    }
+
+    /// Refuses a Negotiate or Establish.
+    pub(in super::super) fn reject_logon<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        fault: Fault,
+        code: u16,
+        over: Option<&Letter<'_>>,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        let cause = Cause::FixpFault(fault);
+        let Some(letter) = over else {
+            return Ok(self.close(cause));
+        };
+        match self.settings.gateway.refusal {
+            LogonRefusal::Terminate(code) => {
+                self.say_code(now, code, fault.text(), over, out)?;
+                return Ok(self.close_after_flush(cause));
+            }
+            LogonRefusal::Reject => self.say_reject(now, code, fault.text(), letter, out)?,
+        }
+        if self.settings.gateway.close_after_reject {
+            return Ok(self.close_after_flush(cause));
+        }
+        // The client may try again on this connection, within the time for its first message.
+        let give_up = now.mono + self.settings.gateway.logon_timeout;
+        self.state = State::Accepted { give_up };
+        Ok(Step::Done)
+    }
+
+    /// What checks signatures has not answered in time.
+    pub(in super::super) fn hmac_unavailable<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        judging: Judging,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        let fault = Fault::HmacUnavailable;
+        let negotiate = matches!(self.state, State::Negotiating(_));
+        self.tally.note(fault);
+        let reject = LogonReject {
+            uuid: judging.uuid,
+            stamp: judging.stamp,
+            next_seq_no: next_seq_no(out),
+            code: fault.code().unwrap_or_default(),
+            reason: fault.text(),
+        };
+        let letter = if negotiate {
+            Letter::NegotiationReject(reject)
+        } else {
+            Letter::EstablishmentReject(reject)
+        };
+        self.say(now, &letter, out)?;
+        Ok(self.close_after_flush(Cause::FixpFault(fault)))
+    }
+
+    /// Says the reject that belongs to a Negotiate or Establish.
+    pub(super) fn say_reject<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        code: u16,
+        reason: Text,
+        letter: &Letter<'_>,
+        out: &mut O,
+    ) -> Result<(), Full> {
+        let Some(reject) = reject_of(code, reason, letter, next_seq_no(out)) else {
+            return Ok(());
+        };
+        self.say(now, &reject, out)
+    }
+}
+
+fn next_seq_no<O: SeriesOutbox>(out: &O) -> u32 {
+    u32::try_from(out.next_out()).unwrap_or(u32::MAX - 1)
+}
+
+fn reject_of<'a>(code: u16, reason: Text, letter: &Letter<'_>, next: u32) -> Option<Letter<'a>> {
+    let (Letter::Negotiate(request) | Letter::Establish(request)) = letter else {
+        return None;
+    };
+    let reject = LogonReject {
+        uuid: request.echoed_uuid(),
+        stamp: request.echoed_stamp(),
+        next_seq_no: next,
+        code,
+        reason,
+    };
+    Some(match request.terms {
+        None => Letter::NegotiationReject(reject),
+        Some(_) => Letter::EstablishmentReject(reject),
+    })
+}
+
+/// Whom the first message of a connection says it is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity<'a> {
+    /// Session.
+    pub session: &'a [u8],
+    /// Firm.
+    pub firm: &'a [u8],
+    /// AccessKeyID.
+    pub access_key_id: &'a [u8],
+}
+
+/// Whom a Negotiate(500) or Establish(503) says it is from; `None` for anything else.
+#[must_use]
+pub fn identity<'a>(frame: &Frame<'a>) -> Option<Identity<'a>> {
+    match Letter::read(frame)? {
+        Letter::Negotiate(request) | Letter::Establish(request) => Some(Identity {
+            session: request.session,
+            firm: request.firm,
+            access_key_id: request.access_key_id,
+        }),
+        _ => None,
+    }
+}
+
+/// Bytes of the longest refusal that [`refuse`] writes.
+pub const REFUSAL_MAX: usize = 128;
+
+/// Writes the refusal of a first message that names no session of ours: a Negotiate or Establish is told
+/// what one with a wrong signature is told, so that a stranger does not learn which identities exist;
+/// anything else that it is not negotiated. Answers as [`refuse`] does.
+#[must_use]
+pub fn turn_away(frame: &Frame<'_>, now: Now, version: u16, room: &mut [u8]) -> usize {
+    let fault = if identity(frame).is_some() {
+        Fault::NotAuthenticated
+    } else {
+        Fault::Unnegotiated
+    };
+    refuse(frame, fault, now, version, room)
+}
+
+/// Writes what a first message is answered with over a fault that is found without its session:
+/// [`Fault::AlreadyEstablished`] where the session has a connection, [`Fault::PortClosed`],
+/// [`Fault::SessionBlocked`]. Answers how many bytes were written; none if there is not room of
+/// [`REFUSAL_MAX`] bytes.
+#[must_use]
+pub fn refuse(frame: &Frame<'_>, fault: Fault, now: Now, version: u16, room: &mut [u8]) -> usize {
+    let first = Letter::read(frame);
+    let reject = match fault.disposition() {
+        Disposition::Reject(code) => first
+            .as_ref()
+            .and_then(|letter| reject_of(code, fault.text(), letter, 0)),
+        _ => None,
+    };
+    let refusal = reject.unwrap_or_else(|| {
+        let stamp = first
+            .as_ref()
+            .and_then(Letter::stamp)
+            .filter(|_| !fault.code().is_some_and(|code| CLOCKED.contains(&code)));
+        Letter::Terminate(letter::Terminate {
+            reason: fault.text(),
+            uuid: Some(first.as_ref().and_then(Letter::uuid).unwrap_or_default()),
+            stamp: Some(stamp.unwrap_or(now.utc.0)),
+            code: fault.code(),
+        })
+    });
+    let len = letter::len_of(refusal.template(), version);
+    match room.get_mut(..len) {
+        Some(room) => {
+            refusal.write(room, version, letter::PRIMARY);
+            len
+        }
+        None => 0,
+    }
+}

@@ -1,0 +1,368 @@
+//! What a client is missing, and how it asks for it with RetransmitRequest(508).
+//!
+//! One request is in flight at a time, for at most 2500 messages. What was published under an earlier
+//! UUID comes first, then the gap under the current one. A range is not remembered but found: it is what
+//! lies between the number expected next and the first message that waits, or the number the exchange
+//! says it will use next. So a second gap needs no list, and a lost answer no repair.
+
+use super::letter::{Letter, Response, Retransmit, RetransmitReject};
+use super::settings::ClientSettings;
+use super::{Fault, Missed, Session, State, Step, UnknownPrevious, Unserved, Up};
+use crate::session::{Full, SeriesOutbox};
+use crate::time::{Mono, Now};
+
+/// RetransmitReject: the one before is not finished.
+const ALREADY_IN_PROGRESS: u16 = 3;
+
+/// What a client is missing.
+#[derive(Debug, Default)]
+pub(super) struct Fetching {
+    /// The number of the exchange's next live message.
+    pub(super) live_next: u64,
+    pub(super) earlier: Option<Earlier>,
+    asked: Option<Request>,
+    /// The exchange was still busy: ask again then.
+    again_at: Option<Mono>,
+    /// Requests in a row that brought nothing.
+    fruitless: u32,
+}
+
+/// What was published under an earlier UUID and has not come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Earlier {
+    pub(super) series: u64,
+    pub(super) next: u64,
+    end: u64,
+}
+
+/// A request in flight.
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    series: u64,
+    from: u64,
+    last: u64,
+    stamp: u64,
+    give_up: Mono,
+    /// The exchange has said that it begins.
+    answered: bool,
+    /// Nothing more comes for it.
+    finished: bool,
+}
+
+impl Fetching {
+    pub(super) fn from(live_next: u64) -> Self {
+        Self {
+            live_next,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        self.asked.map(|asked| asked.give_up).or(self.again_at)
+    }
+
+    /// Compares PreviousUUID and PreviousSeqNo with what there is.
+    pub(super) fn look_back<O: SeriesOutbox>(
+        &mut self,
+        ack: &Response,
+        settings: &ClientSettings,
+        out: &O,
+    ) -> Result<(), Fault> {
+        let (series, end) = (ack.previous_uuid, u64::from(ack.previous_seq_no));
+        if series == out.series() || end == 0 {
+            return Ok(());
+        }
+        let known = out.numbers_of(series).map(|numbers| numbers.next_in);
+        let next = match known {
+            Some(next) => next,
+            None if series == 0 || settings.unknown_previous == UnknownPrevious::Fetch => 1,
+            None => return Err(Fault::UnknownPrevious { uuid: series }),
+        };
+        if next <= end {
+            self.earlier = Some(Earlier { series, next, end });
+        }
+        Ok(())
+    }
+
+    /// No more will come for the request in flight.
+    fn finish(&mut self) {
+        if let Some(asked) = &mut self.asked {
+            asked.finished = true;
+        }
+    }
+
+    /// The exchange says that it has nothing more to say. Before it has said that a retransmission begins,
+    /// that is about the one before.
+    pub(super) fn finish_answered(&mut self) {
+        if let Some(asked) = &mut self.asked {
+            asked.finished |= asked.answered;
+        }
+    }
+
+    /// A message of a retransmission came.
+    fn note(&mut self, series: u64, seq: u64) {
+        if let Some(asked) = &mut self.asked
+            && asked.series == series
+            && seq >= asked.last
+        {
+            asked.finished = true;
+        }
+    }
+}
+
+impl Session {
+    /// A message with PossRetransFlag=1.
+    pub(super) fn retransmitted<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        series: u64,
+        seq: u64,
+        at: Option<crate::session::InboundAt>,
+        letter: &Letter<'_>,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        let State::Up(up) = &mut self.state else {
+            return Ok(Step::Done);
+        };
+        let current = series == out.series();
+        let next = match up.fetching.earlier {
+            _ if current => out.next_in(),
+            Some(earlier) if earlier.series == series => earlier.next,
+            _ => {
+                let expected = out.series();
+                let fault = Fault::Uuid {
+                    expected,
+                    received: series,
+                };
+                return self.fault(now, fault, Some(letter), out);
+            }
+        };
+        up.fetching.note(series, seq);
+        if current {
+            up.fetching.live_next = up.fetching.live_next.max(seq + 1);
+        }
+        if seq == next {
+            return Ok(self.deliver(series, seq, true));
+        }
+        if seq < next {
+            self.tally.duplicates_in += 1;
+        } else if current {
+            self.park(seq, at);
+        } else {
+            self.tally.parked_dropped += 1;
+        }
+        self.fetch(now, out)
+    }
+
+    /// Retransmission(509): what was asked for follows.
+    pub(super) fn retransmission_begins<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        answer: &Retransmit,
+        letter: &Letter<'_>,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        let series = out.series();
+        let State::Up(Up { fetching, .. }) = &mut self.state else {
+            return Ok(Step::Done);
+        };
+        let Some(asked) = fetching.asked.as_mut().filter(|asked| {
+            answer.stamp == Some(asked.stamp) && answer.from.map(u64::from) == Some(asked.from)
+        }) else {
+            return self.fault(now, Fault::RetransmissionUnasked, Some(letter), out);
+        };
+        asked.answered = true;
+        if asked.series == series
+            && let Some(count) = answer.count
+        {
+            // Under the current UUID the count is that of what follows; under an earlier one it is not.
+            asked.last = asked
+                .last
+                .min(asked.from + u64::from(count).saturating_sub(1));
+            asked.finished |= count == 0;
+        }
+        self.fetch(now, out)
+    }
+
+    /// RetransmitReject(510).
+    pub(super) fn retransmission_refused<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        reject: &RetransmitReject,
+        letter: &Letter<'_>,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        let interval = self.interval();
+        let fruitless_max = self.settings.client.fruitless_max;
+        let State::Up(Up { fetching, .. }) = &mut self.state else {
+            return Ok(Step::Done);
+        };
+        let Some(asked) = fetching
+            .asked
+            .filter(|asked| reject.stamp.is_none() || reject.stamp == Some(asked.stamp))
+        else {
+            return self.fault(now, Fault::RetransmissionUnasked, Some(letter), out);
+        };
+        self.tally.retransmit_rejects += 1;
+        fetching.asked = None;
+        if reject.code == ALREADY_IN_PROGRESS {
+            fetching.fruitless += 1;
+            if fetching.fruitless < fruitless_max {
+                fetching.again_at = Some(now.mono + interval);
+                return Ok(Step::Done);
+            }
+        }
+        self.give_up(now, asked, out)
+    }
+
+    /// Asks for what is missing, unless a request is in flight; ends the one that is finished.
+    pub(super) fn fetch<O: SeriesOutbox>(&mut self, now: Now, out: &mut O) -> Result<Step, Full> {
+        let first_parked = self.parked.front().map(|parked| parked.seq);
+        let settings = &self.settings.client;
+        let State::Up(up) = &mut self.state else {
+            return Ok(Step::Done);
+        };
+        let fetching = &mut up.fetching;
+        if let Some(asked) = fetching.asked {
+            let next = next_of(fetching, asked.series, out);
+            if !asked.finished && next <= asked.last {
+                return Ok(Step::Done);
+            }
+            fetching.asked = None;
+            if next > asked.from {
+                fetching.fruitless = 0;
+            } else {
+                fetching.fruitless += 1;
+                if fetching.fruitless >= settings.fruitless_max {
+                    return self.give_up(now, asked, out);
+                }
+            }
+        }
+        if fetching.again_at.is_some_and(|at| now.mono < at) {
+            return Ok(Step::Done);
+        }
+        fetching.again_at = None;
+        let current = out.series();
+        let (series, from, end) = match fetching.earlier {
+            Some(Earlier { series, next, end }) => (series, next, end),
+            None => {
+                let known = first_parked.map_or(fetching.live_next, |seq| seq.min(fetching.live_next));
+                (current, out.next_in(), known.saturating_sub(1))
+            }
+        };
+        if from > end {
+            return self.leave_if_wished(now, out);
+        }
+        let last = end.min(from + u64::from(settings.request_max) - 1);
+        let timeout = settings.retransmit_timeout;
+        let stamp = self.stamp(now);
+        let request = Retransmit {
+            uuid: Some(current),
+            last_uuid: (series != current).then_some(series),
+            stamp: Some(stamp),
+            from: u32::try_from(from).ok(),
+            count: u16::try_from(last + 1 - from).ok(),
+        };
+        self.say(now, &Letter::RetransmitRequest(request), out)?;
+        self.tally.retransmit_requests += 1;
+        if let State::Up(up) = &mut self.state {
+            up.fetching.asked = Some(Request {
+                series,
+                from,
+                last,
+                stamp,
+                give_up: now.mono + timeout,
+                answered: false,
+                finished: false,
+            });
+        }
+        Ok(Step::Done)
+    }
+
+    /// A request that took too long, or one that is to be made again.
+    pub(super) fn fetch_due<O: SeriesOutbox>(&mut self, now: Now, out: &mut O) -> Result<Step, Full> {
+        let State::Up(Up { fetching, .. }) = &mut self.state else {
+            return Ok(Step::Done);
+        };
+        if fetching.deadline().is_none_or(|at| now.mono < at) {
+            return Ok(Step::Done);
+        }
+        fetching.finish();
+        self.fetch(now, out)
+    }
+
+    /// What was asked for will not come.
+    fn give_up<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        asked: Request,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        let State::Up(Up { fetching, .. }) = &mut self.state else {
+            return Ok(Step::Done);
+        };
+        fetching.fruitless = 0;
+        fetching.again_at = None;
+        let Request { series, last, .. } = asked;
+        let first = next_of(fetching, series, out);
+        let fault = Fault::RetransmitUnserved {
+            series,
+            first,
+            last,
+        };
+        self.tally.note(fault);
+        if self.settings.client.unserved == Unserved::Terminate {
+            return self.terminate_over(now, fault, 0, None, out);
+        }
+        self.advance(series, last + 1, out)?;
+        let _: Step = self.fetch(now, out)?;
+        Ok(Step::Missed(Missed {
+            series,
+            first,
+            last,
+        }))
+    }
+
+    /// Everything below `next` is done with.
+    pub(super) fn advance<O: SeriesOutbox>(
+        &mut self,
+        series: u64,
+        next: u64,
+        out: &mut O,
+    ) -> Result<(), Full> {
+        if series == out.series() {
+            if next > out.next_in() {
+                out.set_next_in(next);
+            }
+            return Ok(());
+        }
+        if out.numbers_of(series).is_some() {
+            out.set_next_in_of(series, next)?;
+        }
+        if let State::Up(Up { fetching, .. }) = &mut self.state
+            && let Some(earlier) = &mut fetching.earlier
+            && earlier.series == series
+        {
+            earlier.next = next;
+            if next > earlier.end {
+                fetching.earlier = None;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The number expected next in a series; past every number for an earlier one that is finished.
+fn next_of<O: SeriesOutbox>(fetching: &Fetching, series: u64, out: &O) -> u64 {
+    if series == out.series() {
+        return out.next_in();
+    }
+    match fetching.earlier {
+        Some(earlier) if earlier.series == series => earlier.next,
+        _ => u64::MAX,
+    }
+}

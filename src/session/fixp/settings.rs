@@ -1,0 +1,431 @@
+//! What a user decides about one FIXP session.
+//!
+//! A rule that the exchange's own texts leave open is a setting here, with what is most likely right, or
+//! harmless, as the default. Times are those of iLink 3.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::codes::NextLogon;
+pub use crate::session::fix::{Role, SettingsError};
+use crate::session::{Credentials, SessionId};
+
+/// The settings of one FIXP session.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// By what name the session goes in this engine: never on the wire.
+    pub id: SessionId,
+    /// Which side starts: an initiator is the client, an acceptor the gateway.
+    pub role: Role,
+    /// What the client signs with, and the gateway verifies with.
+    pub credentials: Credentials,
+    /// Session, 1 to 3 characters.
+    pub session: String,
+    /// Firm, 1 to 5 characters.
+    pub firm: String,
+    /// KeepAliveInterval of a client, in milliseconds; a gateway takes the client's.
+    pub keep_alive_ms: u16,
+    /// How much longer than the interval, in percent of it, the peer may be silent. Never less than 250 ms.
+    pub slack_percent: u32,
+    /// The version of the schema that is written: 5 to 9. Any of these is read.
+    pub schema_version: u16,
+    /// Whether a logout waits until a running retransmission has ended.
+    pub finish_retransmission: bool,
+    /// What concerns a client only.
+    pub client: ClientSettings,
+    /// What concerns a gateway only.
+    pub gateway: GatewaySettings,
+}
+
+/// What concerns a client only.
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    /// TradingSystemName, 1 to 30 characters.
+    pub system_name: String,
+    /// TradingSystemVersion, 1 to 10 characters.
+    pub system_version: String,
+    /// TradingSystemVendor, 1 to 10 characters.
+    pub system_vendor: String,
+    /// How a new UUID is chosen.
+    pub uuid: UuidRule,
+    /// What is done when a Negotiate or Establish is not answered in time.
+    pub unanswered: Unanswered,
+    /// Whether NextSeqNo of the first EstablishmentAck under a new UUID must be 1.
+    pub ack_at_one: bool,
+    /// What is done with a PreviousUUID that is neither 0 nor known.
+    pub unknown_previous: UnknownPrevious,
+    /// How many messages are asked for at once, at most 2500.
+    pub request_max: u16,
+    /// How long a retransmission may take before it is asked for again.
+    pub retransmit_timeout: Duration,
+    /// How often in a row a request may bring nothing before it is given up.
+    pub fruitless_max: u32,
+    /// What is done when a retransmission is given up.
+    pub unserved: Unserved,
+    /// How many messages may wait behind a gap; further ones are asked for again.
+    pub parked_max: usize,
+    /// What is done about messages that were not applied.
+    pub not_applied: OnNotApplied,
+    /// What is done when a BusinessReject refers to no number: the exchange did not consume the number of
+    /// what it rejects.
+    pub unconsumed: Unconsumed,
+    /// So many refused logons within a minute, and the client waits for an operator. Below the 5 at which
+    /// the exchange closes the port.
+    pub failed_logons_max: u8,
+    /// How long a client stays away after Terminate 9, volume controls.
+    pub back_off: Duration,
+    /// What differs from [`TERMINATE_CODES`](super::TERMINATE_CODES): after these codes the next logon is
+    /// another.
+    pub after_terminate: Vec<(u16, NextLogon)>,
+}
+
+/// How a client chooses a UUID.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UuidRule {
+    /// Microseconds since 1970, or one more than the last if that is greater.
+    #[default]
+    Clock,
+    /// One more than the last.
+    Next,
+}
+
+/// What a client does when its Negotiate or Establish is not answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unanswered {
+    /// It connects anew: a second one in flight may be taken for an error.
+    #[default]
+    Reconnect,
+    /// It sends another, once, and connects anew if that is not answered either.
+    SendAgain,
+}
+
+/// What a client does with a PreviousUUID it knows nothing of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownPrevious {
+    /// Counts it as [`Fault::UnknownPrevious`](super::Fault::UnknownPrevious).
+    #[default]
+    Warn,
+    /// The same, and begins a kept series for it only if the outbox has one; otherwise as `Warn`. Asks for
+    /// what was sent under it from 1 on.
+    Fetch,
+}
+
+/// What a client does when a retransmission is given up or refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unserved {
+    /// Goes on behind the missing messages, and tells the application which they are.
+    #[default]
+    GoOn,
+    /// Terminates.
+    Terminate,
+}
+
+/// What a client does about messages that were not applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnNotApplied {
+    /// Says with a Sequence that they will not come, and tells the application. Old orders are not sent
+    /// late.
+    #[default]
+    Skip,
+    /// Sends them again under their numbers.
+    Resend,
+}
+
+/// What a client does when the exchange did not consume a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unconsumed {
+    /// Says with a Sequence which number comes next.
+    #[default]
+    Sequence,
+    /// Nothing: the next message makes the exchange say NotApplied.
+    Nothing,
+}
+
+/// What concerns a gateway only.
+#[derive(Clone, Debug)]
+pub struct GatewaySettings {
+    /// How long a connection may take to send its Negotiate or Establish.
+    pub logon_timeout: Duration,
+    /// How long after a NegotiationResponse the Establish may take.
+    pub establish_timeout: Duration,
+    /// How long what checks signatures may take.
+    pub hmac_timeout: Duration,
+    /// How old a RequestTimestamp may be.
+    pub stale_after: Option<Duration>,
+    /// The shortest KeepAliveInterval, in milliseconds.
+    pub keep_alive_min_ms: u16,
+    /// The longest KeepAliveInterval, in milliseconds.
+    pub keep_alive_max_ms: u16,
+    /// So many invalid logons within a minute close the port.
+    pub invalid_logons_max: u8,
+    /// Whether messages other than Negotiate and Establish on a connection that is not bound count as
+    /// invalid logons.
+    pub count_other_messages: bool,
+    /// How an invalid Negotiate or Establish is refused where it could be with a reject.
+    pub refusal: LogonRefusal,
+    /// Whether the connection is closed after a reject.
+    pub close_after_reject: bool,
+    /// What becomes of the number expected when an Establish announces a higher one.
+    pub establish_hole: EstablishHole,
+    /// What is done about a Sequence that announces a higher number unasked.
+    pub unasked_gap: UnaskedGap,
+    /// What MsgCount of a NotApplied counts.
+    pub not_applied_count: NotAppliedCount,
+    /// The most messages of one retransmission.
+    pub request_max: u16,
+    /// Whether a Sequence follows a retransmission.
+    pub sequence_after_retransmission: bool,
+    /// What is done about a RetransmitRequest whose UUID is not that of the session, or null.
+    pub retransmit_uuid: RetransmitUuid,
+    /// How many business messages a client may send; no limit unless set.
+    pub rate: Option<RateLimit>,
+    /// How many messages of the session layer a client may send; no limit unless set. Only logons are
+    /// rejected.
+    pub admin_rate: Option<RateLimit>,
+}
+
+/// How a gateway refuses a logon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogonRefusal {
+    /// With NegotiationReject or EstablishmentReject.
+    #[default]
+    Reject,
+    /// With a Terminate of this code.
+    Terminate(u16),
+}
+
+/// What becomes of the number a gateway expects when an Establish announces a higher one. NotApplied is
+/// sent in either case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EstablishHole {
+    /// It stays until the client has filled the hole, or skips it with a Sequence.
+    #[default]
+    Wait,
+    /// It is what was announced.
+    Move,
+}
+
+/// What a gateway does about a Sequence that announces a higher number unasked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnaskedGap {
+    /// Says NotApplied and goes on from the number announced.
+    #[default]
+    NotApplied,
+    /// Goes on from the number announced.
+    Accept,
+}
+
+/// What MsgCount of a NotApplied counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NotAppliedCount {
+    /// The message that was refused as well.
+    #[default]
+    WithRefused,
+    /// What is missing below it.
+    MissingOnly,
+}
+
+/// What a gateway does about a RetransmitRequest with a UUID that is not that of the session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RetransmitUuid {
+    /// Terminates, as with every other message.
+    #[default]
+    Terminate,
+    /// Rejects it.
+    Reject,
+}
+
+/// How many messages a client may send in a window, which begins with its first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// The window.
+    pub window: Duration,
+    /// More than this are rejected.
+    pub reject_above: u32,
+    /// More than this end the session.
+    pub terminate_above: u32,
+}
+
+impl Settings {
+    /// Settings with the defaults: intervals of 30 s, schema 9, the times of iLink 3.
+    #[must_use]
+    pub fn new(role: Role, session: &str, firm: &str, credentials: Credentials) -> Self {
+        let us = format!("{session}-{firm}");
+        let (sender, target) = match role {
+            Role::Initiator => (us.as_str(), "EXCHANGE"),
+            Role::Acceptor => ("EXCHANGE", us.as_str()),
+        };
+        Self {
+            id: SessionId::new("FIXP", sender, target),
+            role,
+            credentials,
+            session: session.to_owned(),
+            firm: firm.to_owned(),
+            keep_alive_ms: 30_000,
+            slack_percent: 20,
+            schema_version: 9,
+            finish_retransmission: true,
+            client: ClientSettings::default(),
+            gateway: GatewaySettings::default(),
+        }
+    }
+
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// Names the setting, its value and what would be right.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let wrong = |setting, value: &dyn fmt::Display, right| {
+            Err(SettingsError {
+                setting,
+                value: value.to_string(),
+                right,
+            })
+        };
+        let client = &self.client;
+        let texts = [
+            (
+                "session",
+                &self.session,
+                3,
+                "1 to 3 printable ASCII characters",
+            ),
+            ("firm", &self.firm, 5, "1 to 5 printable ASCII characters"),
+            (
+                "client.system_name",
+                &client.system_name,
+                30,
+                "1 to 30 printable ASCII characters",
+            ),
+            (
+                "client.system_version",
+                &client.system_version,
+                10,
+                "1 to 10 printable ASCII characters",
+            ),
+            (
+                "client.system_vendor",
+                &client.system_vendor,
+                10,
+                "1 to 10 printable ASCII characters",
+            ),
+        ];
+        for (setting, value, max, right) in texts {
+            let printable = value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+            if value.is_empty() || value.len() > max || !printable {
+                return wrong(setting, value, right);
+            }
+        }
+        if self.keep_alive_ms == 0 || self.keep_alive_ms == u16::MAX {
+            return wrong("keep_alive_ms", &self.keep_alive_ms, "1 to 65534 ms");
+        }
+        if self.slack_percent > 100 {
+            return wrong("slack_percent", &self.slack_percent, "0 to 100");
+        }
+        if !(5..=9).contains(&self.schema_version) {
+            return wrong("schema_version", &self.schema_version, "5 to 9");
+        }
+        if !(1..=2500).contains(&client.request_max) {
+            return wrong(
+                "client.request_max",
+                &client.request_max,
+                "1 to 2500 messages",
+            );
+        }
+        if client.fruitless_max == 0 {
+            return wrong("client.fruitless_max", &0, "1 or more");
+        }
+        if client.parked_max > 1_000_000 {
+            return wrong(
+                "client.parked_max",
+                &client.parked_max,
+                "0 to 1000000 messages",
+            );
+        }
+        if !(1..=10).contains(&client.failed_logons_max) {
+            return wrong(
+                "client.failed_logons_max",
+                &client.failed_logons_max,
+                "1 to 10",
+            );
+        }
+        let gateway = &self.gateway;
+        if gateway.keep_alive_min_ms > gateway.keep_alive_max_ms || gateway.keep_alive_min_ms == 0 {
+            return wrong(
+                "gateway.keep_alive_min_ms",
+                &gateway.keep_alive_min_ms,
+                "1 ms to gateway.keep_alive_max_ms",
+            );
+        }
+        if !(1..=10).contains(&gateway.invalid_logons_max) {
+            return wrong(
+                "gateway.invalid_logons_max",
+                &gateway.invalid_logons_max,
+                "1 to 10",
+            );
+        }
+        let rates = [
+            ("gateway.rate", gateway.rate),
+            ("gateway.admin_rate", gateway.admin_rate),
+        ];
+        for (setting, rate) in rates
+            .into_iter()
+            .filter_map(|(name, rate)| Some((name, rate?)))
+        {
+            if rate.window.is_zero() || rate.terminate_above < rate.reject_above {
+                let right = "a window, and terminate_above no lower than reject_above";
+                return wrong(setting, &format_args!("{rate:?}"), right);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            system_name: "pinfix".into(),
+            system_version: env!("CARGO_PKG_VERSION").into(),
+            system_vendor: "pinfix".into(),
+            uuid: UuidRule::default(),
+            unanswered: Unanswered::default(),
+            ack_at_one: true,
+            unknown_previous: UnknownPrevious::default(),
+            request_max: 2500,
+            retransmit_timeout: Duration::from_secs(30),
+            fruitless_max: 3,
+            unserved: Unserved::default(),
+            parked_max: 1024,
+            not_applied: OnNotApplied::default(),
+            unconsumed: Unconsumed::default(),
+            failed_logons_max: 3,
+            back_off: Duration::from_secs(60),
+            after_terminate: Vec::new(),
+        }
+    }
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        Self {
+            logon_timeout: Duration::from_secs(60),
+            establish_timeout: Duration::from_secs(60),
+            hmac_timeout: Duration::from_secs(5),
+            stale_after: Some(Duration::from_secs(5)),
+            keep_alive_min_ms: 5_000,
+            keep_alive_max_ms: 60_000,
+            invalid_logons_max: 5,
+            count_other_messages: true,
+            refusal: LogonRefusal::default(),
+            close_after_reject: true,
+            establish_hole: EstablishHole::default(),
+            unasked_gap: UnaskedGap::default(),
+            not_applied_count: NotAppliedCount::default(),
+            request_max: 2500,
+            sequence_after_retransmission: true,
+            retransmit_uuid: RetransmitUuid::default(),
+            rate: None,
+            admin_rate: None,
+        }
+    }
+}

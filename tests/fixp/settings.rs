@@ -1,0 +1,168 @@
+//! Settings as a scenario writes them.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use pinfix::session::fixp::{
+    EstablishHole, LogonRefusal, NextLogon, NotAppliedCount, OnNotApplied, RateLimit, RetransmitUuid,
+    Settings, Unanswered, UnaskedGap, Unconsumed, UnknownPrevious, Unserved, UuidRule,
+};
+
+pub fn set(settings: &mut Settings, key: &str, value: &str) -> Result<(), String> {
+    let client = &mut settings.client;
+    let gateway = &mut settings.gateway;
+    match key {
+        "keep_alive_ms" => settings.keep_alive_ms = parse(value)?,
+        "slack_percent" => settings.slack_percent = parse(value)?,
+        "schema_version" => settings.schema_version = parse(value)?,
+        "finish_retransmission" => settings.finish_retransmission = parse(value)?,
+        "client.uuid" => {
+            client.uuid = one_of(
+                value,
+                &[("Clock", UuidRule::Clock), ("Next", UuidRule::Next)],
+            )?;
+        }
+        "client.unanswered" => {
+            client.unanswered = one_of(
+                value,
+                &[
+                    ("Reconnect", Unanswered::Reconnect),
+                    ("SendAgain", Unanswered::SendAgain),
+                ],
+            )?;
+        }
+        "client.ack_at_one" => client.ack_at_one = parse(value)?,
+        "client.unknown_previous" => {
+            client.unknown_previous = one_of(
+                value,
+                &[
+                    ("Warn", UnknownPrevious::Warn),
+                    ("Fetch", UnknownPrevious::Fetch),
+                ],
+            )?;
+        }
+        "client.request_max" => client.request_max = parse(value)?,
+        "client.fruitless_max" => client.fruitless_max = parse(value)?,
+        "client.parked_max" => client.parked_max = parse(value)?,
+        "client.unserved" => {
+            client.unserved = one_of(
+                value,
+                &[("GoOn", Unserved::GoOn), ("Terminate", Unserved::Terminate)],
+            )?;
+        }
+        "client.not_applied" => {
+            client.not_applied = one_of(
+                value,
+                &[
+                    ("Skip", OnNotApplied::Skip),
+                    ("Resend", OnNotApplied::Resend),
+                ],
+            )?;
+        }
+        "client.unconsumed" => {
+            client.unconsumed = one_of(
+                value,
+                &[
+                    ("Sequence", Unconsumed::Sequence),
+                    ("Nothing", Unconsumed::Nothing),
+                ],
+            )?;
+        }
+        "client.failed_logons_max" => client.failed_logons_max = parse(value)?,
+        "client.after_terminate" => {
+            let (code, next) = value.split_once(' ').ok_or("CODE NEXT")?;
+            let next = one_of(
+                next,
+                &[
+                    ("establish", NextLogon::Establish),
+                    ("negotiate", NextLogon::Negotiate),
+                    ("halt", NextLogon::Halt),
+                ],
+            )?;
+            client.after_terminate.push((parse(code)?, next));
+        }
+        "gateway.stale_after_s" => {
+            gateway.stale_after = match value {
+                "none" => None,
+                seconds => Some(Duration::from_secs(parse(seconds)?)),
+            }
+        }
+        "gateway.keep_alive_min_ms" => gateway.keep_alive_min_ms = parse(value)?,
+        "gateway.hmac_timeout_s" => gateway.hmac_timeout = Duration::from_secs(parse(value)?),
+        "gateway.invalid_logons_max" => gateway.invalid_logons_max = parse(value)?,
+        "gateway.count_other_messages" => gateway.count_other_messages = parse(value)?,
+        "gateway.refusal" => {
+            gateway.refusal = match value.split_once(' ') {
+                Some(("Terminate", code)) => LogonRefusal::Terminate(parse(code)?),
+                _ => LogonRefusal::Reject,
+            }
+        }
+        "gateway.close_after_reject" => gateway.close_after_reject = parse(value)?,
+        "gateway.establish_hole" => {
+            gateway.establish_hole = one_of(
+                value,
+                &[("Wait", EstablishHole::Wait), ("Move", EstablishHole::Move)],
+            )?;
+        }
+        "gateway.unasked_gap" => {
+            gateway.unasked_gap = one_of(
+                value,
+                &[
+                    ("NotApplied", UnaskedGap::NotApplied),
+                    ("Accept", UnaskedGap::Accept),
+                ],
+            )?;
+        }
+        "gateway.not_applied_count" => {
+            gateway.not_applied_count = one_of(
+                value,
+                &[
+                    ("WithRefused", NotAppliedCount::WithRefused),
+                    ("MissingOnly", NotAppliedCount::MissingOnly),
+                ],
+            )?;
+        }
+        "gateway.sequence_after_retransmission" => {
+            gateway.sequence_after_retransmission = parse(value)?;
+        }
+        "gateway.retransmit_uuid" => {
+            gateway.retransmit_uuid = one_of(
+                value,
+                &[
+                    ("Terminate", RetransmitUuid::Terminate),
+                    ("Reject", RetransmitUuid::Reject),
+                ],
+            )?;
+        }
+        "gateway.rate" | "gateway.admin_rate" => {
+            let numbers: Vec<u32> = value.split(' ').map(parse).collect::<Result<_, _>>()?;
+            let [window_s, reject_above, terminate_above] = numbers[..] else {
+                return Err("WINDOW_S REJECT TERMINATE".into());
+            };
+            let rate = Some(RateLimit {
+                window: Duration::from_secs(window_s.into()),
+                reject_above,
+                terminate_above,
+            });
+            if key == "gateway.rate" {
+                gateway.rate = rate;
+            } else {
+                gateway.admin_rate = rate;
+            }
+        }
+        _ => return Err(format!("{key} is no setting here")),
+    }
+    Ok(())
+}
+
+fn parse<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is no value of it"))
+}
+
+fn one_of<T: Copy>(word: &str, of: &[(&str, T)]) -> Result<T, String> {
+    let found = of.iter().find(|entry| entry.0 == word);
+    found
+        .map(|entry| entry.1)
+        .ok_or_else(|| format!("{word} is no value of it"))
+}

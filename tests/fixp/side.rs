@@ -1,0 +1,261 @@
+//! One session with its outbox: what is done to it, and what it tells.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use pinfix::session::fixp::{
+    self, Broken, Delivery, Frame, Origin, Role, Sent, Step, Unparked, Verdict,
+};
+use pinfix::session::{Cause, Credentials, Outbox, Refusal, SeriesOutbox, Text};
+use pinfix::time::{Mono, Now};
+
+use crate::Coverage;
+use crate::frame::{Fields, Value, layout};
+use crate::store::Store;
+
+pub const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+pub fn credentials() -> Credentials {
+    Credentials::new("ACCESSKEY", SECRET).unwrap()
+}
+
+pub struct Side<S> {
+    pub session: fixp::Session,
+    pub store: S,
+    /// What is on its way to the peer.
+    pub wire: Vec<Vec<u8>>,
+    pub told: VecDeque<String>,
+    /// What the application has taken: series and number.
+    pub taken: Vec<(u64, u64)>,
+    /// What the client was told of messages that were not applied.
+    pub not_applied: Vec<(u64, u64)>,
+    pub verdict: Verdict,
+    pub connected: bool,
+    /// Nothing is sent again by itself.
+    pub hold_replay: bool,
+}
+
+impl<S: Store> Side<S> {
+    pub fn new(settings: fixp::Settings) -> Result<Self, String> {
+        Ok(Self {
+            session: fixp::Session::new(settings).map_err(|error| error.to_string())?,
+            store: S::new(),
+            wire: Vec::new(),
+            told: VecDeque::new(),
+            taken: Vec::new(),
+            not_applied: Vec::new(),
+            verdict: Verdict::Accept,
+            connected: false,
+            hold_replay: false,
+        })
+    }
+
+    pub fn is_client(&self) -> bool {
+        self.session.settings().role == Role::Initiator
+    }
+
+    /// The process is killed and started again.
+    pub fn restart(&mut self, coverage: &Coverage) -> Result<(), String> {
+        self.note(coverage);
+        let settings = self.session.settings().clone();
+        self.session = fixp::Session::new(settings).map_err(|error| error.to_string())?;
+        self.connected = false;
+        self.wire.clear();
+        self.store.restart();
+        Ok(())
+    }
+
+    pub fn connect(&mut self, now: Now) {
+        self.connected = true;
+        let step = self.session.connected(now, self.store.out());
+        self.follow(now, step);
+    }
+
+    pub fn disconnect(&mut self, now: Now) {
+        if self.connected {
+            self.connected = false;
+            self.wire.clear();
+            self.store.forget();
+            let told = self.session.disconnected(now, self.store.out());
+            self.told.extend(told.then(|| "logged-off".to_owned()));
+        }
+    }
+
+    pub fn receive(&mut self, now: Now, bytes: &[u8]) -> Result<(), String> {
+        let frame = Frame::read(bytes).ok_or("no frame")?;
+        let step = self
+            .session
+            .receive(now, &frame, Origin::Wire, self.store.out());
+        self.follow(now, step);
+        self.settle(now, usize::MAX);
+        Ok(())
+    }
+
+    pub fn broken(&mut self, now: Now, why: Broken) {
+        let step = self.session.broken(now, why, self.store.out());
+        self.follow(now, step);
+    }
+
+    pub fn timeout(&mut self, now: Now) {
+        let step = self.session.timeout(now, self.store.out());
+        self.follow(now, step);
+        self.settle(now, usize::MAX);
+    }
+
+    pub fn logout(&mut self, now: Now, reason: &str) {
+        let step = self
+            .session
+            .logout(now, &Text::lossy(reason.as_bytes()), self.store.out());
+        self.follow(now, step);
+    }
+
+    pub fn terminate(&mut self, now: Now, code: u16, reason: &str) {
+        let reason = Text::lossy(reason.as_bytes());
+        let step = self.session.terminate(now, code, &reason, self.store.out());
+        self.follow(now, step);
+    }
+
+    /// The application sends a business message of its side.
+    pub fn send(&mut self, now: Now, name: &str) -> Result<Sent, Refusal> {
+        let (room, frame) = (1024, business(name));
+        let write = |room: &mut [u8]| {
+            room[..frame.len()].copy_from_slice(&frame);
+            Ok::<_, ()>(frame.len())
+        };
+        let sent = self.session.send(now, room, write, self.store.out());
+        self.store.take(&mut self.wire);
+        sent
+    }
+
+    pub fn deadline(&self) -> Option<Mono> {
+        self.session.deadline()
+    }
+
+    /// What waited goes on, and up to `replay` messages are sent again.
+    pub fn settle(&mut self, now: Now, replay: usize) {
+        loop {
+            match self.session.next_parked(self.store.out()) {
+                Unparked::Nothing => break,
+                Unparked::Message(at) => {
+                    let bytes = self.store.look().inbound(at).unwrap().to_vec();
+                    let frame = Frame::read(&bytes).unwrap();
+                    let step = self
+                        .session
+                        .receive(now, &frame, Origin::Parked, self.store.out());
+                    self.follow(now, step);
+                }
+                Unparked::Close(cause) => {
+                    self.told.push_back(format!("close {}", words_of(&cause)));
+                    return;
+                }
+            }
+        }
+        if self.hold_replay && replay == usize::MAX {
+            return;
+        }
+        let mut left = replay;
+        while left > 0 && self.session.is_replaying() {
+            let budget = left.min(2);
+            left -= budget;
+            let replayed = self.session.replay(now, budget, self.store.out());
+            self.store.take(&mut self.wire);
+            if replayed == fixp::Replayed::Waiting {
+                return;
+            }
+        }
+    }
+
+    fn follow(&mut self, now: Now, mut step: Step) {
+        loop {
+            self.store.take(&mut self.wire);
+            let words = match step {
+                Step::Done => return,
+                Step::Retry(full) => format!("retry {full:?}"),
+                Step::LoggedOn => "logged-on".to_owned(),
+                Step::Deliver(Delivery {
+                    series,
+                    seq,
+                    retransmitted,
+                }) => {
+                    let mut words = format!("deliver {seq}");
+                    if series != self.store.look().series() {
+                        words += &format!(" of {series}");
+                    }
+                    if retransmitted {
+                        words += " again";
+                    }
+                    self.told.push_back(words);
+                    self.taken.push((series, seq));
+                    step = self.session.delivered(now, self.verdict, self.store.out());
+                    continue;
+                }
+                Step::NotApplied(lost) => {
+                    self.not_applied.push((lost.first, lost.last));
+                    let resent = if lost.resent { " resent" } else { "" };
+                    format!("not-applied {} {}{resent}", lost.first, lost.last)
+                }
+                Step::Missed(missed) => {
+                    format!(
+                        "missed {} {} of {}",
+                        missed.first, missed.last, missed.series
+                    )
+                }
+                Step::Close(cause) => format!("close {}", words_of(&cause)),
+                Step::CloseAfterFlush(cause) => format!("end {}", words_of(&cause)),
+            };
+            self.told.push_back(words);
+            return;
+        }
+    }
+
+    /// Whether the session wants its connection closed.
+    pub fn is_ending(&self) -> bool {
+        self.session.phase() == fixp::Phase::Closing
+    }
+
+    pub fn note(&self, coverage: &Coverage) {
+        let counts = self.session.tally().faults_by_kind;
+        let mut faults = coverage.faults.lock().unwrap();
+        for (name, count) in fixp::Fault::NAMES.iter().zip(counts.as_slice()) {
+            if *count > 0 {
+                faults.insert(name);
+            }
+        }
+    }
+
+    pub fn numbers(&self) -> (u64, u64) {
+        (self.store.look().next_in(), self.store.look().next_out())
+    }
+
+    pub fn stays_away(&self, now: Now) -> Option<Duration> {
+        self.session.not_before().map(|at| at.since(now.mono))
+    }
+}
+
+/// A business message as an application writes it: numbers are not its affair.
+pub fn business(name: &str) -> Vec<u8> {
+    let mut fields = Fields::new();
+    fields.insert("SeqNum".into(), Value::Number(77));
+    let text = match name {
+        "NewOrderSingle" => "ClOrdID",
+        "ExecutionReportNew" => "ExecID",
+        _ => "Reason",
+    };
+    fields.insert(text.into(), Value::Text("X1".into()));
+    if text == "Reason" {
+        fields.remove("SeqNum");
+    }
+    layout(name).unwrap().build(&fields, 9).unwrap()
+}
+
+/// A cause as a scenario writes it.
+pub fn words_of(cause: &Cause) -> String {
+    match cause {
+        Cause::FixpFault(fault) => format!("FixpFault {}", fault.name()),
+        Cause::Terminated { code, .. } => format!("Terminated {code}"),
+        Cause::Refused { code, .. } => format!("Refused {code}"),
+        Cause::TerminatedByUs { code } => format!("TerminatedByUs {code}"),
+        Cause::NoRoom(full) => format!("NoRoom {full:?}"),
+        other => other.name().to_owned(),
+    }
+}

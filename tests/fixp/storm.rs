@@ -1,0 +1,130 @@
+//! Both machines, and any trouble in any order: what was said must have arrived once it is quiet again.
+//!
+//! The client must have taken everything the gateway ever numbered, once each and in order, under every
+//! UUID. The gateway must have taken everything the client sent, where the client sends again what was not
+//! applied; or else the client must have been told what was not.
+
+use std::collections::BTreeMap;
+
+use pinfix::session::SeriesOutbox as _;
+
+use crate::Coverage;
+use crate::stage::Stage;
+use crate::store::Store;
+
+/// How often each of the two policies is tried.
+pub const SEEDS: u64 = 150;
+
+const STEPS: u64 = 60;
+
+/// SplitMix64.
+struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % sides
+    }
+}
+
+/// # Errors
+/// What went wrong, with the seed and everything that was done.
+pub fn run<S: Store>(seed: u64, resend: bool, coverage: &Coverage) -> Result<(), String> {
+    let policy = if resend { "Resend" } else { "Skip" };
+    let changes = [
+        format!("client.not_applied {policy}"),
+        "client.parked_max 4".to_owned(),
+        "client.request_max 7".to_owned(),
+    ];
+    let mut stage = Stage::<S>::new(Some("pair"), &changes, coverage)?;
+    let done = storm(&mut stage, seed, resend);
+    done.map_err(|why| format!("seed {seed}, {policy}: {why}\n  {}", stage.trace()))
+}
+
+fn storm<S: Store>(stage: &mut Stage<'_, S>, seed: u64, resend: bool) -> Result<(), String> {
+    let mut dice = Dice(seed);
+    for _ in 0..STEPS {
+        let up = stage.is_up();
+        match dice.throw(12) {
+            0..=2 if up => stage.line(&format!("client send {}", 1 + dice.throw(3)))?,
+            3 | 4 => stage.line(&format!("gateway send {}", 1 + dice.throw(4)))?,
+            5 if up => stage.line(&format!("gateway withhold {}", 1 + dice.throw(6)))?,
+            6 => stage.line(&format!("wait {}s", 1 + dice.throw(40)))?,
+            7 if up => {
+                // What was said last is lost.
+                let side = dice.throw(2) as usize;
+                stage.act(side, &format!("send {}", 1 + dice.throw(3)))?;
+                stage.line("cut")?;
+            }
+            8 => stage.line(["kill client", "kill gateway"][dice.throw(2) as usize])?,
+            9 if up && dice.throw(3) == 0 => {
+                stage.line("cut")?;
+                stage.line("client renew")?;
+                stage.line("wait 1s")?;
+                stage.line("connect")?;
+            }
+            10 if up && dice.throw(3) == 0 => {
+                stage
+                    .line(["client logout over", "gateway terminate 0 over"][dice.throw(2) as usize])?;
+            }
+            _ if !up => {
+                stage.line("cut")?;
+                stage.line("connect")?;
+            }
+            _ => {}
+        }
+    }
+    stage.line("cut")?;
+    stage.line("connect")?;
+    // One more in each direction shows what is missing.
+    stage.line("client send 1")?;
+    stage.line("gateway withhold 0")?;
+    stage.line("gateway send 1")?;
+    stage.line("wait 200s")?;
+    if !stage.is_up() {
+        return Err("not established in the end".into());
+    }
+    let [client, gateway] = stage.sides() else {
+        return Err("a pair is two".into());
+    };
+    let mut taken: BTreeMap<u64, u64> = BTreeMap::new();
+    for (series, seq) in &client.taken {
+        let last = taken.insert(*series, *seq).unwrap_or(0);
+        if *seq != last + 1 {
+            return Err(format!("the client took {seq} of {series} after {last}"));
+        }
+    }
+    for (series, last) in taken {
+        let numbers = gateway.store.look().numbers_of(series);
+        let published = numbers.map_or(0, |numbers| numbers.next_out - 1);
+        if last != published {
+            return Err(format!(
+                "the client took {last} of {series}, {published} were published"
+            ));
+        }
+    }
+    if gateway.numbers().0 != client.numbers().1 {
+        let (expected, next) = (gateway.numbers().0, client.numbers().1);
+        return Err(format!(
+            "the gateway expects {expected}, the client's next is {next}"
+        ));
+    }
+    let lost: Vec<(u64, u64)> = client.not_applied.clone();
+    let mut last: BTreeMap<u64, u64> = BTreeMap::new();
+    for (series, seq) in &gateway.taken {
+        let before = last.insert(*series, *seq).unwrap_or(0);
+        if *seq <= before {
+            return Err(format!("the gateway took {seq} of {series} after {before}"));
+        }
+        let told = |seq: u64| lost.iter().any(|lost| (lost.0..=lost.1).contains(&seq));
+        if (before + 1..*seq).any(|seq| resend || !told(seq)) {
+            return Err(format!(
+                "the gateway took {seq} of {series} after {before}, and nobody was told"
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! Who may log on to a simulated venue: a file of CompIDs, users and passwords.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context as _;
+use pinfix::wire::fix::{Message, tag};
+use serde::Deserialize;
+
+/// The file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Accounts {
+    #[serde(default)]
+    account: Vec<Account>,
+}
+
+/// A client of the venue. Not to be debugged: it holds secrets.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// SenderCompID(49) of the client.
+    pub comp_id: String,
+    /// SenderCompID(49) of the venue towards it, where the venue has not the same for everybody.
+    pub venue_comp_id: Option<String>,
+    /// Username(553); one that is not said may be anything.
+    pub username: Option<String>,
+    /// Password(554).
+    password: String,
+    /// SecureData(91); one that is not said may be anything.
+    license: Option<String>,
+}
+
+/// What a Logon comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    Welcome,
+    /// Welcome, with another password from now on.
+    PasswordChanged,
+    Wrong,
+}
+
+/// What is in a file of accounts.
+///
+/// # Errors
+/// Names the file and the line; never shows the line, which may hold a secret.
+pub fn read(path: &Path) -> anyhow::Result<Vec<Account>> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the accounts in {}", path.display()))?;
+    let accounts: Accounts = toml::from_str(&text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = 1 + text.get(..start).unwrap_or_default().matches('\n').count();
+        // The parser quotes keys it does not know, and no values.
+        anyhow::anyhow!("{}:{line}: {}", path.display(), error.message().trim_end())
+    })?;
+    anyhow::ensure!(
+        !accounts.account.is_empty(),
+        "{}: no account is listed, expected at least one [[account]] with comp_id and password",
+        path.display()
+    );
+    Ok(accounts.account)
+}
+
+impl Account {
+    /// Checks the credentials of a Logon, and takes NewPassword(925).
+    pub fn check(&mut self, logon: &Message<'_>) -> Checked {
+        let is = |tag, wanted: Option<&String>| {
+            wanted.is_none_or(|wanted| logon.get(tag) == Some(wanted.as_bytes()))
+        };
+        let right = is(tag::USERNAME, self.username.as_ref())
+            && is(tag::PASSWORD, Some(&self.password))
+            && is(tag::SECURE_DATA, self.license.as_ref());
+        if !right {
+            return Checked::Wrong;
+        }
+        match logon.get(tag::NEW_PASSWORD) {
+            None => Checked::Welcome,
+            Some(new) => {
+                self.password = String::from_utf8_lossy(new).into_owned();
+                Checked::PasswordChanged
+            }
+        }
+    }
+}

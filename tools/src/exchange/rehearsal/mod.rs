@@ -1,0 +1,389 @@
+//! `pinfix exchange --venue`: the other side of a venue's documents, to rehearse a certification with.
+//!
+//! The sessions are those of the accounts, one for each service of the venue. What trades behind them
+//! is the exchange; in front of it stand the credentials and the script.
+
+mod accounts;
+mod script;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use pinfix::admin::Operation;
+use pinfix::engine::{
+    Application, Clock, Engine, Event, Inbound, Listen, Outbound, Run, SessionConfig, SessionHandle,
+    Stopper, TlsServer,
+};
+use pinfix::session::fix::rules::Rules;
+use pinfix::session::fix::{Admission, LogonField, Role, Verdict};
+use pinfix::session::{Cause, Farewell, SessionStatus, Text};
+use pinfix::time::Mono;
+use pinfix::venue::{Profile, Service};
+use pinfix::wire::fix::{Message, msg_type, tag};
+
+use self::accounts::{Account, Checked};
+use self::script::{Action, Script, When};
+use super::echo::BodyOrder;
+use super::venue::Venue;
+use crate::ending;
+use crate::hosting::{self, NAP};
+
+/// The ticket of Logons that are never decided over.
+const NEVER: u64 = 0;
+
+/// How long the sessions may take to log out at the end.
+const LOGOUT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The venue with its accounts and its script.
+pub struct Rehearsal {
+    profile: &'static Profile,
+    venue: Venue,
+    accounts: Vec<Account>,
+    script: Script,
+    seats: Vec<Seat>,
+    /// What is to be done between two cycles.
+    due: Vec<(SessionHandle, Action)>,
+}
+
+/// A session.
+struct Seat {
+    session: SessionHandle,
+    /// Whose it is.
+    account: usize,
+    logons: u32,
+    orders: u32,
+    /// What is done at what time, while it is logged on.
+    timed: Vec<(Mono, Action)>,
+    /// It may log on again after a Logout that the script had sent.
+    release: bool,
+    /// Its numbers start anew when it has no connection.
+    forget: bool,
+}
+
+/// Where an account is served.
+struct Place {
+    service: Service,
+    address: SocketAddr,
+}
+
+impl Rehearsal {
+    /// A venue that has read its accounts and its script, and has no sessions yet.
+    pub fn new(
+        profile: &'static Profile,
+        venue: Venue,
+        accounts: &Path,
+        script: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            profile,
+            venue,
+            accounts: accounts::read(accounts)?,
+            script: script.map(Script::read).transpose()?.unwrap_or_default(),
+            seats: Vec::new(),
+            due: Vec::new(),
+        })
+    }
+
+    /// Listens where the venue does, at `address` if one is given, and adds the sessions. `journals` is
+    /// the directory their journals are kept below.
+    pub fn open(
+        &mut self,
+        engine: &mut Engine,
+        address: Option<SocketAddr>,
+        tls: Option<TlsServer>,
+        journals: Option<&Path>,
+    ) -> anyhow::Result<()> {
+        let now = Clock::new().now();
+        for place in self.listen(engine, address, tls.as_ref())? {
+            self.venue.say(format!(
+                "listening on {}, for {} in {}",
+                place.address, place.service.name, place.service.rules.name
+            ));
+            for at in 0..self.accounts.len() {
+                let config = self.config(&place, at, journals)?;
+                let settings = &config.settings;
+                let (id, rules) = (settings.id.clone(), settings.rules);
+                let (session, _) = engine.add_session(config, now)?;
+                self.venue.serve(&id, rules, BodyOrder::Received);
+                self.seats.push(Seat {
+                    session,
+                    account: at,
+                    logons: 0,
+                    orders: 0,
+                    timed: Vec::new(),
+                    release: false,
+                    forget: false,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// One port for each that the venue has; the ports keep their distances if another address is
+    /// given.
+    fn listen(
+        &self,
+        engine: &mut Engine,
+        address: Option<SocketAddr>,
+        tls: Option<&TlsServer>,
+    ) -> anyhow::Result<Vec<Place>> {
+        let mut places: Vec<Place> = Vec::new();
+        let first = self
+            .profile
+            .services
+            .first()
+            .map_or(0, |service| service.port);
+        for service in self.profile.services {
+            if places
+                .iter()
+                .any(|place| place.service.port == service.port)
+            {
+                continue;
+            }
+            let port = match address.map(|address| address.port()) {
+                None => service.port,
+                Some(0) => 0,
+                Some(base) => base
+                    .checked_add(service.port.saturating_sub(first))
+                    .context("--listen: the port leaves no room for the other services")?,
+            };
+            let ip = address.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip());
+            let listen = Listen {
+                tls: tls.cloned(),
+                ..Listen::on(SocketAddr::new(ip, port))
+            };
+            let address = engine
+                .listen_as(listen)
+                .context("choose another address with --listen")?;
+            places.push(Place {
+                service: *service,
+                address,
+            });
+        }
+        Ok(places)
+    }
+
+    fn config(
+        &self,
+        place: &Place,
+        account: usize,
+        journals: Option<&Path>,
+    ) -> anyhow::Result<SessionConfig> {
+        let account = &self.accounts[account];
+        let ours = account
+            .venue_comp_id
+            .as_deref()
+            .or(self.profile.comp_id)
+            .with_context(|| {
+                format!(
+                    "account {}: venue_comp_id is missing, and venue {} has not the same for everybody",
+                    account.comp_id, self.profile.name
+                )
+            })?;
+        let rules = self.spoken(place.service.rules);
+        let theirs = &account.comp_id;
+        let mut config = SessionConfig::at_venue(self.profile, rules, Role::Acceptor, ours, theirs);
+        config.use_service(&place.service, None);
+        config.connect.destinations.clear();
+        config.accept.port = Some(place.address.port());
+        let settings = &mut config.settings;
+        if rules != place.service.rules {
+            // What the client says is taken; it is answered with something else.
+            settings
+                .logon
+                .appl_versions
+                .push(place.service.rules.appl_version);
+        }
+        let name = account.username.as_ref();
+        let answers = name.map(|name| (tag::USERNAME, name.as_str()));
+        let answers = answers
+            .into_iter()
+            .filter(|_| !self.profile.answers.is_empty());
+        for (tag, value) in answers.chain(self.profile.answers.iter().copied()) {
+            settings.logon_fields.push(LogonField {
+                tag,
+                value: value.to_owned(),
+            });
+        }
+        Ok(match journals {
+            Some(base) => config.journal_below(base),
+            None => {
+                config.journal.retention = hosting::forgetful();
+                config
+            }
+        })
+    }
+
+    /// The version that is spoken where `rules` are documented.
+    fn spoken(&self, rules: &'static Rules) -> &'static Rules {
+        let scripted = self.script.version;
+        scripted
+            .filter(|_| rules.default_appl_ver_id.is_some())
+            .unwrap_or(rules)
+    }
+
+    /// Runs until it is to stop, then logs everybody out.
+    pub fn run(&mut self, engine: &mut Engine, run: Run, stopper: &Stopper) {
+        let mut clock = Clock::new();
+        while !stopper.is_stopping() {
+            let now = clock.now();
+            let mut work = engine.poll(now, self);
+            for seat in &mut self.seats {
+                let session = seat.session;
+                let is_due = |(at, _): &mut (Mono, Action)| now.mono >= *at;
+                let due = seat.timed.extract_if(.., is_due);
+                self.due.extend(due.map(|(_, action)| (session, action)));
+            }
+            for (session, action) in std::mem::take(&mut self.due) {
+                self.act(engine, &mut clock, session, action);
+                work += 1;
+            }
+            if work == 0 {
+                hosting::pause(run.idle, NAP);
+            }
+        }
+        // Who does not answer is told of when the engine is dropped.
+        let _ = ending::log_out(engine, &mut clock, self, LOGOUT_PATIENCE, || {
+            hosting::pause(run.idle, NAP);
+        });
+        self.venue.say("stopped".to_owned());
+    }
+
+    fn act(&mut self, engine: &mut Engine, clock: &mut Clock, session: SessionHandle, action: Action) {
+        let next = engine.next_numbers(session).map_or(1, |(out, _)| out);
+        let mut out = engine.outbound(clock.now());
+        let name = out.id(session).map(ToString::to_string).unwrap_or_default();
+        let (what, done) = match action {
+            // Answered where they came.
+            Action::Refuse(_) | Action::Reject(..) => return,
+            Action::Drop => ("drops the connection", out.disconnect(session)),
+            Action::Disconnect => ("cuts the connection", out.disconnect(session)),
+            Action::Logout(text) => ("logs out", out.logout(session, text)),
+            Action::Gap(left_out) => (
+                "leaves numbers out",
+                out.command(
+                    session,
+                    Operation::SetNextOut(next.saturating_add(left_out)),
+                )
+                .and_then(|()| out.command(session, Operation::TestRequest)),
+            ),
+            Action::Forget => ("forgets its numbers", out.disconnect(session)),
+            Action::TestRequest => (
+                "sends a TestRequest",
+                out.command(session, Operation::TestRequest),
+            ),
+            Action::Reset => ("starts anew", out.reset_in_session(session)),
+        };
+        if let Some(seat) = self.seats.get_mut(session.number()) {
+            seat.release |= matches!(action, Action::Logout(_));
+            seat.forget |= action == Action::Forget;
+        }
+        match done {
+            Ok(()) => self.venue.say(format!("{name}: the script {what}")),
+            Err(refusal) => self
+                .venue
+                .say(format!("{name}: the script could not: {refusal}")),
+        }
+    }
+
+    fn seat(&mut self, session: SessionHandle) -> Option<&mut Seat> {
+        self.seats.get_mut(session.number())
+    }
+}
+
+impl Application for Rehearsal {
+    fn on_logon_request(&mut self, session: SessionHandle, logon: &Message<'_>) -> Admission {
+        let Some(seat) = self.seats.get_mut(session.number()) else {
+            return Admission::Admit;
+        };
+        seat.logons += 1;
+        for action in self.script.at(When::Logon(seat.logons)) {
+            match action {
+                Action::Drop => {
+                    self.due.push((session, action));
+                    return Admission::Later(NEVER);
+                }
+                Action::Refuse(text) => return Admission::Refuse(Farewell::from(text)),
+                _ => {}
+            }
+        }
+        let Some(account) = self.accounts.get_mut(seat.account) else {
+            return Admission::Admit;
+        };
+        match account.check(logon) {
+            Checked::Welcome => Admission::Admit,
+            Checked::PasswordChanged => Admission::AdmitWith(SessionStatus::PASSWORD_CHANGED),
+            Checked::Wrong => {
+                Admission::Refuse(Text::lossy(self.profile.refusal_text.as_bytes()).into())
+            }
+        }
+    }
+
+    fn on_logon(&mut self, session: SessionHandle, out: &mut Outbound<'_>) {
+        self.venue.on_logon(session, out);
+        let now = out.now().mono;
+        let timed: Vec<_> = self.script.timed().collect();
+        let Some(seat) = self.seats.get_mut(session.number()) else {
+            return;
+        };
+        seat.timed = timed
+            .into_iter()
+            .map(|(after, action)| (now + after, action))
+            .collect();
+        let now_due = self.script.at(When::Logon(seat.logons));
+        self.due.extend(now_due.map(|action| (session, action)));
+    }
+
+    fn on_message(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict {
+        let session = inbound.session;
+        if inbound.message.msg_type() != msg_type::NEW_ORDER_SINGLE {
+            return self.venue.on_message(inbound, out);
+        }
+        let orders = self.seat(session).map_or(0, |seat| {
+            seat.orders += 1;
+            seat.orders
+        });
+        let mut answer = None;
+        for action in self.script.at(When::Order(orders)) {
+            match action {
+                Action::Reject(reason, text) => {
+                    answer = Some(Verdict::Reject {
+                        reason,
+                        ref_tag: 0,
+                        text,
+                    });
+                }
+                action => self.due.push((session, action)),
+            }
+        }
+        answer.unwrap_or_else(|| self.venue.on_message(inbound, out))
+    }
+
+    fn on_reject(&mut self, session: SessionHandle, reject: &Message<'_>, out: &mut Outbound<'_>) {
+        self.venue.on_reject(session, reject, out);
+    }
+
+    fn on_logout(&mut self, session: SessionHandle, cause: &Cause, out: &mut Outbound<'_>) {
+        self.venue.on_logout(session, cause, out);
+        let Some(seat) = self.seat(session) else {
+            return;
+        };
+        seat.timed.clear();
+        let wishes = [
+            (std::mem::take(&mut seat.release), Operation::Release),
+            (std::mem::take(&mut seat.forget), Operation::ResetNumbers),
+        ];
+        for (_, operation) in wishes.into_iter().filter(|wish| wish.0) {
+            if let Err(refusal) = out.command(session, operation) {
+                self.venue
+                    .say(format!("the script could not go on: {refusal}"));
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: &Event<'_>) {
+        self.venue.on_event(event);
+    }
+}
