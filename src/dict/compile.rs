@@ -469,7 +469,7 @@ impl<'m, 't> Compiler<'m, 't> {
         let values = || {
             self.values[range.clone()].iter().map(|value| {
                 let TextAt { start, len } = value.value;
-                self.texts.text[start as usize..][..usize::from(len)].as_bytes()
+                &self.texts.text.as_bytes()[start as usize..][..usize::from(len)]
             })
         };
         if values().any(|value| !field.of_type.takes(value)) {
