@@ -14,7 +14,10 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::ValueEnum;
-use pinfix::engine::{Clock, ConfigError, Engine, Listen, Plan, Run, SessionConfig, Stopper, Template};
+use pinfix::engine::{
+    Clock, ConfigError, Engine, Listen, Plan, Run, SessionConfig, Stopper, Template, TlsIdentity,
+    TlsServer,
+};
 use pinfix::session::fix::Settings as SessionSettings;
 use pinfix::session::fix::policy::Texts;
 use pinfix::session::fix::rules::{ALL, FIX44};
@@ -65,6 +68,22 @@ pub struct Arguments {
     #[command(flatten)]
     hosting: Hosting,
 
+    /// Speak TLS on the port, with this certificate in PEM and those of the authorities above it
+    ///
+    /// With --config the port of the file must be the only one. Whether clients must show certificates,
+    /// and everything else, is set in a file: [listen.tls].
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_key",
+        conflicts_with = "venue"
+    )]
+    tls_cert: Option<PathBuf>,
+
+    /// The private key of --tls-cert, in PEM, not encrypted
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
     /// Play this venue, by its documents: t4, brokeret
     ///
     /// Listens on the ports of the venue, on 127.0.0.1 unless --listen says otherwise; with port 0 each
@@ -111,6 +130,7 @@ Examples:
   pinfix exchange --listen 0.0.0.0:5001 --journal journals
   pinfix exchange --core 3 --idle spin        lowest latency, takes a whole core
   pinfix exchange --config venue.toml
+  pinfix exchange --tls-cert venue.pem --tls-key venue.key
   pinfix exchange --status-page /dev/shm/venue
   pinfix exchange --venue t4 --accounts accounts.toml --script mishaps.txt
   pinfix exchange --config old.cfg --echo --strict    for black-box conformance scripts
@@ -217,6 +237,16 @@ fn decided(arguments: &Arguments) -> anyhow::Result<Settings> {
         None => anybody(),
     };
     listen_on(&mut plan, arguments.listen)?;
+    if let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
+        let [listen] = &mut plan.listeners[..] else {
+            anyhow::bail!(
+                "the configuration file listens on {} addresses, leave --tls-cert out and give each its \
+                 [listen.tls]",
+                plan.listeners.len()
+            );
+        };
+        listen.tls = Some(TlsServer::new(TlsIdentity::files(certificate, key)));
+    }
     if arguments.strict {
         be_strict(&mut plan);
     }
