@@ -2,7 +2,7 @@
 //!
 //! What a venue says comes first, then what the file says as defaults, then what it says of the session.
 
-use pinfix::engine::{Planned, SessionConfig, nearest};
+use pinfix::engine::{Planned, SessionConfig, TLS_AVAILABLE, nearest};
 use pinfix::session::fix::Role;
 use pinfix::session::fix::rules::Rules;
 use pinfix::venue::{Profile, Service, Tls, VENUES};
@@ -114,6 +114,14 @@ impl<'a> Choice<'a> {
                 switch.apply(&mut planned.config.settings);
             }
         }
+        let is_initiator = planned.config.settings.role == Role::Initiator;
+        let tls = &mut planned.config.connect.tls;
+        if self.is_plain {
+            *tls = None;
+        } else if is_initiator && self.profile.tls == Tls::Required && TLS_AVAILABLE {
+            // By the names of its hosts and the authorities of the system, unless the file says more.
+            tls.get_or_insert_default();
+        }
     }
 
     /// What does not go together.
@@ -143,9 +151,10 @@ impl<'a> Choice<'a> {
                 service.name, service.rules.name, settings.rules.name
             ));
         }
-        if settings.role == Role::Initiator && self.profile.tls == Tls::Required && !self.is_plain {
+        let wants_tls = settings.role == Role::Initiator && self.profile.tls == Tls::Required;
+        if wants_tls && !self.is_plain && !TLS_AVAILABLE {
             problems.push(format!(
-                "venue {name} takes connections with TLS only, which these settings have not; \
+                "venue {name} takes connections with TLS only, which this pinfix was built without; \
                  tls = \"off\" connects to a simulator in plain text"
             ));
         }
