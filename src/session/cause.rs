@@ -37,6 +37,9 @@ pub enum Cause {
     /// The hours of the session ended before it was logged on. Where it was, it is logged out, and
     /// [`Cause::LogoutConfirmed`] is the cause.
     OutOfSchedule,
+    /// The application failed over a message ([`Verdict::Failed`](super::fix::Verdict::Failed)), and the
+    /// settings end the connection for that.
+    ApplicationFailed,
     /// FIXP: a mistake of the peer.
     FixpFault(fixp::Fault),
     /// FIXP: the exchange sent a Terminate(507) with this ErrorCodes(39012), not 0.
@@ -97,7 +100,7 @@ impl Cause {
     ];
 
     /// The name of every other cause.
-    pub const NAMES: [&'static str; 11] = [
+    pub const NAMES: [&'static str; 12] = [
         "LogoutConfirmed",
         "PeerLogout",
         "LogonRefused",
@@ -109,6 +112,7 @@ impl Cause {
         "NoRoom",
         "EngineStopped",
         "OutOfSchedule",
+        "ApplicationFailed",
     ];
 
     /// The name of this cause, one of [`Cause::NAMES`] or [`Cause::FIXP_NAMES`].
@@ -126,6 +130,7 @@ impl Cause {
             Self::NoRoom(_) => "NoRoom",
             Self::EngineStopped => "EngineStopped",
             Self::OutOfSchedule => "OutOfSchedule",
+            Self::ApplicationFailed => "ApplicationFailed",
             Self::FixpFault(_) => "FixpFault",
             Self::Terminated { .. } => "Terminated",
             Self::Refused { .. } => "Refused",
@@ -152,6 +157,7 @@ impl Cause {
             Self::Refused { .. } => 12,
             Self::TerminatedByUs { .. } => 13,
             Self::AwaitsOperator => 14,
+            Self::ApplicationFailed => 15,
             Self::FixpFault(fault) => {
                 FIRST_FIXP_FAULT_CODE + u32::try_from(fault.number()).unwrap_or_default()
             }
@@ -204,6 +210,7 @@ impl fmt::Display for Cause {
             Self::NoRoom(full) => write!(f, "no room in the journal for a session message ({full:?})"),
             Self::EngineStopped => f.write_str("the engine stopped"),
             Self::OutOfSchedule => f.write_str("the hours of the session ended"),
+            Self::ApplicationFailed => f.write_str("the application failed over a message"),
             Self::FixpFault(fault) => write!(f, "{fault}"),
             Self::Terminated { code, reason } => {
                 let name = fixp::terminate_code(*code).name;

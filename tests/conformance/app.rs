@@ -192,6 +192,7 @@ impl Application for App {
                 reason: *reason,
                 text: Text::new(text).unwrap(),
             },
+            Answer::Fail => Verdict::Failed,
             Answer::Report => {
                 let id = message.get(tag::CL_ORD_ID).unwrap_or(b"NONE");
                 let sent = out.send(inbound.session, msg_type::EXECUTION_REPORT, |report| {

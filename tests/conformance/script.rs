@@ -106,6 +106,8 @@ pub enum Answer {
     },
     /// Sends an ExecutionReport(8) with the same ClOrdID(11).
     Report,
+    /// Fails over the message.
+    Fail,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -524,6 +526,7 @@ fn answer(rest: &str) -> Result<Answer, String> {
     match word {
         "accept" => Ok(Answer::Accept),
         "report" => Ok(Answer::Report),
+        "fail" => Ok(Answer::Fail),
         "reject" => {
             let (reason, rest) = split_word(rest);
             let (ref_tag, text) = split_word(rest);

@@ -109,6 +109,16 @@ impl Bench {
         );
     }
 
+    /// The application fails over a message.
+    pub(super) fn fail(&mut self, body: &str) {
+        assert!(matches!(self.get(body), Step::Deliver(_)), "{body}");
+        let frame = self.frame(body);
+        let message = self.index.read(&frame).unwrap();
+        let _: Step = self
+            .session
+            .delivered(self.now, &message, Verdict::Failed, &mut self.out);
+    }
+
     pub(super) fn pass(&mut self, seconds: u64) -> Step {
         self.now.mono = self.now.mono + Duration::from_secs(seconds);
         self.now.utc = self.now.utc + Duration::from_secs(seconds);

@@ -13,7 +13,7 @@ use crate::engine::{Authorities, ClientCheck, ServerCheck, TLS_AVAILABLE, TlsVer
 use crate::journal::{Durability, Location};
 use crate::session::fix::policy::{Garbled, OnSilence, OrigSendingTime, RequestEnd, ResendFrom};
 use crate::session::fix::rules::ALL;
-use crate::session::fix::{AtEnd, AtLogon, HeartbeatChoice, OnInvalid, Role, SlowPeer};
+use crate::session::fix::{AtEnd, AtLogon, HeartbeatChoice, OnFailure, OnInvalid, Role, SlowPeer};
 use crate::session::schedule::Hours;
 use crate::time::TimestampPrecision;
 use crate::wire::fix::ApplVersion;
@@ -118,9 +118,9 @@ const ROWS: &[Row] = &[
     ),
     (
         "RefreshOnLogon",
-        "RefreshOnLogon=N",
+        "RefreshOnLogon=Y",
         A,
-        Nothing { refused: "Y" },
+        Warning("once the first has let go of it"),
     ),
     (
         "LogonTag",
@@ -658,21 +658,21 @@ const ROWS: &[Row] = &[
     ),
     (
         "ResetOnError",
-        "ResetOnError=N",
+        "ResetOnError=Y",
         I,
-        Nothing { refused: "Y" },
+        Change(|s| s.config.settings.on_failure == OnFailure::Restart),
     ),
     (
         "DisconnectOnError",
-        "DisconnectOnError=N",
+        "DisconnectOnError=Y",
         I,
-        Nothing { refused: "Y" },
+        Change(|s| s.config.settings.on_failure == OnFailure::Disconnect),
     ),
     (
         "RejectMessageOnUnhandledException",
         "RejectMessageOnUnhandledException=N",
         I,
-        Nothing { refused: "Y" },
+        Warning("taken for Y"),
     ),
     (
         "DataDictionary",
