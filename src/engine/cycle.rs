@@ -11,7 +11,7 @@ use super::config::Template;
 use super::desk::{Desk, Handled, Released};
 use super::link::{Link, Owner};
 use super::net::{LinkId, ListenerId, Ready};
-use super::session::Session;
+use super::session::{Protocol, Session};
 use super::slot::{Connection, Slot};
 use super::{Engine, add, porch};
 use crate::counters::{EngineStatus, Stage};
@@ -192,6 +192,7 @@ impl Engine {
         {
             self.turn_away(now, oldest, waited, Fault::TooManyStrangers, app);
         }
+        let protocol = self.protocol_of(listener);
         self.own(
             link,
             Owner::Stranger {
@@ -199,6 +200,7 @@ impl Engine {
                 listener,
                 give_up,
             },
+            protocol,
         );
         self.link_timers.arm(link.index, give_up);
         self.list(link);
@@ -209,10 +211,9 @@ impl Engine {
             self.desk.net.close(link);
             return;
         };
-        self.own(
-            link,
-            Owner::Session(u32::try_from(slot).unwrap_or(u32::MAX)),
-        );
+        let protocol = self.desk.slots[slot].session.protocol();
+        let owner = Owner::Session(super::slot::number(slot));
+        self.own(link, owner, protocol);
         let entry = &mut self.desk.slots[slot];
         entry.connection = Connection::Open { link };
         let step = entry.session.connected(now, &mut entry.journal);
@@ -253,7 +254,7 @@ impl Engine {
     }
 
     /// Gives a connection an owner, and a receive buffer if its number never had one.
-    fn own(&mut self, link: LinkId, owner: Owner) {
+    fn own(&mut self, link: LinkId, owner: Owner, protocol: Protocol) {
         let index = link.index as usize;
         while self.links.len() <= index {
             let number = u32::try_from(self.links.len()).unwrap_or(u32::MAX);
@@ -272,6 +273,7 @@ impl Engine {
         }
         self.buffers[index].clear();
         self.links[index].id = link;
+        self.links[index].protocol = protocol;
         self.strangers += usize::from(owner.is_stranger());
         let before = self.links[index].change_owner(owner);
         self.strangers -= usize::from(before.is_stranger());
@@ -422,6 +424,9 @@ impl Engine {
             self.buffers[index].take(len);
             return Taken::Nothing;
         }
+        if self.links[index].protocol == Protocol::Fixp {
+            return self.take_one_fixp(now, index, app);
+        }
         if let Some(taken) = self.take_tls(now, index, app) {
             return taken;
         }
@@ -460,8 +465,8 @@ impl Engine {
     fn takes_any_checksum(&self, index: usize) -> bool {
         match self.links[index].owner {
             Owner::Session(slot) => {
-                let Session::Fix(session) = &self.desk.slots[slot as usize].session;
-                !session.settings().checks.checksum
+                let session = &self.desk.slots[slot as usize].session;
+                matches!(session, Session::Fix(session) if !session.settings().checks.checksum)
             }
             _ => false,
         }
@@ -485,7 +490,10 @@ impl Engine {
                     session: Session::Fix(session),
                     journal,
                     ..
-                } = &mut self.desk.slots[slot];
+                } = &mut self.desk.slots[slot]
+                else {
+                    return;
+                };
                 let step = match why {
                     Garbled::TooLong { declared } if declared <= BELIEVABLE_BYTES => {
                         let fault = Fault::TooLong {
@@ -528,7 +536,10 @@ impl Engine {
                     session: Session::Fix(session),
                     journal,
                     ..
-                } = &mut self.desk.slots[slot];
+                } = &mut self.desk.slots[slot]
+                else {
+                    return Handled::Done;
+                };
                 let step = match malformed {
                     Malformed::TooManyFields { .. } => {
                         session.beyond_limit(now, Fault::TooManyFields, journal)
@@ -566,7 +577,7 @@ impl Engine {
                     if !porch::lets_in(&config.accept, peer.ip()) {
                         return Err(None);
                     }
-                    let (slot, _) = add::make(&self.workshop, config, now).map_err(Some)?;
+                    let (slot, _) = add::make(&self.workshop, config.into(), now).map_err(Some)?;
                     let number = slot.handle.number();
                     desk.install(slot, now);
                     Ok(number)
@@ -703,7 +714,13 @@ impl Engine {
                 session: Session::Fix(session),
                 journal,
                 ..
-            } = &mut self.desk.slots[slot];
+            } = &mut self.desk.slots[slot]
+            else {
+                if self.go_on_with_parked_fixp(now, slot, app) {
+                    continue;
+                }
+                return done;
+            };
             match session.next_parked(now, journal) {
                 Unparked::Nothing => return done,
                 Unparked::Close(cause) => {
@@ -822,7 +839,7 @@ fn welcome(
     Ok(Welcome { slot, added })
 }
 
-fn copy(from: Option<&[u8]>, to: &mut [u8]) -> Option<usize> {
+pub(super) fn copy(from: Option<&[u8]>, to: &mut [u8]) -> Option<usize> {
     let from = from?;
     to.get_mut(..from.len())?.copy_from_slice(from);
     Some(from.len())

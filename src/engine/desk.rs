@@ -142,7 +142,10 @@ impl Desk {
             journal,
             connection,
             ..
-        } = &mut self.slots[slot];
+        } = &mut self.slots[slot]
+        else {
+            return Step::Done;
+        };
         if down && !matches!(connection, Connection::Open { .. }) {
             // Turned away, outside its hours.
             return Step::Done;
@@ -163,6 +166,7 @@ impl Desk {
     ) {
         let _: Handled = match step {
             session::Step::Fix(step) => self.follow(now, slot, step, None, app),
+            session::Step::Fixp(step) => self.follow_fixp(now, slot, step, None, app),
         };
     }
 
@@ -186,19 +190,20 @@ impl Desk {
                         session: Session::Fix(session),
                         journal,
                         ..
-                    } = &mut self.slots[slot];
+                    } = &mut self.slots[slot]
+                    else {
+                        return Handled::Done;
+                    };
                     session.admit(now, admission, journal)
                 }
                 (Step::LoggedOn, _) => {
-                    let entry = &mut self.slots[slot];
-                    entry.traffic.logons += 1;
-                    entry.traffic.logged_on = now;
-                    let _: Flushed = self.flush(now, slot);
-                    app.on_logon(session, &mut Outbound::new(now, self));
+                    self.logged_on(now, slot, app);
                     Step::Done
                 }
                 (Step::Deliver(delivery), Some(message)) => {
-                    let Session::Fix(fix) = &self.slots[slot].session;
+                    let Session::Fix(fix) = &self.slots[slot].session else {
+                        return Handled::Done;
+                    };
                     let dictionary = fix.dictionary_of(message, delivery.appl_version).cloned();
                     let inbound = Inbound {
                         session,
@@ -213,7 +218,10 @@ impl Desk {
                         session: Session::Fix(session),
                         journal,
                         ..
-                    } = &mut self.slots[slot];
+                    } = &mut self.slots[slot]
+                    else {
+                        return Handled::Done;
+                    };
                     session.delivered(now, message, verdict, journal)
                 }
                 (Step::Reset(cause), _) => {
@@ -291,7 +299,7 @@ impl Desk {
     }
 
     /// Lets a connection end once everything committed is on the wire.
-    fn drain(&mut self, now: Now, slot: usize, cause: Cause) {
+    pub(super) fn drain(&mut self, now: Now, slot: usize, cause: Cause) {
         let entry = &mut self.slots[slot];
         if let Connection::Open { link } = entry.connection {
             let (linger, timeout) = entry.session.logout_times();
@@ -349,7 +357,11 @@ impl Desk {
             _ if !was_up => End::NotLoggedOn,
             // It broke, nobody threw anybody out.
             Cause::Fault(Fault::Tls { .. }) => End::LoggedOn,
-            Cause::PeerLogout(_) | Cause::Fault(_) => {
+            Cause::PeerLogout(_)
+            | Cause::Fault(_)
+            | Cause::FixpFault(_)
+            | Cause::Terminated { .. }
+            | Cause::TerminatedByUs { .. } => {
                 End::ThrownOut(now.mono.since(entry.traffic.logged_on.mono))
             }
             _ => End::LoggedOn,
@@ -430,6 +442,7 @@ impl Desk {
         match entry.connection {
             Connection::RetryAt(at)
                 if now.mono >= at
+                    && entry.session.not_before().is_none_or(|at| now.mono >= at)
                     && !entry.is_held()
                     && !entry.leaving
                     && !self.stopping
@@ -558,11 +571,17 @@ impl Desk {
     /// Brings the status page up to date about a session.
     fn show(&mut self, now: Now, slot: usize) {
         let entry = &mut self.slots[slot];
-        let Session::Fix(session) = &entry.session;
-        let tally = session.tally();
-        if tally.faults != entry.shown.faults {
-            self.page.publish_faults(slot, &tally.faults_by_kind);
-            entry.shown.faults = tally.faults;
+        let faults = match &entry.session {
+            Session::Fix(session) => session.tally().faults,
+            Session::Fixp(session) => session.tally().faults,
+        };
+        if faults != entry.shown.faults {
+            // The page has a place for the kinds of FIX only.
+            if let Session::Fix(session) = &entry.session {
+                self.page
+                    .publish_faults(slot, &session.tally().faults_by_kind);
+            }
+            entry.shown.faults = faults;
             entry.shown.last_fault = now.utc;
         }
         if entry.shown.hold {

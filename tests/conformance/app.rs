@@ -289,6 +289,9 @@ impl Application for App {
                 told.fields.push((tag::TEXT, error.to_string().into()));
                 self.told.push_back(told);
             }
+            Event::NotApplied { .. } | Event::Missed { .. } => {
+                panic!("an event of FIXP on a FIX session: {}", event.name())
+            }
         }
     }
 }

@@ -28,6 +28,21 @@ pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) 
                 name(*session)
             )
         }
+        Event::NotApplied { session, messages } => {
+            let (first, last) = (messages.first, messages.last);
+            let then = if messages.resent {
+                "they are sent again"
+            } else {
+                "they are not sent again"
+            };
+            let name = name(*session);
+            format!("{name}: messages {first} to {last} were not applied, {then}")
+        }
+        Event::Missed { session, messages } => {
+            let (first, last, series) = (messages.first, messages.last, messages.series);
+            let name = name(*session);
+            format!("{name}: messages {first} to {last} of UUID {series} are missing and will not come")
+        }
         // It is told when it logs on.
         Event::SessionAdded { .. } => return None,
         Event::SessionRemoved { id, .. } => format!("{id} was removed"),
@@ -46,5 +61,15 @@ pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) 
 /// What a Reject(3) or BusinessMessageReject(j) of the peer says of a message of ours.
 pub fn of_reject(name: &str, reject: &Message<'_>) -> String {
     let text = reject.get(tag::TEXT).unwrap_or_default();
-    format!("{name} rejected a message of ours: {}", Printable(text))
+    let reason = [
+        (tag::SESSION_REJECT_REASON, "SessionRejectReason"),
+        (tag::BUSINESS_REJECT_REASON, "BusinessRejectReason"),
+    ]
+    .into_iter()
+    .find_map(|(tag, field)| Some(format!(" ({field} {})", Printable(reject.get(tag)?))))
+    .unwrap_or_default();
+    format!(
+        "{name} rejected a message of ours: {}{reason}",
+        Printable(text)
+    )
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::net::SocketOptions;
+use super::super::session::Protocol;
 use super::{ConfigError, Template};
 use crate::engine::tls::{self, TlsServer};
 
@@ -72,6 +73,8 @@ pub struct Listen {
     /// Whether the port may be taken while connections of an earlier process on it are still being
     /// wound up by the system (SO_REUSEADDR). Without it a restart within minutes may fail.
     pub reuse_address: bool,
+    /// What is spoken on it: sessions of the other protocol cannot be reached here.
+    pub protocol: Protocol,
     /// What is asked of the sockets of peers, until they log on to a session with options of its own.
     pub socket: SocketOptions,
     /// TLS on every connection of the port; `None` is plain text. The time for the handshake is that for
@@ -87,8 +90,18 @@ impl Listen {
             address,
             templates: Vec::new(),
             reuse_address: true,
+            protocol: Protocol::Fix,
             socket: SocketOptions::default(),
             tls: None,
+        }
+    }
+
+    /// Listens on `address` for the clients of FIXP gateways.
+    #[must_use]
+    pub fn fixp(address: SocketAddr) -> Self {
+        Self {
+            protocol: Protocol::Fixp,
+            ..Self::on(address)
         }
     }
 
@@ -113,6 +126,13 @@ impl Listen {
     pub fn check(&self) -> Result<(), ConfigError> {
         if let Err((key, value, right)) = self.socket.check() {
             return Err(ConfigError::Engine { key, value, right });
+        }
+        if self.protocol == Protocol::Fixp && !self.templates.is_empty() {
+            return Err(ConfigError::Engine {
+                key: "listen.templates",
+                value: self.templates.len().to_string(),
+                right: "none on a port where FIXP is spoken: every client has credentials of its own",
+            });
         }
         if let Some(server) = &self.tls
             && let Err(error) = tls::acceptor(server)

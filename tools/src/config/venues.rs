@@ -100,6 +100,9 @@ impl<'a> Choice<'a> {
         target: &str,
     ) -> SessionConfig {
         let mut config = SessionConfig::at_venue(self.profile, version, role, sender, target);
+        if self.is_plain {
+            config.connect.tls = None;
+        }
         if let Some(service) = self.service {
             let host = self.host.filter(|_| role == Role::Initiator);
             config.use_service(service, host);
@@ -113,14 +116,6 @@ impl<'a> Choice<'a> {
             if let Ok(switch) = self.profile.switch(name) {
                 switch.apply(&mut planned.config.settings);
             }
-        }
-        let is_initiator = planned.config.settings.role == Role::Initiator;
-        let tls = &mut planned.config.connect.tls;
-        if self.is_plain {
-            *tls = None;
-        } else if is_initiator && self.profile.tls == Tls::Required && TLS_AVAILABLE {
-            // By the names of its hosts and the authorities of the system, unless the file says more.
-            tls.get_or_insert_default();
         }
     }
 
@@ -151,10 +146,10 @@ impl<'a> Choice<'a> {
                 service.name, service.rules.name, settings.rules.name
             ));
         }
-        let wants_tls = settings.role == Role::Initiator && self.profile.tls == Tls::Required;
-        if wants_tls && !self.is_plain && !TLS_AVAILABLE {
+        let needs_tls = settings.role == Role::Initiator && self.profile.tls == Tls::Required;
+        if needs_tls && planned.config.connect.tls.is_some() && !TLS_AVAILABLE {
             problems.push(format!(
-                "venue {name} takes connections with TLS only, which this pinfix was built without; \
+                "venue {name} takes connections with TLS only, and this command was built without; \
                  tls = \"off\" connects to a simulator in plain text"
             ));
         }

@@ -68,27 +68,19 @@ pub struct Arguments {
     #[command(flatten)]
     hosting: Hosting,
 
-    /// Speak TLS on the port, with this certificate in PEM and those of the authorities above it
-    ///
-    /// With --config the port of the file must be the only one. Whether clients must show certificates,
-    /// and everything else, is set in a file: [listen.tls].
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "tls_key",
-        conflicts_with = "venue"
-    )]
-    tls_cert: Option<PathBuf>,
+    /// Speak TLS, and show this certificate: PEM, those of authorities behind it
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
 
-    /// The private key of --tls-cert, in PEM, not encrypted
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    /// The private key of --tls-certificate: PEM, not encrypted
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     tls_key: Option<PathBuf>,
 
     /// Play this venue, by its documents: t4, brokeret
     ///
     /// Listens on the ports of the venue, on 127.0.0.1 unless --listen says otherwise; with port 0 each
-    /// service gets one of its own. Logons are checked against --accounts. In plain text: a client says
-    /// tls = "off".
+    /// service gets one of its own. Logons are checked against --accounts. Without --tls-certificate a
+    /// client of a venue that wants TLS says tls = "off".
     #[arg(long, value_name = "VENUE", conflicts_with_all = ["config", "echo", "strict"], requires = "accounts")]
     venue: Option<String>,
 
@@ -130,7 +122,6 @@ Examples:
   pinfix exchange --listen 0.0.0.0:5001 --journal journals
   pinfix exchange --core 3 --idle spin        lowest latency, takes a whole core
   pinfix exchange --config venue.toml
-  pinfix exchange --tls-cert venue.pem --tls-key venue.key
   pinfix exchange --status-page /dev/shm/venue
   pinfix exchange --venue t4 --accounts accounts.toml --script mishaps.txt
   pinfix exchange --config old.cfg --echo --strict    for black-box conformance scripts
@@ -161,6 +152,13 @@ pub enum Fills {
 
 named! {
     Fills { "one" = Fills::One, "none" = Fills::None }
+}
+
+impl Arguments {
+    fn tls(&self) -> Option<TlsServer> {
+        let (certificate, key) = self.tls_certificate.as_ref().zip(self.tls_key.as_ref())?;
+        Some(TlsServer::new(TlsIdentity::files(certificate, key)))
+    }
 }
 
 /// Runs the venue until it is interrupted.
@@ -216,7 +214,12 @@ fn rehearse(arguments: &Arguments, venue: &str, accounts: &Path) -> anyhow::Resu
     let venue = Venue::new(terms, bulletin, Clock::new().now().utc);
     let script = arguments.script.as_deref();
     let mut rehearsal = Rehearsal::new(profile, venue, accounts, script)?;
-    rehearsal.open(&mut engine, arguments.listen, arguments.hosting.journals())?;
+    rehearsal.open(
+        &mut engine,
+        arguments.listen,
+        arguments.tls(),
+        arguments.hosting.journals(),
+    )?;
     let admin = arguments.hosting.serve_admin(&mut engine)?;
     rehearsal.run(&mut engine, run, &stopper);
     drop((admin, rehearsal));
@@ -237,15 +240,10 @@ fn decided(arguments: &Arguments) -> anyhow::Result<Settings> {
         None => anybody(),
     };
     listen_on(&mut plan, arguments.listen)?;
-    if let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
-        let [listen] = &mut plan.listeners[..] else {
-            anyhow::bail!(
-                "the configuration file listens on {} addresses, leave --tls-cert out and give each its \
-                 [listen.tls]",
-                plan.listeners.len()
-            );
-        };
-        listen.tls = Some(TlsServer::new(TlsIdentity::files(certificate, key)));
+    if let Some(server) = arguments.tls() {
+        for listen in &mut plan.listeners {
+            listen.tls = Some(server.clone());
+        }
     }
     if arguments.strict {
         be_strict(&mut plan);

@@ -33,6 +33,8 @@ pub struct Plan {
     pub tls: Option<super::tls::Tls>,
     /// Of the client's engine.
     pub status_page: Option<PathBuf>,
+    /// Whether the engine is watched half of the time.
+    pub watched: bool,
 }
 
 impl Plan {
@@ -130,6 +132,7 @@ impl Plan {
             "block_lead_in": self.blocks.lead_in,
             "tls": self.tls_of_client().is_some(),
             "durability": self.durability.to_string(),
+            "watched": self.watched,
             "debug_build": cfg!(debug_assertions),
         })
     }
