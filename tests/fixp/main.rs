@@ -2,8 +2,8 @@
 //! reject code, for both roles, in virtual time.
 //!
 //! A scenario is one machine against the frames of a peer, or both machines against each other. Each is run
-//! twice: over an outbox of vectors, and over a journal in files, which a restart opens again. The suite also
-//! fails if a row of `catalogue.txt` has no scenario, or if a `fixp::Fault` or a `Cause` that only
+//! twice: over an outbox of vectors, and over a journal in files, which a restart opens again, and over which
+//! a session must not allocate. The suite also fails if a row of `catalogue.txt` has no scenario, or if a `fixp::Fault` or a `Cause` that only
 //! FIXP has is provoked by none.
 //!
 //! # The format
@@ -60,6 +60,7 @@
 
 mod catalogue;
 mod frame;
+mod quiet;
 mod script;
 mod settings;
 mod shelf;

@@ -102,6 +102,10 @@ pub fn run<S: Store>(scenario: &Scenario, coverage: &Coverage) -> Result<(), Str
     })?;
     for side in &stage.sides {
         side.note(coverage);
+        if S::QUIET && side.allocations > 0 {
+            let allocations = side.allocations;
+            return Err(format!("{}: allocated {allocations} times", scenario.id));
+        }
     }
     Ok(())
 }
