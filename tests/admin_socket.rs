@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -175,6 +175,7 @@ fn a_session_is_logged_out_and_on_again_over_the_socket() {
     assert_eq!(client.ask(&logout), End::Done);
     assert_eq!(client.state(CLIENT), "down");
     assert_eq!(client.field(CLIENT, "held"), "true");
+    assert_eq!(client.field(CLIENT, "held_by"), "alice");
     assert!(matches!(client.ask(&logout), End::NoOp(_)));
     assert_eq!(client.ask(&format!("logon\tsession={CLIENT}")), End::Done);
     assert_eq!(client.state(CLIENT), "up");
@@ -319,6 +320,16 @@ fn a_command_to_an_engine_that_is_gone_says_so() {
     let end = client.ask(&format!("logout\tsession={VENUE}\treason=late"));
     assert_eq!(end, End::EngineStopped);
     drop(socket);
+}
+
+#[test]
+fn a_hold_by_nobody_is_by_the_user_the_kernel_names() {
+    let rig = Rig::start();
+    let mut client = rig.connect();
+    let hold = format!("hold\tsession={VENUE}\treason=maintenance");
+    assert_eq!(client.ask(&hold), End::Done);
+    let user = fs::metadata(rig.path()).unwrap().uid();
+    assert_eq!(client.field(VENUE, "held_by"), format!("user {user}"));
 }
 
 #[test]

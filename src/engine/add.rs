@@ -3,9 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use super::SessionHandle;
-use super::config::{ConfigError, SessionConfig};
+use super::config::{AnySessionConfig, ConfigError, FixpSessionConfig, SessionConfig, dialler};
 use super::control::Workshop;
 use super::desk::Desk;
+use super::fixp::Knocking;
 use super::hours::{Hours, Wall};
 use super::pending::List;
 use super::places::Places;
@@ -17,6 +18,7 @@ use super::slot::{Connection, Shown, Slot, Traffic};
 use crate::counters;
 use crate::journal::{Journal, Recovery};
 use crate::session::fix::{self, Role};
+use crate::session::fixp;
 use crate::time::Now;
 use crate::wire::fix::Message;
 use crate::wire::fix::tag::{self, Tag};
@@ -25,11 +27,12 @@ use crate::wire::fix::tag::{self, Tag};
 /// its journal had to be mended.
 pub(super) fn make(
     workshop: &Workshop,
-    config: SessionConfig,
+    config: AnySessionConfig,
     now: Now,
 ) -> Result<(Slot, Recovery), ConfigError> {
     config.check()?;
-    if let Some(told) = config.settings.logon.max_message_bytes
+    if let AnySessionConfig::Fix(config) = &config
+        && let Some(told) = config.settings.logon.max_message_bytes
         && told as usize > workshop.max_message_bytes
     {
         return Err(ConfigError::Session {
@@ -39,7 +42,7 @@ pub(super) fn make(
             right: "at most max_message_bytes of the engine",
         });
     }
-    let handle = workshop.roster.reserve(&config.settings.id.to_string())?;
+    let handle = workshop.roster.reserve(&config.id().to_string())?;
     let made = at_place(workshop, handle, config, now);
     if made.is_err() {
         workshop.roster.release(handle);
@@ -50,24 +53,52 @@ pub(super) fn make(
 fn at_place(
     workshop: &Workshop,
     handle: SessionHandle,
-    mut config: SessionConfig,
+    config: AnySessionConfig,
     now: Now,
 ) -> Result<(Slot, Recovery), ConfigError> {
-    let name = config.settings.id.to_string();
-    config.journal.identity.clone_from(&name);
-    let hours = Hours::of(&config.schedule, config.calendar()?, now);
-    config.journal.queue_max_messages = config.settings.sending.queue_max(&config.settings.resend);
-    let refusals_max = config.connect.refusals_max;
-    let route = match config.settings.role {
+    let name = config.id().to_string();
+    let calendar = config.calendar()?;
+    let (session, connect, accept, socket, schedule, mut journal) = match config {
+        AnySessionConfig::Fix(config) => {
+            let SessionConfig {
+                settings,
+                connect,
+                accept,
+                socket,
+                schedule,
+                mut journal,
+            } = config;
+            journal.queue_max_messages = settings.sending.queue_max(&settings.resend);
+            let session = fix::Session::new(settings).map_err(ConfigError::Settings)?;
+            let session = Session::Fix(session);
+            (session, connect, accept, socket, schedule, journal)
+        }
+        AnySessionConfig::Fixp(config) => {
+            let FixpSessionConfig {
+                settings,
+                connect,
+                accept,
+                socket,
+                schedule,
+                journal,
+            } = config;
+            let session = fixp::Session::new(settings).map_err(ConfigError::Settings)?;
+            let session = Session::Fixp(session);
+            (session, connect, accept, socket, schedule, journal)
+        }
+    };
+    journal.identity.clone_from(&name);
+    let hours = Hours::of(&schedule, calendar, now);
+    let dialler = dialler(&name, &connect)?;
+    let refusals_max = connect.refusals_max;
+    let route = match session.role() {
         Role::Initiator => {
-            let found = resolver::look_up(&config.connect);
-            Some(Route::new(config.connect, found, &name))
+            let found = resolver::look_up(&connect);
+            Some(Route::new(connect, found, &name))
         }
         Role::Acceptor => None,
     };
-    let session = fix::Session::new(config.settings).map_err(ConfigError::Settings)?;
-    let session = Session::Fix(session);
-    let journal = Journal::open(config.journal, &workshop.keeper, now.utc);
+    let journal = Journal::open(journal, &workshop.keeper, now.utc);
     let (journal, recovery) = journal.map_err(|error| ConfigError::Journal {
         session: name.clone(),
         error,
@@ -95,12 +126,13 @@ fn at_place(
         refusals: 0,
         refusals_max,
         route,
+        dialler,
         resolver,
         leaving: false,
         hold_check: None,
         hours,
-        accept: config.accept,
-        socket: config.socket,
+        accept,
+        socket,
         connect_at_once: false,
         pending: List::default(),
         rotate_for_callback: false,
@@ -139,11 +171,30 @@ impl Desk {
     }
 }
 
+/// The gateway that a Negotiate or Establish on this port is for.
+pub(super) fn gateway_for(slots: &Places, first: &Knocking<'_>, port: u16) -> Option<usize> {
+    let fits = |slot: &&Slot| {
+        let Session::Fixp(session) = &slot.session else {
+            return false;
+        };
+        let settings = session.settings();
+        settings.role == Role::Acceptor
+            && !slot.leaving
+            && porch::opens(&slot.accept, port)
+            && settings.session.as_bytes() == first.session
+            && settings.firm.as_bytes() == first.firm
+            && settings.credentials.access_key_id().as_bytes() == first.access_key_id
+    };
+    slots.iter().find(fits).map(|slot| slot.handle.number())
+}
+
 /// The acceptor session a Logon on this port is for: its header mirrored, the most specific match
 /// first.
 pub(super) fn most_specific(slots: &Places, logon: &Message<'_>, port: u16) -> Option<usize> {
     let matches = |slot: &Slot| {
-        let Session::Fix(session) = &slot.session;
+        let Session::Fix(session) = &slot.session else {
+            return None;
+        };
         let settings = session.settings();
         let id = &settings.id;
         let fixed = [

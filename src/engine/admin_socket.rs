@@ -26,9 +26,10 @@ use super::admin_files::{self, Added, SessionFiles, Wish};
 use super::clock::Clock;
 use super::control::Controller;
 use super::peer::{self, PeerProcess};
-use crate::admin::Ticket;
 use crate::admin::protocol::{End, REQUEST_BYTES_MAX, Request};
+use crate::admin::{HoldOrder, Operation, Ticket};
 use crate::counters::SessionEntry;
+use crate::session::Text;
 use crate::time::TimestampPrecision;
 
 /// How many clients are served at a time. Each has at most one command under way, so the controller
@@ -509,7 +510,7 @@ impl Server {
                     None => Err(End::UnknownSession),
                     Some(handle) => self
                         .controller
-                        .command(handle, **operation, *within)
+                        .command(handle, signed(**operation, under_way.peer.user), *within)
                         .map_err(|busy| End::Refused(busy.to_string())),
                 };
                 match given {
@@ -625,6 +626,23 @@ impl Server {
         let entry = format!("{now}\t#{asked}\tuser {user}\tprocess {process}\t{what}\t{line}\n");
         // In one piece, so that two processes may share a log.
         audit.write_all(entry.as_bytes())
+    }
+}
+
+/// An operation whose hold names who asked: by number, if they did not name themselves.
+fn signed(operation: Operation, user: u32) -> Operation {
+    let sign = |order: HoldOrder| HoldOrder {
+        by: if order.by.is_empty() {
+            Text::lossy(format!("user {user}").as_bytes())
+        } else {
+            order.by
+        },
+        ..order
+    };
+    match operation {
+        Operation::Logout(order) => Operation::Logout(sign(order)),
+        Operation::Hold(order) => Operation::Hold(sign(order)),
+        other => other,
     }
 }
 

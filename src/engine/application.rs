@@ -8,9 +8,13 @@ use super::{Destination, Outbound, SessionHandle};
 use crate::dict::{Dictionary, Entry, ReadGroups as _};
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{Admission, Delivery, Loss, Verdict};
-use crate::session::{Cause, Fault, ResetCause, SessionId};
+use crate::session::fixp::{self, Frame};
+use crate::session::{Cause, ConnectError, Fault, ResetCause, SessionId, Text};
 use crate::time::Utc;
 use crate::wire::fix::{Message, Tag};
+
+/// BusinessRejectReason(380): unsupported message type.
+const UNSUPPORTED_MESSAGE_TYPE: u16 = 3;
 
 /// A message that the session layer let through.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +40,17 @@ impl<'a> Inbound<'a> {
     }
 }
 
+/// A business message of FIXP that the session layer let through.
+#[derive(Clone, Copy, Debug)]
+pub struct SbeInbound<'a> {
+    /// On which session.
+    pub session: SessionHandle,
+    /// The message, borrowed from the receive buffer.
+    pub frame: Frame<'a>,
+    /// How it came: its number, the series it is of, whether by retransmission.
+    pub delivery: fixp::Delivery,
+}
+
 /// What the application says to a message of its own that the peer asks for again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Resend {
@@ -58,7 +73,7 @@ pub enum Event<'a> {
         /// To which address. `None` if the name has none, or none that is known yet.
         address: Option<SocketAddr>,
         /// Why.
-        kind: std::io::ErrorKind,
+        why: ConnectError,
     },
     /// A connection that had not logged on was closed.
     TurnedAway {
@@ -116,8 +131,9 @@ pub enum Event<'a> {
         session: SessionHandle,
         /// Its identity.
         id: &'a SessionId,
-        /// Its version, which the identity does not tell where several share a BeginString(8).
-        rules: &'static Rules,
+        /// Its version, which the identity does not tell where several share a BeginString(8); `None`
+        /// if it does not speak FIX.
+        rules: Option<&'static Rules>,
     },
     /// The peer asked for a message again whose record in the journal cannot be read. A gap fill takes
     /// its place; the rest is sent.
@@ -126,6 +142,21 @@ pub enum Event<'a> {
         session: SessionHandle,
         /// MsgSeqNum(34) of the message.
         seq: u64,
+    },
+    /// The exchange did not apply messages of ours on a FIXP session.
+    NotApplied {
+        /// Which session.
+        session: SessionHandle,
+        /// Which messages, and whether they are sent again.
+        messages: fixp::NotApplied,
+    },
+    /// Messages of the exchange are missing on a FIXP session and cannot be had: it refused to send them
+    /// again, or did not.
+    Missed {
+        /// Which session.
+        session: SessionHandle,
+        /// Which messages.
+        messages: fixp::Missed,
     },
     /// A session has left the engine. Its handle leads to nobody from now on.
     SessionRemoved {
@@ -146,7 +177,7 @@ pub enum Event<'a> {
 
 impl Event<'_> {
     /// The name of every event.
-    pub const NAMES: [&'static str; 11] = [
+    pub const NAMES: [&'static str; 13] = [
         "ConnectFailed",
         "TurnedAway",
         "LogonFailed",
@@ -158,6 +189,8 @@ impl Event<'_> {
         "SessionAdded",
         "SessionRemoved",
         "SessionNotAdded",
+        "NotApplied",
+        "Missed",
     ];
 
     /// The name of this event, one of [`Event::NAMES`].
@@ -175,6 +208,8 @@ impl Event<'_> {
             Self::SessionAdded { .. } => "SessionAdded",
             Self::SessionRemoved { .. } => "SessionRemoved",
             Self::SessionNotAdded { .. } => "SessionNotAdded",
+            Self::NotApplied { .. } => "NotApplied",
+            Self::Missed { .. } => "Missed",
         }
     }
 }
@@ -197,6 +232,20 @@ pub trait Application {
     /// An application message in sequence. Delivered at least once across a crash: its number is
     /// counted after this returns.
     fn on_message(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict;
+
+    /// A business message on a FIXP session, in sequence within its series. Delivered at least once
+    /// across a crash: its number is counted after this returns. What a client answers other than
+    /// [`fixp::Verdict::Accept`] is only counted; a gateway answers it with a BusinessReject(521).
+    ///
+    /// An application that has FIXP sessions must have this: by default a gateway rejects everything as of
+    /// an unsupported type, and a client lets everything pass unseen.
+    fn on_sbe(&mut self, inbound: &SbeInbound<'_>, out: &mut Outbound<'_>) -> fixp::Verdict {
+        let _ = (inbound, out);
+        fixp::Verdict::BusinessReject {
+            reason: UNSUPPORTED_MESSAGE_TYPE,
+            text: Text::lossy(b"Unsupported message type"),
+        }
+    }
 
     /// The peer refused a message of ours with a Reject(3).
     fn on_reject(&mut self, session: SessionHandle, reject: &Message<'_>, out: &mut Outbound<'_>) {

@@ -14,7 +14,7 @@ use crossbeam_queue::ArrayQueue;
 
 use super::add;
 use super::clock::Clock;
-use super::config::{ConfigError, SessionConfig};
+use super::config::{AnySessionConfig, ConfigError};
 use super::control::Workshop;
 use super::slot::Slot;
 use crate::journal::{Handover, Recovery};
@@ -43,7 +43,7 @@ pub(super) struct Entrance {
 
 #[derive(Debug)]
 struct Shared {
-    asked: ArrayQueue<SessionConfig>,
+    asked: ArrayQueue<AnySessionConfig>,
     made: Handover<Made>,
     /// What the core has done with. The thread gives one at a time and frees it before it gives the next.
     spent: ArrayQueue<Made>,
@@ -70,7 +70,7 @@ impl Entrance {
     }
 
     /// Has a session made. Answers whether there was room for the wish.
-    pub(super) fn ask(&self, config: SessionConfig) -> bool {
+    pub(super) fn ask(&self, config: AnySessionConfig) -> bool {
         let asked = self.shared.asked.push(config).is_ok();
         self.wake();
         asked

@@ -6,7 +6,8 @@
 use super::SessionHandle;
 use super::application::{Application, Event};
 use super::desk::Desk;
-use super::session::Step;
+use super::fixp::not_of_fixp;
+use super::session::{Protocol, Step};
 use super::slot::{Connection, Goal, Pending, Slot};
 use crate::admin::{Command, HoldOrder, Operation, Order, Outcome};
 use crate::session::fix::{self, Phase, Role};
@@ -137,6 +138,11 @@ impl Desk {
         self.touch(slot);
         if self.slots[slot].leaving && operation != Operation::Remove {
             return Err(Outcome::Refused("the session is being removed"));
+        }
+        if let (Protocol::Fixp, Some(why)) =
+            (self.slots[slot].session.protocol(), not_of_fixp(&operation))
+        {
+            return Err(Outcome::Refused(why));
         }
         match operation {
             Operation::Remove => self.remove(now, slot, app),
@@ -379,6 +385,8 @@ fn refused(refusal: Refusal) -> Outcome {
         return Outcome::NoOp("the number is that already");
     }
     Outcome::Refused(match refusal {
+        Refusal::OtherProtocol => "the session speaks another protocol",
+        Refusal::NotOurChoice => "a new UUID is for the client to choose",
         Refusal::NotLoggedOn => "the session is not logged on",
         Refusal::LoggingOut => "the session is logging out",
         Refusal::NothingToDecide => "no Logon waits for this decision",

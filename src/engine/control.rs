@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use super::clock::Clock;
-use super::config::{ConfigError, SessionConfig};
+use super::config::{AnySessionConfig, ConfigError};
 use super::directory::EngineRef;
 use super::slot::Slot;
 use super::{SessionHandle, add};
@@ -212,13 +212,17 @@ impl Controller {
     /// A setting that cannot be accepted, an identity that is there already or has not quite left yet,
     /// a journal that cannot be opened, or a command that adds a session is under way. Nothing was
     /// added then.
-    pub fn add_session(&mut self, config: SessionConfig, within: Duration) -> Result<Added, AddError> {
+    pub fn add_session(
+        &mut self,
+        config: impl Into<AnySessionConfig>,
+        within: Duration,
+    ) -> Result<Added, AddError> {
         let workshop = &self.workshop;
         if !self.sender.has_room() || workshop.door.is_full() {
             return Err(AddError::Busy);
         }
         let now = Clock::new().now();
-        let (slot, recovery) = add::make(workshop, config, now).map_err(AddError::Config)?;
+        let (slot, recovery) = add::make(workshop, config.into(), now).map_err(AddError::Config)?;
         let session = slot.handle;
         workshop.door.give(slot);
         let ticket = self

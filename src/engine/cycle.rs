@@ -11,12 +11,12 @@ use super::config::Template;
 use super::desk::{Desk, Handled, Released};
 use super::link::{Link, Owner};
 use super::net::{LinkId, ListenerId, Ready};
-use super::session::Session;
+use super::session::{Protocol, Session};
 use super::slot::{Connection, Slot};
 use super::{Engine, add, porch};
 use crate::counters::{EngineStatus, Stage};
 use crate::session::fix::{Origin, Phase, Unparked};
-use crate::session::{Cause, Fault, Outbox as _};
+use crate::session::{Cause, ConnectError, Fault, Outbox as _, TlsFault};
 use crate::time::{Mono, Now};
 use crate::wire::fix::frame::{Cut, Garbled, cut};
 use crate::wire::fix::{FieldIndex, Malformed, Message, msg_type};
@@ -156,9 +156,11 @@ impl Engine {
                     1
                 }
                 Ready::ConnectFailed(link, kind) => {
-                    if let Some(slot) = self.connecting(link) {
-                        self.desk.end(now, slot, Cause::ConnectFailed(kind), app);
-                    }
+                    self.not_connected(now, link, ConnectError::Io(kind), app);
+                    1
+                }
+                Ready::TlsFailed(link, fault) => {
+                    self.not_connected(now, link, ConnectError::Tls(fault), app);
                     1
                 }
             };
@@ -182,14 +184,15 @@ impl Engine {
         if self.strangers >= limits.per_source_max
             && self.strangers_of(peer.ip()) >= limits.per_source_max
         {
-            self.turn_away(link, peer, Fault::TooManyStrangers, app);
+            self.turn_away(now, link, peer, Fault::TooManyStrangers, app);
             return;
         }
         if self.strangers >= limits.max
             && let Some((oldest, waited)) = self.oldest_stranger()
         {
-            self.turn_away(oldest, waited, Fault::TooManyStrangers, app);
+            self.turn_away(now, oldest, waited, Fault::TooManyStrangers, app);
         }
+        let protocol = self.protocol_of(listener);
         self.own(
             link,
             Owner::Stranger {
@@ -197,6 +200,7 @@ impl Engine {
                 listener,
                 give_up,
             },
+            protocol,
         );
         self.link_timers.arm(link.index, give_up);
         self.list(link);
@@ -207,10 +211,9 @@ impl Engine {
             self.desk.net.close(link);
             return;
         };
-        self.own(
-            link,
-            Owner::Session(u32::try_from(slot).unwrap_or(u32::MAX)),
-        );
+        let protocol = self.desk.slots[slot].session.protocol();
+        let owner = Owner::Session(super::slot::number(slot));
+        self.own(link, owner, protocol);
         let entry = &mut self.desk.slots[slot];
         entry.connection = Connection::Open { link };
         let step = entry.session.connected(now, &mut entry.journal);
@@ -218,21 +221,16 @@ impl Engine {
         self.list(link);
     }
 
-    /// How many connections from `source` have not logged on.
-    fn strangers_of(&self, source: IpAddr) -> usize {
-        let from_there =
-            |link: &&Link| matches!(link.owner, Owner::Stranger { peer, .. } if peer.ip() == source);
-        self.links.iter().filter(from_there).count()
-    }
-
-    /// The connection that has not logged on for the longest time, and from where it is.
-    fn oldest_stranger(&self) -> Option<(LinkId, SocketAddr)> {
-        let waiting = self.links.iter().filter_map(|link| match link.owner {
-            Owner::Stranger { peer, give_up, .. } => Some((give_up, link.id, peer)),
-            _ => None,
-        });
-        let (_, link, peer) = waiting.min_by_key(|(give_up, ..)| *give_up)?;
-        Some((link, peer))
+    fn not_connected<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        why: ConnectError,
+        app: &mut A,
+    ) {
+        if let Some(slot) = self.connecting(link) {
+            self.desk.end(now, slot, Cause::ConnectFailed(why), app);
+        }
     }
 
     /// The session that is connecting over `link`.
@@ -256,7 +254,7 @@ impl Engine {
     }
 
     /// Gives a connection an owner, and a receive buffer if its number never had one.
-    fn own(&mut self, link: LinkId, owner: Owner) {
+    fn own(&mut self, link: LinkId, owner: Owner, protocol: Protocol) {
         let index = link.index as usize;
         while self.links.len() <= index {
             let number = u32::try_from(self.links.len()).unwrap_or(u32::MAX);
@@ -275,6 +273,7 @@ impl Engine {
         }
         self.buffers[index].clear();
         self.links[index].id = link;
+        self.links[index].protocol = protocol;
         self.strangers += usize::from(owner.is_stranger());
         let before = self.links[index].change_owner(owner);
         self.strangers -= usize::from(before.is_stranger());
@@ -327,12 +326,16 @@ impl Engine {
         } else {
             self.desk.net.receive(link, room).map(Some)
         };
+        let mut broken = None;
         let (fresh, closed) = match received {
             Ok(Some(0)) => (0, true),
             Ok(Some(len)) => (len, false),
             Ok(None) => (0, false),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => (0, false),
-            Err(_) => (0, true),
+            Err(error) => {
+                broken = TlsFault::of(&error).map(|why| Fault::Tls { why });
+                (0, true)
+            }
         };
         if fresh > 0 {
             self.desk.read_at = self.desk.ticker.now();
@@ -369,7 +372,7 @@ impl Engine {
             }
         }
         if closed && messages < READ_BATCH {
-            self.peer_closed(now, index, app);
+            self.peer_closed(now, index, broken, app);
             return (messages + 1, false);
         }
         // After a full read or a full batch there may be more; an empty read says there is none.
@@ -383,18 +386,29 @@ impl Engine {
             .any(|released| released.link == link)
     }
 
-    fn peer_closed<A: Application + ?Sized>(&mut self, now: Now, index: usize, app: &mut A) {
+    /// A connection has ended, or is of no use any more because of a fault below the session.
+    fn peer_closed<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        index: usize,
+        broken: Option<Fault>,
+        app: &mut A,
+    ) {
         let link = self.links[index].id;
         match self.links[index].owner {
             Owner::Session(slot) => {
                 let slot = slot as usize;
                 let cause = match self.desk.slots[slot].connection {
                     Connection::Draining { cause, .. } => cause,
-                    _ => Cause::ConnectionLost,
+                    _ => broken.map_or(Cause::ConnectionLost, Cause::Fault),
                 };
                 self.desk.end(now, slot, cause, app);
             }
-            Owner::Stranger { .. } | Owner::Lingering { .. } => self.drop_link(link),
+            Owner::Stranger { peer, .. } => match broken {
+                Some(fault) => self.turn_away(now, link, peer, fault, app),
+                None => self.drop_link(link),
+            },
+            Owner::Lingering { .. } => self.drop_link(link),
             Owner::Nobody => {}
         }
     }
@@ -410,6 +424,13 @@ impl Engine {
             self.buffers[index].take(len);
             return Taken::Nothing;
         }
+        if self.links[index].protocol == Protocol::Fixp {
+            return self.take_one_fixp(now, index, app);
+        }
+        if let Some(taken) = self.take_tls(now, index, app) {
+            return taken;
+        }
+        let received = self.buffers[index].received();
         match cut(received, self.config.max_message_bytes) {
             Cut::Incomplete { .. } => Taken::Nothing,
             Cut::Skip {
@@ -444,8 +465,8 @@ impl Engine {
     fn takes_any_checksum(&self, index: usize) -> bool {
         match self.links[index].owner {
             Owner::Session(slot) => {
-                let Session::Fix(session) = &self.desk.slots[slot as usize].session;
-                !session.settings().checks.checksum
+                let session = &self.desk.slots[slot as usize].session;
+                matches!(session, Session::Fix(session) if !session.settings().checks.checksum)
             }
             _ => false,
         }
@@ -469,7 +490,10 @@ impl Engine {
                     session: Session::Fix(session),
                     journal,
                     ..
-                } = &mut self.desk.slots[slot];
+                } = &mut self.desk.slots[slot]
+                else {
+                    return;
+                };
                 let step = match why {
                     Garbled::TooLong { declared } if declared <= BELIEVABLE_BYTES => {
                         let fault = Fault::TooLong {
@@ -482,7 +506,7 @@ impl Engine {
                 };
                 self.desk.follow(now, slot, step, None, app);
             }
-            Owner::Stranger { peer, .. } => self.turn_away(link, peer, Fault::GarbledLogon, app),
+            Owner::Stranger { peer, .. } => self.turn_away(now, link, peer, Fault::GarbledLogon, app),
             Owner::Lingering { .. } | Owner::Nobody => {}
         }
         self.buffers[index].take(len);
@@ -503,7 +527,7 @@ impl Engine {
                 let slot = match self.links[index].owner {
                     Owner::Session(slot) => slot as usize,
                     Owner::Stranger { peer, .. } => {
-                        self.turn_away(link, peer, Fault::GarbledLogon, app);
+                        self.turn_away(now, link, peer, Fault::GarbledLogon, app);
                         return Handled::Done;
                     }
                     Owner::Lingering { .. } | Owner::Nobody => return Handled::Done,
@@ -512,7 +536,10 @@ impl Engine {
                     session: Session::Fix(session),
                     journal,
                     ..
-                } = &mut self.desk.slots[slot];
+                } = &mut self.desk.slots[slot]
+                else {
+                    return Handled::Done;
+                };
                 let step = match malformed {
                     Malformed::TooManyFields { .. } => {
                         session.beyond_limit(now, Fault::TooManyFields, journal)
@@ -531,7 +558,7 @@ impl Engine {
             Owner::Stranger { peer, listener, .. } => {
                 let limits = &self.config.strangers;
                 if !self.attempts.count(peer.ip(), now.mono, limits) {
-                    self.turn_away(link, peer, Fault::TooManyLogons, app);
+                    self.turn_away(now, link, peer, Fault::TooManyLogons, app);
                     return Handled::Done;
                 }
                 // A port that was never listened on accepts nobody.
@@ -550,7 +577,7 @@ impl Engine {
                     if !porch::lets_in(&config.accept, peer.ip()) {
                         return Err(None);
                     }
-                    let (slot, _) = add::make(&self.workshop, config, now).map_err(Some)?;
+                    let (slot, _) = add::make(&self.workshop, config.into(), now).map_err(Some)?;
                     let number = slot.handle.number();
                     desk.install(slot, now);
                     Ok(number)
@@ -578,7 +605,7 @@ impl Engine {
                         self.desk.follow(now, slot, step, Some(&message), app)
                     }
                     Err(Unwelcome::Fault(fault)) => {
-                        self.turn_away(link, peer, fault, app);
+                        self.turn_away(now, link, peer, fault, app);
                         Handled::Done
                     }
                     Err(Unwelcome::NotAdded(error)) => {
@@ -595,20 +622,6 @@ impl Engine {
         }
     }
 
-    /// Closes the connection of somebody who has not logged on, without a byte.
-    fn turn_away<A: Application + ?Sized>(
-        &mut self,
-        link: LinkId,
-        peer: SocketAddr,
-        fault: Fault,
-        app: &mut A,
-    ) {
-        self.turned_away += 1;
-        self.desk.page.count_stranger(fault);
-        app.on_event(&Event::TurnedAway { peer, fault });
-        self.drop_link(link);
-    }
-
     fn fire_timers<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
         let mut fired = 0;
         while let Some(slot) = self.desk.wheel.next_expired(now.mono) {
@@ -623,7 +636,13 @@ impl Engine {
             let Link { id, owner, .. } = self.links[index as usize];
             match owner {
                 Owner::Stranger { peer, give_up, .. } if now.mono >= give_up => {
-                    self.turn_away(id, peer, Fault::LogonTimeout, app);
+                    let fault = match self.desk.net.is_handshaking(id) {
+                        true => Fault::Tls {
+                            why: TlsFault::HandshakeTimeout,
+                        },
+                        false => Fault::LogonTimeout,
+                    };
+                    self.turn_away(now, id, peer, fault, app);
                 }
                 Owner::Lingering { until } if now.mono >= until => self.drop_link(id),
                 Owner::Stranger { give_up: at, .. } | Owner::Lingering { until: at } => {
@@ -695,7 +714,13 @@ impl Engine {
                 session: Session::Fix(session),
                 journal,
                 ..
-            } = &mut self.desk.slots[slot];
+            } = &mut self.desk.slots[slot]
+            else {
+                if self.go_on_with_parked_fixp(now, slot, app) {
+                    continue;
+                }
+                return done;
+            };
             match session.next_parked(now, journal) {
                 Unparked::Nothing => return done,
                 Unparked::Close(cause) => {
@@ -722,22 +747,30 @@ impl Engine {
     /// Takes back the connections that sessions are done with.
     fn release_links(&mut self, now: Now) {
         while let Some(Released { link, in_order }) = self.desk.released.pop() {
-            let known = self
-                .links
-                .get(link.index as usize)
-                .is_some_and(|entry| entry.id == link);
-            if in_order && known && self.desk.net.finish(link).is_ok() {
-                let until = now.mono + LINGER;
-                self.links[link.index as usize].owner = Owner::Lingering { until };
-                self.link_timers.arm(link.index, until);
-                self.list(link);
+            if in_order {
+                self.let_linger(now, link);
             } else {
                 self.drop_link(link);
             }
         }
     }
 
-    fn drop_link(&mut self, link: LinkId) {
+    /// Ends a connection so that what was sent last arrives.
+    pub(super) fn let_linger(&mut self, now: Now, link: LinkId) {
+        let index = link.index as usize;
+        let known = self.links.get(index).is_some_and(|entry| entry.id == link);
+        if known && self.desk.net.finish(link).is_ok() {
+            let until = now.mono + LINGER;
+            let before = self.links[index].change_owner(Owner::Lingering { until });
+            self.strangers -= usize::from(before.is_stranger());
+            self.link_timers.arm(link.index, until);
+            self.list(link);
+        } else {
+            self.drop_link(link);
+        }
+    }
+
+    pub(super) fn drop_link(&mut self, link: LinkId) {
         self.desk.net.close(link);
         if let Some(entry) = self.links.get_mut(link.index as usize)
             && entry.id == link
@@ -750,7 +783,7 @@ impl Engine {
 }
 
 /// What became of the bytes of a receive buffer.
-enum Taken {
+pub(super) enum Taken {
     Message,
     Nothing,
     Stalled,
@@ -806,7 +839,7 @@ fn welcome(
     Ok(Welcome { slot, added })
 }
 
-fn copy(from: Option<&[u8]>, to: &mut [u8]) -> Option<usize> {
+pub(super) fn copy(from: Option<&[u8]>, to: &mut [u8]) -> Option<usize> {
     let from = from?;
     to.get_mut(..from.len())?.copy_from_slice(from);
     Some(from.len())

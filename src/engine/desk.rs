@@ -15,7 +15,7 @@ use super::controllers::Controllers;
 use super::hours::Wall;
 use super::judge::Judge;
 use super::leave::Exit;
-use super::net::{LinkId, Network};
+use super::net::LinkId;
 use super::outbound::Outbound;
 use super::pending::Pool;
 use super::places::Places;
@@ -23,10 +23,11 @@ use super::resolver::{Resolver, Whose};
 use super::route::End;
 use super::session::{self, Session};
 use super::slot::{Connection, Goal, Pending, Slot, number};
+use super::tls::Wire;
 use crate::admin::{Operation, Outcome, Ticket};
 use crate::counters::{Stage, StatusPage};
 use crate::session::fix::{Origin, Phase, Replayed, Step};
-use crate::session::{Cause, Fault, Full, Text};
+use crate::session::{Cause, ConnectError, Fault, Full, Text, TlsFault};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -69,7 +70,7 @@ pub(super) struct Desk {
     pub(super) departing: Vec<Departing>,
     /// The way in for sessions that callbacks ask for.
     pub(super) entrance: Entrance,
-    pub(super) net: Box<dyn Network>,
+    pub(super) net: Wire,
     /// By link number: the session that asked for the connection last.
     pub(super) dialled: Vec<u32>,
     /// Looks names up; there is one once a session has names to connect to.
@@ -141,7 +142,10 @@ impl Desk {
             journal,
             connection,
             ..
-        } = &mut self.slots[slot];
+        } = &mut self.slots[slot]
+        else {
+            return Step::Done;
+        };
         if down && !matches!(connection, Connection::Open { .. }) {
             // Turned away, outside its hours.
             return Step::Done;
@@ -162,6 +166,7 @@ impl Desk {
     ) {
         let _: Handled = match step {
             session::Step::Fix(step) => self.follow(now, slot, step, None, app),
+            session::Step::Fixp(step) => self.follow_fixp(now, slot, step, None, app),
         };
     }
 
@@ -185,19 +190,20 @@ impl Desk {
                         session: Session::Fix(session),
                         journal,
                         ..
-                    } = &mut self.slots[slot];
+                    } = &mut self.slots[slot]
+                    else {
+                        return Handled::Done;
+                    };
                     session.admit(now, admission, journal)
                 }
                 (Step::LoggedOn, _) => {
-                    let entry = &mut self.slots[slot];
-                    entry.traffic.logons += 1;
-                    entry.traffic.logged_on = now;
-                    let _: Flushed = self.flush(now, slot);
-                    app.on_logon(session, &mut Outbound::new(now, self));
+                    self.logged_on(now, slot, app);
                     Step::Done
                 }
                 (Step::Deliver(delivery), Some(message)) => {
-                    let Session::Fix(fix) = &self.slots[slot].session;
+                    let Session::Fix(fix) = &self.slots[slot].session else {
+                        return Handled::Done;
+                    };
                     let dictionary = fix.dictionary_of(message, delivery.appl_version).cloned();
                     let inbound = Inbound {
                         session,
@@ -212,7 +218,10 @@ impl Desk {
                         session: Session::Fix(session),
                         journal,
                         ..
-                    } = &mut self.slots[slot];
+                    } = &mut self.slots[slot]
+                    else {
+                        return Handled::Done;
+                    };
                     session.delivered(now, message, verdict, journal)
                 }
                 (Step::Reset(cause), _) => {
@@ -290,7 +299,7 @@ impl Desk {
     }
 
     /// Lets a connection end once everything committed is on the wire.
-    fn drain(&mut self, now: Now, slot: usize, cause: Cause) {
+    pub(super) fn drain(&mut self, now: Now, slot: usize, cause: Cause) {
         let entry = &mut self.slots[slot];
         if let Connection::Open { link } = entry.connection {
             let (linger, timeout) = entry.session.logout_times();
@@ -346,18 +355,24 @@ impl Desk {
         let end = match cause {
             Cause::ConnectFailed(_) => End::NotConnected,
             _ if !was_up => End::NotLoggedOn,
-            Cause::PeerLogout(_) | Cause::Fault(_) => {
+            // It broke, nobody threw anybody out.
+            Cause::Fault(Fault::Tls { .. }) => End::LoggedOn,
+            Cause::PeerLogout(_)
+            | Cause::Fault(_)
+            | Cause::FixpFault(_)
+            | Cause::Terminated { .. }
+            | Cause::TerminatedByUs { .. } => {
                 End::ThrownOut(now.mono.since(entry.traffic.logged_on.mono))
             }
             _ => End::LoggedOn,
         };
         // What is told below is where this attempt went; the route goes on to the next.
-        if let (Some(route), Cause::ConnectFailed(kind)) = (&entry.route, cause) {
+        if let (Some(route), Cause::ConnectFailed(why)) = (&entry.route, cause) {
             app.on_event(&Event::ConnectFailed {
                 session: entry.handle,
                 destination: route.destination(),
                 address: route.address(),
-                kind,
+                why,
             });
         }
         self.next_attempt(now, slot, end);
@@ -427,6 +442,7 @@ impl Desk {
         match entry.connection {
             Connection::RetryAt(at)
                 if now.mono >= at
+                    && entry.session.not_before().is_none_or(|at| now.mono >= at)
                     && !entry.is_held()
                     && !entry.leaving
                     && !self.stopping
@@ -438,7 +454,12 @@ impl Desk {
                     return;
                 };
                 let dialled = match route.begin(now.mono) {
-                    Some(address) => self.net.connect(address, route.source(), &entry.socket),
+                    Some(address) => {
+                        let tls = entry.dialler.as_ref();
+                        let tls = tls.map(|dialler| (dialler, route.destination()));
+                        self.net
+                            .connect(address, route.source(), &entry.socket, tls)
+                    }
                     None => Err(io::ErrorKind::NotFound.into()),
                 };
                 match dialled {
@@ -456,19 +477,18 @@ impl Desk {
                             session: entry.handle,
                             destination: route.destination(),
                             address: route.address(),
-                            kind: error.kind(),
+                            why: ConnectError::Io(error.kind()),
                         });
                         self.next_attempt(now, slot, End::NotConnected);
                     }
                 }
             }
-            Connection::Connecting { give_up, .. } if now.mono >= give_up => {
-                self.end(
-                    now,
-                    slot,
-                    Cause::ConnectFailed(io::ErrorKind::TimedOut),
-                    app,
-                );
+            Connection::Connecting { link, give_up } if now.mono >= give_up => {
+                let why = match self.net.is_made(link) {
+                    true => ConnectError::Tls(TlsFault::HandshakeTimeout),
+                    false => ConnectError::Io(io::ErrorKind::TimedOut),
+                };
+                self.end(now, slot, Cause::ConnectFailed(why), app);
             }
             Connection::Draining {
                 cause,
@@ -551,11 +571,17 @@ impl Desk {
     /// Brings the status page up to date about a session.
     fn show(&mut self, now: Now, slot: usize) {
         let entry = &mut self.slots[slot];
-        let Session::Fix(session) = &entry.session;
-        let tally = session.tally();
-        if tally.faults != entry.shown.faults {
-            self.page.publish_faults(slot, &tally.faults_by_kind);
-            entry.shown.faults = tally.faults;
+        let faults = match &entry.session {
+            Session::Fix(session) => session.tally().faults,
+            Session::Fixp(session) => session.tally().faults,
+        };
+        if faults != entry.shown.faults {
+            // The page has a place for the kinds of FIX only.
+            if let Session::Fix(session) = &entry.session {
+                self.page
+                    .publish_faults(slot, &session.tally().faults_by_kind);
+            }
+            entry.shown.faults = faults;
             entry.shown.last_fault = now.utc;
         }
         if entry.shown.hold {

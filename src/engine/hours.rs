@@ -24,7 +24,7 @@ use std::time::Duration;
 use super::SessionHandle;
 use super::application::{Application, Event};
 use super::desk::{Desk, rearm};
-use super::session::Step;
+use super::session::{Protocol, Step};
 use super::slot::{Connection, Slot};
 use crate::session::fix::{self, Phase};
 use crate::session::schedule::{Calendar, Refuse, Renewal, Schedule, Standing};
@@ -260,7 +260,9 @@ impl Desk {
                 entry.connect_at_once = true;
                 Step::Fix(fix::Step::Close(Cause::OutOfSchedule))
             }
-            (Phase::Up, Renewal::LogOnAgain) if old => {
+            (Phase::Up, renewal)
+                if old && (renewal == Renewal::LogOnAgain || session.protocol() == Protocol::Fixp) =>
+            {
                 entry.connect_at_once = true;
                 session.logout(now, &Text::lossy(RENEWING), journal)
             }

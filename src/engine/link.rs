@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::net::{LinkId, ListenerId};
+use super::session::Protocol;
 use crate::time::Mono;
 
 /// Whose a connection is.
@@ -34,6 +35,7 @@ impl Owner {
 pub(super) struct Link {
     pub(super) id: LinkId,
     pub(super) owner: Owner,
+    pub(super) protocol: Protocol,
     /// Whether it is on the list of those to be read.
     pub(super) listed: bool,
 }
@@ -43,6 +45,7 @@ impl Link {
         Self {
             id,
             owner: Owner::Nobody,
+            protocol: Protocol::Fix,
             listed: false,
         }
     }

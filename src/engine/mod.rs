@@ -16,6 +16,7 @@ mod controllers;
 mod cycle;
 mod desk;
 mod directory;
+mod fixp;
 mod hours;
 mod judge;
 mod leave;
@@ -32,19 +33,22 @@ mod route;
 mod run;
 mod session;
 mod slot;
+mod strangers;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use self::admin_files::SessionFiles;
 pub use self::admin_socket::{AdminSocket, AdminSocketConfig, AdminSocketError};
-pub use self::application::{Application, Event, Inbound, Resend};
+pub use self::application::{Application, Event, Inbound, Resend, SbeInbound};
 use self::arrive::Entrance;
 pub use self::clock::{Clock, Ticker};
 pub use self::config::{
-    Accept, ConfigError, Connect, Destination, EngineConfig, Failover, IdentityParts, IdentityPattern,
-    Listen, Need, NotADestination, NotASubnet, Opened, Plan, Planned, Problem, Problems,
-    SessionBuilder, SessionConfig, Start, Strangers, Subnet, Template, nearest, quickfix,
+    Accept, AnySessionConfig, ConfigError, Connect, Destination, EngineConfig, Failover,
+    FixpSessionConfig, IdentityParts, IdentityPattern, Listen, Need, NotADestination, NotASubnet,
+    Opened, Plan, Planned, Problem, Problems, SessionBuilder, SessionConfig, Start, Strangers, Subnet,
+    Template, nearest, quickfix,
 };
 pub use self::control::{AddError, Added, Controller, StatusError};
 use self::control::{Roster, Workshop};
@@ -62,11 +66,17 @@ use self::pending::Pool;
 use self::places::Places;
 use self::porch::{Attempts, Door};
 pub use self::run::{Idle, Run, RunError, Stopper};
+pub use self::session::Protocol;
 use self::session::Session;
+use self::tls::Wire;
+pub use self::tls::{
+    AVAILABLE as TLS_AVAILABLE, Authorities, ClientCheck, Pem, ServerCheck, TlsClient, TlsConfigError,
+    TlsIdentity, TlsServer, TlsVersion,
+};
 use crate::admin::Target;
 use crate::counters::{EngineIdentity, StatusPage, StatusReader};
 use crate::journal::{Handover, Keeper, Recovery};
-use crate::session::{Hold, Outbox as _};
+use crate::session::{Hold, Outbox as _, SeriesOutbox as _};
 use crate::time::Now;
 use crate::wheel::Wheel;
 use crate::wire::fix::FieldIndex;
@@ -209,7 +219,7 @@ impl Engine {
                 exit,
                 entrance,
                 departing,
-                net: network,
+                net: Wire::over(network),
                 dialled: Vec::new(),
                 resolver: None,
                 wheel: Wheel::new(sessions.next_power_of_two(), TICK),
@@ -253,13 +263,39 @@ impl Engine {
     /// cannot be opened. The engine is as it was then.
     pub fn add_session(
         &mut self,
-        config: SessionConfig,
+        config: impl Into<AnySessionConfig>,
         now: Now,
     ) -> Result<(SessionHandle, Recovery), ConfigError> {
+        let config = config.into();
+        self.check_port(&config)?;
         let (slot, recovery) = add::make(&self.workshop, config, now)?;
         let session = slot.handle;
         self.desk.install(slot, now);
         Ok((session, recovery))
+    }
+
+    /// A session that is bound to a port where another protocol is spoken could never be reached.
+    fn check_port(&self, config: &AnySessionConfig) -> Result<(), ConfigError> {
+        let (accept, protocol) = match config {
+            AnySessionConfig::Fix(config) => (&config.accept, Protocol::Fix),
+            AnySessionConfig::Fixp(config) => (&config.accept, Protocol::Fixp),
+        };
+        let Some(port) = accept.port else {
+            return Ok(());
+        };
+        let mut doors = self.doors.iter().filter(|door| door.port == port);
+        if doors.all(|door| door.protocol == protocol) {
+            return Ok(());
+        }
+        Err(ConfigError::Session {
+            session: config.id().to_string(),
+            key: "accept.port",
+            value: port.to_string(),
+            right: match protocol {
+                Protocol::Fix => "a port where FIX is spoken: see Listen::protocol",
+                Protocol::Fixp => "a port where FIXP is spoken: see Listen::fixp",
+            },
+        })
     }
 
     /// Listens for peers of the acceptor sessions. With a template, a Logon for which no session is
@@ -291,10 +327,12 @@ impl Engine {
         } else {
             Reuse::Forbidden
         };
+        let tls = listen.tls.as_ref().map(tls::acceptor).transpose();
+        let tls = tls.map_err(|error| ConfigError::ListenTls { address, error })?;
         let (_, bound) = self
             .desk
             .net
-            .listen(address, reuse, &listen.socket)
+            .listen(address, reuse, &listen.socket, tls)
             .map_err(|error| ConfigError::Listen { address, error })?;
         self.doors.push(Door::new(listen, bound));
         Ok(bound)
@@ -347,11 +385,31 @@ impl Engine {
         self.desk.slot(session)?.journal.hold()
     }
 
-    /// What a session has counted since it was added.
+    /// What a FIX session has counted since it was added.
     #[must_use]
     pub fn tally(&self, session: SessionHandle) -> Option<&crate::session::fix::Tally> {
         match &self.desk.slot(session)?.session {
             Session::Fix(session) => Some(session.tally()),
+            Session::Fixp(_) => None,
+        }
+    }
+
+    /// What a FIXP session has counted since it was added.
+    #[must_use]
+    pub fn fixp_tally(&self, session: SessionHandle) -> Option<&crate::session::fixp::Tally> {
+        match &self.desk.slot(session)?.session {
+            Session::Fix(_) => None,
+            Session::Fixp(session) => Some(session.tally()),
+        }
+    }
+
+    /// UUID of the current series of a FIXP session; 0 before the first Negotiate.
+    #[must_use]
+    pub fn uuid(&self, session: SessionHandle) -> Option<u64> {
+        let slot = self.desk.slot(session)?;
+        match &slot.session {
+            Session::Fix(_) => None,
+            Session::Fixp(_) => Some(slot.journal.series()),
         }
     }
 }

@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::session::TlsFault;
+
 /// A connection. Numbers are used again; the generation tells an old one from a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId {
@@ -89,6 +91,9 @@ pub enum Ready {
     Connected(LinkId),
     /// A connection we asked for failed; the link is gone.
     ConnectFailed(LinkId, io::ErrorKind),
+    /// A connection we asked for was made, and TLS could not be agreed on it; the link is gone. Comes
+    /// from the layer above a network, or from a network that speaks TLS itself.
+    TlsFailed(LinkId, TlsFault),
     /// There may be something to receive. To be drained: it may not be said again.
     Readable(LinkId),
     /// There may be room to send again.
@@ -139,7 +144,8 @@ pub trait Network: Send {
     /// Receives into `room`. `Ok(0)` means that the peer has closed.
     ///
     /// # Errors
-    /// `WouldBlock` when there is nothing now; anything else ends the connection.
+    /// `WouldBlock` when there is nothing now; anything else ends the connection. A [`TlsFault`] in it
+    /// is told as such.
     fn receive(&mut self, link: LinkId, room: &mut [u8]) -> io::Result<usize>;
 
     /// Sends what the socket takes of `bytes`.

@@ -1,14 +1,14 @@
 //! What a callback can do: send on any session, and ask for a logon, a logout or a disconnect.
 
 use super::SessionHandle;
-use super::config::SessionConfig;
+use super::config::AnySessionConfig;
 use super::desk::{Desk, Flushed, WISHES_MAX};
 use super::session::Session;
 use super::slot::Slot;
 use crate::admin::{HoldOrder, Operation};
 use crate::counters::{SessionStatus, Stage};
 use crate::session::fix::{Decision, Peer, Phase, Sent};
-use crate::session::{Hold, Outbox as _, Queued, Refusal, SessionId, Text};
+use crate::session::{Hold, Outbox as _, Queued, Refusal, SeriesOutbox as _, SessionId, Text};
 use crate::time::Now;
 use crate::wire::fix::{FrameWriter, HeaderFields};
 
@@ -88,8 +88,53 @@ impl<'a> Outbound<'a> {
             session: Session::Fix(session),
             journal,
             ..
-        } = &mut self.desk.slots[at];
+        } = &mut self.desk.slots[at]
+        else {
+            return Err(Refusal::OtherProtocol);
+        };
         let sent = session.send_with(self.now, msg_type, fields, room, write, journal);
+        self.after_send(at, asked_at, sent)
+    }
+
+    /// Sends a business message on a FIXP session: `write` gets `room` bytes of the journal and answers
+    /// how many it used, with a whole frame as the encoders of SBE messages make them. SeqNum,
+    /// SendingTimeEpoch and, of a gateway, UUID are filled in, and the bytes go to the socket before this
+    /// returns unless older ones wait.
+    ///
+    /// A gateway numbers and keeps what it has to say while its client is away; a client refuses.
+    ///
+    /// # Errors
+    /// Why it was not taken. Nothing was numbered and nothing was kept then; back-pressure is
+    /// [`Refusal::Full`].
+    pub fn send_sbe<E>(
+        &mut self,
+        session: SessionHandle,
+        room: usize,
+        write: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<Sent, Refusal> {
+        let asked_at = self.desk.ticker.now();
+        let Some(at) = self.desk.slots.number_of(session) else {
+            return Err(Refusal::UnknownSession);
+        };
+        let Slot {
+            session: Session::Fixp(session),
+            journal,
+            ..
+        } = &mut self.desk.slots[at]
+        else {
+            return Err(Refusal::OtherProtocol);
+        };
+        let sent = session.send(self.now, room, write, journal);
+        self.after_send(at, asked_at, sent)
+    }
+
+    /// Hands what was written to the socket, and sees to it that the rest follows.
+    fn after_send(
+        &mut self,
+        at: usize,
+        asked_at: u64,
+        sent: Result<Sent, Refusal>,
+    ) -> Result<Sent, Refusal> {
         if !matches!(sent, Ok(Sent::Now(_))) {
             // It goes to no socket now. What else follows is settled at the end of the cycle.
             if matches!(sent, Ok(_) | Err(Refusal::Full(_))) {
@@ -122,12 +167,23 @@ impl<'a> Outbound<'a> {
             .is_some_and(|slot| slot.session.phase() == Phase::Up)
     }
 
-    /// What the peer of a session said of itself when it last logged on: its message types, the
+    /// What the peer of a FIX session said of itself when it last logged on: its message types, the
     /// longest message it takes, its application version.
     #[must_use]
     pub fn peer(&self, session: SessionHandle) -> Option<&Peer> {
         match &self.desk.slot(session)?.session {
             Session::Fix(session) => Some(session.peer()),
+            Session::Fixp(_) => None,
+        }
+    }
+
+    /// UUID of the current series of a FIXP session; 0 before the first Negotiate.
+    #[must_use]
+    pub fn uuid(&self, session: SessionHandle) -> Option<u64> {
+        let slot = self.desk.slot(session)?;
+        match &slot.session {
+            Session::Fix(_) => None,
+            Session::Fixp(_) => Some(slot.journal.series()),
         }
     }
 
@@ -224,8 +280,8 @@ impl<'a> Outbound<'a> {
     ///
     /// # Errors
     /// Sixteen sessions were asked for and are not made yet.
-    pub fn add_session(&mut self, config: SessionConfig) -> Result<(), Refusal> {
-        if self.desk.entrance.ask(config) {
+    pub fn add_session(&mut self, config: impl Into<AnySessionConfig>) -> Result<(), Refusal> {
+        if self.desk.entrance.ask(config.into()) {
             Ok(())
         } else {
             Err(Refusal::TooManyWishes)

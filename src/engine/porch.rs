@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::config::{Accept, Listen, Strangers, Template};
+use super::session::Protocol;
 use crate::time::Mono;
 
 /// Within this time Logons of a source are counted together.
@@ -19,6 +20,7 @@ const WAYS: usize = 8;
 #[derive(Debug)]
 pub(super) struct Door {
     pub(super) port: u16,
+    pub(super) protocol: Protocol,
     pub(super) templates: Vec<Template>,
 }
 
@@ -26,6 +28,7 @@ impl Door {
     pub(super) fn new(listen: Listen, bound: SocketAddr) -> Self {
         Self {
             port: bound.port(),
+            protocol: listen.protocol,
             templates: listen.templates,
         }
     }

@@ -10,14 +10,33 @@ use std::time::Duration;
 use crate::journal::Journal;
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{self, Decision, Loss, Phase, Replayed, ResendJudge, Role};
-use crate::session::{Fault, Refusal, ResetCause, SessionId, Text};
+use crate::session::fixp;
+use crate::session::{Cause, Fault, Refusal, ResetCause, SessionId, Text};
 use crate::time::{Mono, Now};
 use crate::wire::fix::FieldIndex;
 
+/// How long a connection may take to read what was sent last, of a FIXP session.
+const FIXP_FLUSH: Duration = Duration::from_secs(2);
+
+/// What is spoken on a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// FIX, as tags and values.
+    #[default]
+    Fix,
+    /// FIXP over SBE, as CME iLink 3 has it.
+    Fixp,
+}
+
 /// A session.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one per place, and the call must not go through a pointer"
+)]
 #[derive(Debug)]
 pub(super) enum Session {
     Fix(fix::Session),
+    Fixp(fixp::Session),
 }
 
 /// What a session asks for, in the words of its protocol.
@@ -25,6 +44,7 @@ pub(super) enum Session {
 #[derive(Debug)]
 pub(super) enum Step {
     Fix(fix::Step),
+    Fixp(fixp::Step),
 }
 
 impl Session {
@@ -32,25 +52,60 @@ impl Session {
     pub(super) fn id(&self) -> &SessionId {
         match self {
             Self::Fix(session) => &session.settings().id,
+            Self::Fixp(session) => &session.settings().id,
         }
     }
 
     pub(super) fn role(&self) -> Role {
         match self {
             Self::Fix(session) => session.settings().role,
+            Self::Fixp(session) => session.settings().role,
         }
     }
 
-    /// Its version of FIX.
-    pub(super) fn rules(&self) -> &'static Rules {
+    /// Its version of FIX, if it speaks FIX.
+    pub(super) fn rules(&self) -> Option<&'static Rules> {
         match self {
-            Self::Fix(session) => session.settings().rules,
+            Self::Fix(session) => Some(session.settings().rules),
+            Self::Fixp(_) => None,
+        }
+    }
+
+    pub(super) fn protocol(&self) -> Protocol {
+        match self {
+            Self::Fix(_) => Protocol::Fix,
+            Self::Fixp(_) => Protocol::Fixp,
+        }
+    }
+
+    /// Whether a connection would be in vain before an operator says otherwise.
+    pub(super) fn waits_for_operator(&self) -> bool {
+        match self {
+            Self::Fix(_) => false,
+            Self::Fixp(session) => session.waits_for_operator(),
+        }
+    }
+
+    /// An operator wants another attempt.
+    pub(super) fn start_over(&mut self) {
+        match self {
+            Self::Fix(_) => {}
+            Self::Fixp(session) => session.resume(),
+        }
+    }
+
+    /// The time before which the peer wants no connection.
+    pub(super) fn not_before(&self) -> Option<Mono> {
+        match self {
+            Self::Fix(_) => None,
+            Self::Fixp(session) => session.not_before(),
         }
     }
 
     pub(super) fn phase(&self) -> Phase {
         match self {
             Self::Fix(session) => session.phase(),
+            Self::Fixp(session) => session.phase(),
         }
     }
 
@@ -58,12 +113,14 @@ impl Session {
     pub(super) fn deadline(&self) -> Option<Mono> {
         match self {
             Self::Fix(session) => session.deadline(),
+            Self::Fixp(session) => session.deadline(),
         }
     }
 
     pub(super) fn timeout(&mut self, now: Now, journal: &mut Journal) -> Step {
         match self {
             Self::Fix(session) => Step::Fix(session.timeout(now, journal)),
+            Self::Fixp(session) => Step::Fixp(session.timeout(now, journal)),
         }
     }
 
@@ -71,12 +128,14 @@ impl Session {
     pub(super) fn connected(&mut self, now: Now, journal: &mut Journal) -> Step {
         match self {
             Self::Fix(session) => Step::Fix(session.connected(now, journal)),
+            Self::Fixp(session) => Step::Fixp(session.connected(now, journal)),
         }
     }
 
     pub(super) fn logout(&mut self, now: Now, reason: &Text, journal: &mut Journal) -> Step {
         match self {
             Self::Fix(session) => Step::Fix(session.logout(now, reason, journal)),
+            Self::Fixp(session) => Step::Fixp(session.logout(now, reason, journal)),
         }
     }
 
@@ -84,6 +143,7 @@ impl Session {
     pub(super) fn disconnected(&mut self, now: Now, journal: &mut Journal) -> bool {
         match self {
             Self::Fix(session) => session.disconnected(now, journal),
+            Self::Fixp(session) => session.disconnected(now, journal),
         }
     }
 
@@ -95,6 +155,7 @@ impl Session {
                 let logout = &session.settings().logout;
                 (logout.linger, logout.timeout)
             }
+            Self::Fixp(_) => (Duration::ZERO, FIXP_FLUSH),
         }
     }
 
@@ -102,6 +163,7 @@ impl Session {
     pub(super) fn is_peer_silent(&self, now: Mono) -> bool {
         match self {
             Self::Fix(session) => session.is_peer_silent(now),
+            Self::Fixp(session) => session.is_peer_silent(now),
         }
     }
 
@@ -109,6 +171,7 @@ impl Session {
     pub(super) fn were_slow(&mut self, now: Mono) {
         match self {
             Self::Fix(session) => session.were_slow(now),
+            Self::Fixp(session) => session.were_slow(now),
         }
     }
 
@@ -116,6 +179,7 @@ impl Session {
     pub(super) fn give_up_slow_peer(&mut self) -> Option<Step> {
         match self {
             Self::Fix(session) => session.give_up_slow_peer().map(Step::Fix),
+            Self::Fixp(_) => None,
         }
     }
 
@@ -123,6 +187,7 @@ impl Session {
     pub(super) fn is_waiting(&self) -> bool {
         match self {
             Self::Fix(session) => session.is_waiting(),
+            Self::Fixp(session) => session.parked() > 0,
         }
     }
 
@@ -130,6 +195,7 @@ impl Session {
     pub(super) fn parked(&self) -> usize {
         match self {
             Self::Fix(session) => session.parked(),
+            Self::Fixp(session) => session.parked(),
         }
     }
 
@@ -144,6 +210,7 @@ impl Session {
     ) -> Replayed {
         match self {
             Self::Fix(session) => session.replay(now, budget, index, judge, journal),
+            Self::Fixp(session) => session.replay(now, budget, journal),
         }
     }
 
@@ -157,6 +224,7 @@ impl Session {
     ) -> Replayed {
         match self {
             Self::Fix(session) => session.send_queued(now, budget, index, journal),
+            Self::Fixp(_) => Replayed::Finished,
         }
     }
 
@@ -164,6 +232,7 @@ impl Session {
     pub(super) fn take_loss(&mut self) -> Option<Loss> {
         match self {
             Self::Fix(session) => session.take_loss(),
+            Self::Fixp(_) => None,
         }
     }
 
@@ -171,6 +240,7 @@ impl Session {
     pub(super) fn unmasked_logon(&self) -> &[u8] {
         match self {
             Self::Fix(session) => session.unmasked_logon(),
+            Self::Fixp(_) => &[],
         }
     }
 
@@ -178,6 +248,7 @@ impl Session {
     pub(super) fn turn_away(&mut self, now: Now, fault: Fault, journal: &mut Journal) -> Step {
         match self {
             Self::Fix(session) => Step::Fix(session.turn_away(now, fault, journal)),
+            Self::Fixp(_) => Step::Fixp(fixp::Step::Close(Cause::Fault(fault))),
         }
     }
 
@@ -185,6 +256,7 @@ impl Session {
     pub(super) fn shut_out(&mut self, fault: Fault) -> Step {
         match self {
             Self::Fix(session) => Step::Fix(session.shut_out(fault)),
+            Self::Fixp(_) => Step::Fixp(fixp::Step::Close(Cause::Fault(fault))),
         }
     }
 
@@ -192,12 +264,16 @@ impl Session {
     pub(super) fn heartbeat_s(&self) -> Option<u32> {
         match self {
             Self::Fix(session) => session.heartbeat_s(),
+            Self::Fixp(session) => session
+                .keep_alive_ms()
+                .map(|ms| u32::try_from(ms.div_ceil(1000)).unwrap_or(u32::MAX)),
         }
     }
 
     pub(super) fn test_round_trip(&self) -> Option<Duration> {
         match self {
             Self::Fix(session) => session.test_round_trip(),
+            Self::Fixp(_) => None,
         }
     }
 
@@ -205,6 +281,7 @@ impl Session {
     pub(super) fn is_resetting(&self) -> bool {
         match self {
             Self::Fix(session) => session.is_resetting(),
+            Self::Fixp(_) => false,
         }
     }
 
@@ -212,6 +289,7 @@ impl Session {
     pub(super) fn is_test_answered(&self, probe: u64) -> bool {
         match self {
             Self::Fix(session) => session.is_test_answered(probe),
+            Self::Fixp(_) => false,
         }
     }
 
@@ -224,6 +302,7 @@ impl Session {
     ) -> Result<(), Refusal> {
         match self {
             Self::Fix(session) => session.set_next_out(now, next, journal),
+            Self::Fixp(session) => session.set_next_out(now, next, journal),
         }
     }
 
@@ -235,6 +314,7 @@ impl Session {
     ) -> Result<(), Refusal> {
         match self {
             Self::Fix(session) => session.set_next_in(now, next, journal),
+            Self::Fixp(session) => session.set_next_in(now, next, journal),
         }
     }
 
@@ -246,6 +326,10 @@ impl Session {
     ) -> Result<(), Refusal> {
         match self {
             Self::Fix(session) => session.reset_numbers(now, why, journal),
+            Self::Fixp(session) => match why {
+                ResetCause::Schedule => session.begin_week(now, why, journal),
+                _ => session.renew(why),
+            },
         }
     }
 
@@ -257,6 +341,7 @@ impl Session {
     ) -> Result<Step, Refusal> {
         match self {
             Self::Fix(session) => session.reset_in_session(now, journal).map(Step::Fix),
+            Self::Fixp(_) => Err(Refusal::OtherProtocol),
         }
     }
 
@@ -271,6 +356,7 @@ impl Session {
                 .restart_silently(now, why, journal)
                 .map(Step::Fix)
                 .map_err(Refusal::Full),
+            Self::Fixp(_) => Err(Refusal::OtherProtocol),
         }
     }
 
@@ -282,12 +368,14 @@ impl Session {
     ) -> Result<Step, Refusal> {
         match self {
             Self::Fix(session) => session.sequence_reset(now, next, journal).map(Step::Fix),
+            Self::Fixp(_) => Err(Refusal::OtherProtocol),
         }
     }
 
     pub(super) fn test_request(&mut self, now: Now, journal: &mut Journal) -> Result<u64, Refusal> {
         match self {
             Self::Fix(session) => session.test_request(now, journal),
+            Self::Fixp(_) => Err(Refusal::OtherProtocol),
         }
     }
 
@@ -300,6 +388,7 @@ impl Session {
     ) -> Result<(), Refusal> {
         match self {
             Self::Fix(session) => session.ask_again(now, begin, end, journal),
+            Self::Fixp(_) => Err(Refusal::OtherProtocol),
         }
     }
 
@@ -314,6 +403,7 @@ impl Session {
             Self::Fix(session) => session
                 .decide(now, ticket, decision, journal)
                 .map(Step::Fix),
+            Self::Fixp(_) => Err(Refusal::OtherProtocol),
         }
     }
 }

@@ -10,10 +10,12 @@ use super::pending::{List, Pool};
 use super::resolver::Resolver;
 use super::route::Route;
 use super::session::Session;
+use super::tls::Dialler;
 use crate::admin::{Outcome, Ticket};
 use crate::counters::{ConnectionState, SessionStatus};
 use crate::journal::Journal;
-use crate::session::fix::Phase;
+use crate::session::fix::{self, Phase, Role};
+use crate::session::fixp;
 use crate::session::{Cause, Hold, Outbox as _};
 use crate::time::{Mono, Now, Utc};
 
@@ -36,6 +38,8 @@ pub(super) struct Slot {
     pub(super) refusals_max: Option<u32>,
     /// For an initiator, how it connects.
     pub(super) route: Option<Route>,
+    /// For an initiator that speaks TLS, what it connects with.
+    pub(super) dialler: Option<Dialler>,
     /// On the way in only: the thread that looks names up, if this session is the first to have any.
     pub(super) resolver: Option<Resolver>,
     /// It is to be taken out once its connection has ended.
@@ -153,12 +157,14 @@ impl Slot {
     pub(super) fn waits_for_operator(&self) -> bool {
         self.too_low_for == Some(self.journal.next_in())
             || self.refusals_max.is_some_and(|max| self.refusals >= max)
+            || self.session.waits_for_operator()
     }
 
     /// An operator wants another attempt.
     pub(super) fn start_over(&mut self) {
         self.too_low_for = None;
         self.refusals = 0;
+        self.session.start_over();
     }
 
     /// Sets, replaces or clears the hold.
@@ -183,7 +189,8 @@ impl Slot {
             Connection::None | Connection::Open { .. } => None,
             Connection::RetryAt(at) => {
                 let may = !self.is_held() && self.is_in_schedule() && !self.waits_for_operator();
-                may.then_some(at)
+                let peer = self.session.not_before().unwrap_or(at);
+                may.then_some(at.max(peer))
             }
             Connection::Connecting { give_up, .. } => Some(give_up),
             Connection::Draining {
@@ -246,9 +253,6 @@ impl Slot {
 
     /// What the status page shows.
     pub(super) fn status(&self) -> SessionStatus {
-        let tally = match &self.session {
-            Session::Fix(session) => session.tally(),
-        };
         let journal = self.journal.stat();
         let state = match (self.session.phase(), self.connection) {
             (_, Connection::Connecting { .. }) => ConnectionState::Connecting,
@@ -262,7 +266,7 @@ impl Slot {
             (Phase::Closing, _) => ConnectionState::Closing,
         };
         let queued = self.journal.queued();
-        SessionStatus {
+        let status = SessionStatus {
             state,
             held: self.is_held(),
             in_schedule: self.is_in_schedule(),
@@ -273,27 +277,10 @@ impl Slot {
             next_out: self.journal.next_out(),
             next_in: self.journal.next_in(),
             messages_out: self.traffic.frames_out,
-            messages_in: tally.messages_in,
             bytes_out: self.traffic.bytes_out,
             bytes_in: self.traffic.bytes_in,
-            resent: tally.resent,
-            gap_fills_out: tally.gap_fills_out,
-            gap_fills_in: tally.gap_fills_in,
-            resend_requests_out: tally.resend_requests_out,
-            resend_requests_in: tally.resend_requests_in,
-            garbled: tally.garbled,
-            rejects_out: tally.rejects_out,
-            rejects_in: tally.rejects_in,
-            faults: tally.faults,
-            last_fault: tally
-                .last_fault
-                .map_or(0, |fault| fault.number() as u64 + 1),
             last_fault_utc: self.shown.last_fault,
             parked: self.session.parked() as u64,
-            parked_dropped: tally.parked_dropped,
-            application_out: tally.application_out,
-            application_in: tally.application_in,
-            test_requests_out: tally.test_requests_out,
             heartbeat_s: self.session.heartbeat_s().map_or(0, u64::from),
             reconnects: self.traffic.logons.saturating_sub(1),
             last_in_mono: self.traffic.last_in.mono,
@@ -312,7 +299,58 @@ impl Slot {
             logged_on_utc: self.traffic.logged_on.utc,
             disconnected_utc: self.traffic.disconnected.utc,
             disconnect_cause: self.traffic.last_cause.into(),
+            ..SessionStatus::default()
+        };
+        match &self.session {
+            Session::Fix(session) => with_tally(status, session.tally()),
+            Session::Fixp(session) => with_fixp_tally(status, session.tally(), session.settings().role),
         }
+    }
+}
+
+fn with_tally(status: SessionStatus, tally: &fix::Tally) -> SessionStatus {
+    SessionStatus {
+        messages_in: tally.messages_in,
+        resent: tally.resent,
+        gap_fills_out: tally.gap_fills_out,
+        gap_fills_in: tally.gap_fills_in,
+        resend_requests_out: tally.resend_requests_out,
+        resend_requests_in: tally.resend_requests_in,
+        garbled: tally.garbled,
+        rejects_out: tally.rejects_out,
+        rejects_in: tally.rejects_in,
+        faults: tally.faults,
+        last_fault: tally
+            .last_fault
+            .map_or(0, |fault| fault.number() as u64 + 1),
+        parked_dropped: tally.parked_dropped,
+        application_out: tally.application_out,
+        application_in: tally.application_in,
+        test_requests_out: tally.test_requests_out,
+        ..status
+    }
+}
+
+/// What FIXP has of the same: requests for what is missing, and refusals of them. Its faults have names
+/// of their own, for which the page has no place.
+fn with_fixp_tally(status: SessionStatus, tally: &fixp::Tally, role: Role) -> SessionStatus {
+    let (requests, rejects) = (tally.retransmit_requests, tally.retransmit_rejects);
+    let client = role == Role::Initiator;
+    let (ours, theirs) = if client { (requests, 0) } else { (0, requests) };
+    let (rejects_out, rejects_in) = if client { (0, rejects) } else { (rejects, 0) };
+    SessionStatus {
+        messages_in: tally.messages_in,
+        resent: tally.resent,
+        resend_requests_out: ours,
+        resend_requests_in: theirs,
+        rejects_out,
+        rejects_in,
+        faults: tally.faults,
+        parked_dropped: tally.parked_dropped,
+        application_out: tally.application_out,
+        application_in: tally.application_in,
+        test_requests_out: tally.lapsed_out,
+        ..status
     }
 }
 

@@ -1,8 +1,9 @@
 //! Why a connection ended, as the application and the operator are told.
 
 use std::fmt;
+use std::io;
 
-use super::{Farewell, Fault, Full, Text, fixp};
+use super::{Farewell, Fault, Full, Text, TlsFault, fixp};
 
 /// The code of the first fault; the others follow in the order of [`Fault::NAMES`].
 const FIRST_FAULT_CODE: u32 = 100;
@@ -26,7 +27,7 @@ pub enum Cause {
     /// The peer closed the connection, or it broke, without a Logout. Abnormal.
     ConnectionLost,
     /// The connection could not be made.
-    ConnectFailed(std::io::ErrorKind),
+    ConnectFailed(ConnectError),
     /// An operator or the application had it cut, without a Logout.
     Disconnected,
     /// There was no room in the journal for a session-level message.
@@ -36,6 +37,9 @@ pub enum Cause {
     /// The hours of the session ended before it was logged on. Where it was, it is logged out, and
     /// [`Cause::LogoutConfirmed`] is the cause.
     OutOfSchedule,
+    /// The application failed over a message ([`Verdict::Failed`](super::fix::Verdict::Failed)), and the
+    /// settings end the connection for that.
+    ApplicationFailed,
     /// FIXP: a mistake of the peer.
     FixpFault(fixp::Fault),
     /// FIXP: the exchange sent a Terminate(507) with this ErrorCodes(39012), not 0.
@@ -61,6 +65,30 @@ pub enum Cause {
     AwaitsOperator,
 }
 
+/// Why a connection could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectError {
+    /// The network, or the name server, said so.
+    Io(io::ErrorKind),
+    /// The connection was made, and TLS could not be agreed on it.
+    Tls(TlsFault),
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(kind) => kind.fmt(f),
+            Self::Tls(fault) => fault.fmt(f),
+        }
+    }
+}
+
+impl From<io::ErrorKind> for ConnectError {
+    fn from(kind: io::ErrorKind) -> Self {
+        Self::Io(kind)
+    }
+}
+
 impl Cause {
     /// The name of every cause that only FIXP sessions have.
     pub const FIXP_NAMES: [&'static str; 5] = [
@@ -72,7 +100,7 @@ impl Cause {
     ];
 
     /// The name of every other cause.
-    pub const NAMES: [&'static str; 11] = [
+    pub const NAMES: [&'static str; 12] = [
         "LogoutConfirmed",
         "PeerLogout",
         "LogonRefused",
@@ -84,6 +112,7 @@ impl Cause {
         "NoRoom",
         "EngineStopped",
         "OutOfSchedule",
+        "ApplicationFailed",
     ];
 
     /// The name of this cause, one of [`Cause::NAMES`] or [`Cause::FIXP_NAMES`].
@@ -101,6 +130,7 @@ impl Cause {
             Self::NoRoom(_) => "NoRoom",
             Self::EngineStopped => "EngineStopped",
             Self::OutOfSchedule => "OutOfSchedule",
+            Self::ApplicationFailed => "ApplicationFailed",
             Self::FixpFault(_) => "FixpFault",
             Self::Terminated { .. } => "Terminated",
             Self::Refused { .. } => "Refused",
@@ -127,6 +157,7 @@ impl Cause {
             Self::Refused { .. } => 12,
             Self::TerminatedByUs { .. } => 13,
             Self::AwaitsOperator => 14,
+            Self::ApplicationFailed => 15,
             Self::FixpFault(fault) => {
                 FIRST_FIXP_FAULT_CODE + u32::try_from(fault.number()).unwrap_or_default()
             }
@@ -174,11 +205,12 @@ impl fmt::Display for Cause {
             Self::LogonDenied(said) => write!(f, "we refused the peer's Logon: {said}"),
             Self::Fault(fault) => write!(f, "{fault}"),
             Self::ConnectionLost => f.write_str("the connection was lost without a Logout"),
-            Self::ConnectFailed(kind) => write!(f, "could not connect: {kind}"),
+            Self::ConnectFailed(why) => write!(f, "could not connect: {why}"),
             Self::Disconnected => f.write_str("disconnected on command, without a Logout"),
             Self::NoRoom(full) => write!(f, "no room in the journal for a session message ({full:?})"),
             Self::EngineStopped => f.write_str("the engine stopped"),
             Self::OutOfSchedule => f.write_str("the hours of the session ended"),
+            Self::ApplicationFailed => f.write_str("the application failed over a message"),
             Self::FixpFault(fault) => write!(f, "{fault}"),
             Self::Terminated { code, reason } => {
                 let name = fixp::terminate_code(*code).name;
@@ -212,7 +244,8 @@ mod tests {
             Cause::LogonRefused(text),
             Cause::LogonDenied(text),
             Cause::ConnectionLost,
-            Cause::ConnectFailed(std::io::ErrorKind::TimedOut),
+            Cause::ConnectFailed(ConnectError::Io(io::ErrorKind::TimedOut)),
+            Cause::ConnectFailed(ConnectError::Tls(TlsFault::WrongHost)),
             Cause::Disconnected,
             Cause::NoRoom(Full::Unsent),
             Cause::EngineStopped,

@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Farewell, SessionStatus, Text};
+use super::{Farewell, SessionStatus, Text, TlsFault};
 use crate::wire::fix::ApplVersion;
 use crate::wire::fix::tag::{self, Tag};
 
@@ -42,7 +42,7 @@ macro_rules! catalogue {
     ($($(#[$doc:meta])* $fault:ident $({ $($field:ident: $type:ty),* })? => $disposition:expr,)*) => {
         /// A mistake of the peer.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[allow(missing_docs)] // the fields say what they are: a tag or a sequence number
+        #[allow(missing_docs)] // the fields say what they are: a tag, a sequence number, a fault below
         pub enum Fault { $($(#[$doc])* $fault $({ $($field: $type),* })?,)* }
 
         impl Fault {
@@ -96,6 +96,8 @@ catalogue! {
     TooManyStrangers => Close,
     /// More Logons from one address within a minute than there may be.
     TooManyLogons => Close,
+    /// TLS was spoken where it is not, or not where it is, or broke; before or after the logon.
+    Tls { why: TlsFault } => Close,
 
     // The Logon itself.
 
@@ -315,6 +317,7 @@ impl fmt::Display for Fault {
             Self::SourceNotAllowed => f.write_str("The session may not be reached from this address"),
             Self::TooManyStrangers => f.write_str("Too many connections that have not logged on"),
             Self::TooManyLogons => f.write_str("Too many Logons from this address within a minute"),
+            Self::Tls { why } => why.fmt(f),
             Self::OnHold => f.write_str("Logon not allowed now: the session is on hold"),
             Self::OutOfSchedule => {
                 f.write_str("Logon not allowed now: outside the hours of the session")

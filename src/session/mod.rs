@@ -16,8 +16,9 @@ mod refusal;
 pub mod schedule;
 mod series;
 mod text;
+mod tls_fault;
 
-pub use cause::Cause;
+pub use cause::{Cause, ConnectError};
 pub use credentials::{
     ACCESS_KEY_ID_MAX, Credentials, CredentialsError, Part, SECRET_MAX, SECRET_MIN, SIGNATURE_LEN,
 };
@@ -29,3 +30,4 @@ pub use outbox::{Class, Full, InboundAt, Outbox, Queued, REPLAY_GROWTH, Replay, 
 pub use refusal::Refusal;
 pub use series::{Numbers, SeriesOutbox};
 pub use text::{Text, TextError};
+pub use tls_fault::{TlsAlert, TlsFault, begins_like_tls};

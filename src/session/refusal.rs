@@ -11,6 +11,8 @@ use crate::wire::fix::EncodeError;
 pub enum Refusal {
     /// The engine has no such session.
     UnknownSession,
+    /// The session speaks another protocol, which has no such thing.
+    OtherProtocol,
     /// The session is not logged on.
     NotLoggedOn,
     /// The session is logging out; nothing more may be sent on this connection.
@@ -68,6 +70,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownSession => f.write_str("no such session in this engine"),
+            Self::OtherProtocol => f.write_str("the session speaks another protocol"),
             Self::NotLoggedOn => f.write_str("the session is not logged on"),
             Self::LoggingOut => f.write_str("the session is logging out"),
             Self::Resetting => f.write_str("a reset in session is under way"),

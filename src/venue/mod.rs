@@ -82,6 +82,8 @@ pub struct Profile {
     pub renewal: Renewal,
     /// DefaultApplVerID(1137) of the peer that is taken beside that of the version.
     pub appl_versions: &'static [ApplVersion],
+    /// MsgType(35) of application messages with credentials.
+    pub credential_types: &'static [&'static str],
     /// SessionStatus(1409), in the versions that have it.
     pub session_status: bool,
     /// When a quiet peer is given up.
@@ -191,6 +193,7 @@ impl Profile {
         daily_reset: None,
         renewal: Renewal::LogOnAgain,
         appl_versions: &[],
+        credential_types: &[],
         session_status: true,
         liveness: LivenessSettings {
             test_request_percent: 120,
@@ -281,6 +284,7 @@ impl Profile {
         settings.at_logon = self.at_logon;
         settings.at_end = self.at_end;
         settings.logon.appl_versions = self.appl_versions.to_vec();
+        settings.logon.credential_types = self.credential_types.iter().filter_map(code).collect();
         settings.logon.session_status = self.session_status;
         settings.liveness = self.liveness;
         settings.logout = self.logout;
@@ -357,7 +361,8 @@ mod tests {
     fn every_code_of_a_venue_is_one() {
         for venue in VENUES {
             let codes = venue.switches.iter().map(|switch| switch.ref_msg_type);
-            for text in codes.chain(venue.passed_over.iter().copied()) {
+            let types = venue.passed_over.iter().chain(venue.credential_types);
+            for text in codes.chain(types.copied()) {
                 assert!(
                     Code::new(text.as_bytes()).is_some(),
                     "{}: {text}",

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use pinfix::admin::Operation;
 use pinfix::engine::{Application, Event, Inbound, Outbound, Resend, SessionHandle};
 use pinfix::session::fix::{Admission, Loss, MsgDirection, Verdict};
-use pinfix::session::{Cause, Farewell, SessionStatus, Text};
+use pinfix::session::{Cause, ConnectError, Farewell, SessionStatus, Text};
 use pinfix::wire::fix::{Message, msg_type, tag};
 
 use super::script::{Answer, Field, What};
@@ -86,7 +86,7 @@ impl App {
             Cause::LogonRefused(said) => ("LogonRefused".to_owned(), Some(*said)),
             Cause::LogonDenied(said) => ("LogonDenied".to_owned(), Some(*said)),
             Cause::NoRoom(full) => (format!("NoRoom {full:?}"), None),
-            Cause::ConnectFailed(kind) => (format!("ConnectFailed {kind:?}"), None),
+            Cause::ConnectFailed(why) => (format!("ConnectFailed {}", not_connected(why)), None),
             plain => (format!("{plain:?}"), None),
         };
         let mut told = Told::new(format!("{what} {name}"));
@@ -192,6 +192,7 @@ impl Application for App {
                 reason: *reason,
                 text: Text::new(text).unwrap(),
             },
+            Answer::Fail => Verdict::Failed,
             Answer::Report => {
                 let id = message.get(tag::CL_ORD_ID).unwrap_or(b"NONE");
                 let sent = out.send(inbound.session, msg_type::EXECUTION_REPORT, |report| {
@@ -229,13 +230,14 @@ impl Application for App {
     fn on_event(&mut self, event: &Event<'_>) {
         self.events.push(event.name());
         match event {
-            Event::ConnectFailed { kind, address, .. } => {
+            Event::ConnectFailed { why, address, .. } => {
                 // Nothing else tells of this cause: there was no connection to end.
-                self.causes.push(Cause::ConnectFailed(*kind).name());
+                self.causes.push(Cause::ConnectFailed(*why).name());
                 let to = address.filter(|_| self.tells_address);
                 let to = to.map_or(String::new(), |address| format!(" {address}"));
+                let why = not_connected(why);
                 self.told
-                    .push_back(Told::new(format!("event connect-failed {kind:?}{to}")));
+                    .push_back(Told::new(format!("event connect-failed {why}{to}")));
             }
             Event::TurnedAway { fault, .. } => {
                 self.faults.push(fault.name());
@@ -287,6 +289,16 @@ impl Application for App {
                 told.fields.push((tag::TEXT, error.to_string().into()));
                 self.told.push_back(told);
             }
+            Event::NotApplied { .. } | Event::Missed { .. } => {
+                panic!("an event of FIXP on a FIX session: {}", event.name())
+            }
         }
+    }
+}
+
+fn not_connected(why: &ConnectError) -> String {
+    match why {
+        ConnectError::Io(kind) => format!("{kind:?}"),
+        ConnectError::Tls(fault) => format!("Tls {}", fault.name()),
     }
 }

@@ -25,6 +25,12 @@ use crate::script::Scenario;
 /// Sections that no row is in, and what they are about.
 const SECTIONS_OF_OUR_OWN: [(&str, &str); 1] = [("C", "the preset for strict wire compatibility")];
 
+/// The sections of a venue, and where people read what its rules are.
+const VENUES: [([&str; 2], &str); 2] = [
+    (["T4", "T4Q"], "src/venue/t4.rs"),
+    (["BR", "BRQ"], "src/venue/brokeret.rs"),
+];
+
 const ROWS: &str = include_str!("catalogue.txt");
 
 struct Row<'a> {
@@ -81,6 +87,7 @@ pub fn check(scenarios: &[Scenario]) -> Result<String, String> {
             wrong.push(format!("{} ({}): {why}", row.id, row.kind));
         }
     }
+    wrong.extend(undocumented(&rows));
     if wrong.is_empty() {
         Ok(summary(&rows))
     } else {
@@ -167,6 +174,29 @@ fn read(text: &str) -> Result<Vec<Row<'_>>, String> {
         rows.push(row);
     }
     Ok(rows)
+}
+
+/// The rows of venues that the table beside their profile does not have, and those it has beyond them.
+fn undocumented(rows: &[Row<'_>]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (sections, file) in VENUES {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let table: BTreeSet<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("/// | ")?.split_once(" | "))
+            .map(|(id, _)| id)
+            .filter(|id| split(id).is_some_and(|(section, _)| sections.contains(&section)))
+            .collect();
+        let listed = |row: &&Row<'_>| split(row.id).is_some_and(|(at, _)| sections.contains(&at));
+        let known: BTreeSet<&str> = rows.iter().filter(listed).map(|row| row.id).collect();
+        for id in known.symmetric_difference(&table) {
+            wrong.push(format!(
+                "{id} is not both in catalogue.txt and in the table of {file}"
+            ));
+        }
+    }
+    wrong
 }
 
 /// Whether a scenario is one of the row's: its id, or its id and a letter.

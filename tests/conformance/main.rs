@@ -32,6 +32,7 @@
 //!                              value is SOH, "58=two words", 112=x{9000} is that many x
 //! & LINE                       LINE in the same segment as the line before
 //! raw TEXT                     bytes; | is SOH; {8} {9} {10} {52} are filled in
+//! raw-hex BYTES                bytes, as two hexadecimal digits each
 //! raw-many N TEXT              the same bytes N times
 //! repeat N > FIELDS            the same frame N times, numbers counting
 //! peer-number N                the number of the peer's next frame
@@ -44,7 +45,7 @@
 //! wait 3s                      time passes        clock -1s    the wall clock is set
 //! skip 24h                     time passes, and the engine is not called meanwhile
 //! send TYPE FIELDS             the application sends          send-many N BYTES
-//! verdict accept | report | reject REASON TAG TEXT | business REASON TEXT    to messages from now on
+//! verdict accept | report | fail | reject REASON TAG TEXT | business REASON TEXT    to messages from now on
 //! admission admit | admit-with STATUS | refuse TEXT | refuse-with STATUS TEXT | later TICKET
 //!                              to Logons from now on; STATUS is a SessionStatus(1409)
 //! operator logon | logout TEXT | hold TEXT | release | disconnect | reset-in-session | reset-numbers | remove

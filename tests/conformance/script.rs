@@ -106,6 +106,8 @@ pub enum Answer {
     },
     /// Sends an ExecutionReport(8) with the same ClOrdID(11).
     Report,
+    /// Fails over the message.
+    Fail,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -311,6 +313,7 @@ fn action(word: &str, rest: &str) -> Result<Option<Action>, String> {
         "logon" => Action::Logon(fields(rest)?),
         ">" => Action::Frame(fields(rest)?),
         "raw" => Action::Raw(soh(rest)),
+        "raw-hex" => Action::Raw(hex(rest)?),
         "raw-many" => {
             let (times, rest) = split_word(rest);
             Action::RawMany(number(times)?, soh(rest))
@@ -523,6 +526,7 @@ fn answer(rest: &str) -> Result<Answer, String> {
     match word {
         "accept" => Ok(Answer::Accept),
         "report" => Ok(Answer::Report),
+        "fail" => Ok(Answer::Fail),
         "reject" => {
             let (reason, rest) = split_word(rest);
             let (ref_tag, text) = split_word(rest);
@@ -578,6 +582,11 @@ pub fn signed_span(text: &str) -> Result<i64, String> {
         _ => return Err(format!("{text:?}: expected + or - and a time")),
     };
     Ok(sign * span(rest)?.as_nanos() as i64)
+}
+
+fn hex(text: &str) -> Result<Vec<u8>, String> {
+    let byte = |two: &str| u8::from_str_radix(two, 16).map_err(|_| format!("no byte: {two}"));
+    text.split_whitespace().map(byte).collect()
 }
 
 fn soh(text: &str) -> Vec<u8> {

@@ -20,6 +20,7 @@ mod news;
 mod order;
 mod report;
 mod run;
+mod sbe;
 mod schedule;
 mod status;
 mod top;
@@ -73,6 +74,8 @@ enum Command {
     #[command(subcommand)]
     Journal(journal::Command),
     #[command(subcommand)]
+    Sbe(sbe::Command),
+    #[command(subcommand)]
     Schedule(schedule::Command),
     Metrics(metrics::Arguments),
     Top(top::Arguments),
@@ -96,6 +99,7 @@ fn main() -> ExitCode {
         Command::Admin(arguments) => admin::run(arguments),
         Command::Latency(arguments) => latency::run(arguments),
         Command::Journal(command) => journal::run(command),
+        Command::Sbe(command) => sbe::run(command),
         Command::Schedule(command) => schedule::run(command),
         Command::Metrics(arguments) => metrics::run(arguments),
         Command::Top(arguments) => top::run(arguments),

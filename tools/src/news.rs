@@ -9,9 +9,9 @@ pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) 
         Event::ConnectFailed {
             session,
             destination,
-            kind,
+            why,
             ..
-        } => format!("{} cannot connect to {destination}: {kind}", name(*session)),
+        } => format!("{} cannot connect to {destination}: {why}", name(*session)),
         Event::TurnedAway { peer, fault } => format!("turned away {peer}: {fault}"),
         Event::LogonFailed { session, cause } => {
             format!("{} failed to log on: {cause}", name(*session))
@@ -27,6 +27,21 @@ pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) 
                 "{}: message {seq} cannot be read for a resend",
                 name(*session)
             )
+        }
+        Event::NotApplied { session, messages } => {
+            let (first, last) = (messages.first, messages.last);
+            let then = if messages.resent {
+                "they are sent again"
+            } else {
+                "they are not sent again"
+            };
+            let name = name(*session);
+            format!("{name}: messages {first} to {last} were not applied, {then}")
+        }
+        Event::Missed { session, messages } => {
+            let (first, last, series) = (messages.first, messages.last, messages.series);
+            let name = name(*session);
+            format!("{name}: messages {first} to {last} of UUID {series} are missing and will not come")
         }
         // It is told when it logs on.
         Event::SessionAdded { .. } => return None,

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::{Accept, Connect, Destination, Problem, Problems, SessionConfig};
 use crate::engine::net::SocketOptions;
+use crate::engine::tls::TlsClient;
 use crate::journal::JournalConfig;
 use crate::session::SessionId;
 use crate::session::fix::rules::Rules;
@@ -66,6 +67,12 @@ impl SessionBuilder {
     /// One more place where the peer may be reached.
     pub fn connect_to(mut self, destination: impl Into<Destination>) -> Self {
         self.config.connect.destinations.push(destination.into());
+        self
+    }
+
+    /// Speaks TLS on the connections that are made.
+    pub fn tls(mut self, client: TlsClient) -> Self {
+        self.config.connect.tls = Some(client);
         self
     }
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::Subnet;
+use crate::engine::tls::TlsClient;
 
 /// The shortest waiting time and the shortest limit that make sense, against tight loops.
 const SPAN_MIN: Duration = Duration::from_millis(10);
@@ -34,6 +35,9 @@ pub struct Connect {
     /// their connections together do not come back together. The share differs from session to
     /// session and from attempt to attempt, and is the same on every run.
     pub jitter_percent: u8,
+    /// TLS on the connection, for every destination; `None` is plain text. The handshake is part of the
+    /// attempt to connect, and of its time.
+    pub tls: Option<TlsClient>,
 }
 
 impl Default for Connect {
@@ -46,6 +50,7 @@ impl Default for Connect {
             reconnect: [1, 2, 5, 10, 30].map(Duration::from_secs).to_vec(),
             refusals_max: None,
             jitter_percent: 0,
+            tls: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use crate::engine::tls::TlsConfigError;
 use crate::journal::OpenError;
 use crate::session::fix::SettingsError;
 
@@ -51,6 +52,20 @@ pub enum ConfigError {
         /// Why.
         error: io::Error,
     },
+    /// A setting of a session's TLS.
+    SessionTls {
+        /// Which session.
+        session: String,
+        /// Which setting, and what is wrong with it.
+        error: TlsConfigError,
+    },
+    /// A setting of a port's TLS.
+    ListenTls {
+        /// Which address.
+        address: SocketAddr,
+        /// Which setting, and what is wrong with it.
+        error: TlsConfigError,
+    },
     /// The operating system refused something the engine needs.
     Io {
         /// What was being done.
@@ -92,6 +107,8 @@ impl fmt::Display for ConfigError {
                 )
             }
             Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::SessionTls { session, error } => write!(f, "session {session}, {error}"),
+            Self::ListenTls { address, error } => write!(f, "listening on {address}, {error}"),
             Self::Io { doing, error } => write!(f, "{doing}: {error}"),
         }
     }

@@ -3,6 +3,7 @@
 mod builder;
 mod connect;
 mod error;
+mod fixp;
 mod nearest;
 mod plan;
 mod porch;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 pub use self::builder::SessionBuilder;
 pub use self::connect::{Accept, Connect, Destination, Failover, NotADestination};
 pub use self::error::ConfigError;
+pub use self::fixp::{AnySessionConfig, FixpSessionConfig};
 pub use self::nearest::nearest;
 pub use self::plan::{Need, Opened, Plan, Planned, Start};
 pub use self::porch::{Listen, Strangers};
@@ -24,6 +26,7 @@ pub use self::problem::{Problem, Problems};
 pub use self::subnet::{NotASubnet, Subnet};
 pub use self::template::{IdentityParts, IdentityPattern, Template};
 use super::net::SocketOptions;
+use super::tls::{self, Dialler};
 use crate::journal::{JournalConfig, Location, OpenError};
 use crate::session::SessionId;
 use crate::session::fix::rules::Rules;
@@ -190,7 +193,7 @@ impl SessionConfig {
             ("journal.control_reserve_bytes", reserve.to_string(), right)
         });
         let wrong = [
-            self.wrong_direction(),
+            wrong_direction(self.settings.role, &self.connect, &self.accept),
             self.connect.check().err(),
             self.socket.check().err(),
             reserve,
@@ -202,6 +205,7 @@ impl SessionConfig {
             right,
         };
         found.extend(wrong.into_iter().flatten().map(session));
+        found.extend(dialler(&self.settings.id.to_string(), &self.connect).err());
         found.extend(self.calendar().err());
         let journal = self.journal.validate().err().filter(|_| found.is_empty());
         found.extend(journal.map(|error| ConfigError::Journal {
@@ -210,24 +214,49 @@ impl SessionConfig {
         }));
         found
     }
+}
 
-    /// What an initiator cannot have, or an acceptor.
-    fn wrong_direction(&self) -> Option<(&'static str, String, &'static str)> {
-        match (self.settings.role, self.connect.destinations.first()) {
-            (Role::Initiator, None) => {
-                let right = "at least one address an initiator connects to";
-                Some(("connect.destinations", "none".to_owned(), right))
-            }
-            (Role::Acceptor, Some(destination)) => {
-                let right = "no address: an acceptor does not connect";
-                Some(("connect.destinations", destination.to_string(), right))
-            }
-            (Role::Initiator, Some(_)) if self.accept != Accept::default() => {
-                let right = "nothing: an initiator accepts no connections";
-                Some(("accept", format!("{:?}", self.accept), right))
-            }
-            _ => None,
+/// What an initiator cannot have, or an acceptor.
+fn wrong_direction(
+    role: Role,
+    connect: &Connect,
+    accept: &Accept,
+) -> Option<(&'static str, String, &'static str)> {
+    match (role, connect.destinations.first()) {
+        (Role::Initiator, None) => {
+            let right = "at least one address an initiator connects to";
+            Some(("connect.destinations", "none".to_owned(), right))
         }
+        (Role::Acceptor, Some(destination)) => {
+            let right = "no address: an acceptor does not connect";
+            Some(("connect.destinations", destination.to_string(), right))
+        }
+        (Role::Initiator, Some(_)) if *accept != Accept::default() => {
+            let right = "nothing: an initiator accepts no connections";
+            Some(("accept", format!("{accept:?}"), right))
+        }
+        (Role::Acceptor, None) if connect.tls.is_some() => {
+            let right = "nothing: the TLS of an acceptor is that of the port it is reached on";
+            Some(("connect.tls", "given".to_owned(), right))
+        }
+        _ => None,
+    }
+}
+
+/// What a session connects with, if it speaks TLS; files are read.
+pub(in crate::engine) fn dialler(
+    session: &str,
+    connect: &Connect,
+) -> Result<Option<Dialler>, ConfigError> {
+    let Some(client) = &connect.tls else {
+        return Ok(None);
+    };
+    match tls::dialler(client, &connect.destinations) {
+        Ok(dialler) => Ok(Some(dialler)),
+        Err(error) => Err(ConfigError::SessionTls {
+            session: session.to_owned(),
+            error,
+        }),
     }
 }
 

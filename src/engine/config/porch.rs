@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::net::SocketOptions;
+use super::super::session::Protocol;
 use super::{ConfigError, Template};
+use crate::engine::tls::{self, TlsServer};
 
 /// What connections may cost before they have logged on. All of it is bounded, and a peer that logs on
 /// as it connects is served however many others stand around.
@@ -71,8 +73,13 @@ pub struct Listen {
     /// Whether the port may be taken while connections of an earlier process on it are still being
     /// wound up by the system (SO_REUSEADDR). Without it a restart within minutes may fail.
     pub reuse_address: bool,
+    /// What is spoken on it: sessions of the other protocol cannot be reached here.
+    pub protocol: Protocol,
     /// What is asked of the sockets of peers, until they log on to a session with options of its own.
     pub socket: SocketOptions,
+    /// TLS on every connection of the port; `None` is plain text. The time for the handshake is that for
+    /// the Logon, [`Strangers::patience`].
+    pub tls: Option<TlsServer>,
 }
 
 impl Listen {
@@ -83,7 +90,18 @@ impl Listen {
             address,
             templates: Vec::new(),
             reuse_address: true,
+            protocol: Protocol::Fix,
             socket: SocketOptions::default(),
+            tls: None,
+        }
+    }
+
+    /// Listens on `address` for the clients of FIXP gateways.
+    #[must_use]
+    pub fn fixp(address: SocketAddr) -> Self {
+        Self {
+            protocol: Protocol::Fixp,
+            ..Self::on(address)
         }
     }
 
@@ -94,13 +112,33 @@ impl Listen {
         self
     }
 
-    /// Checks what the types cannot.
+    /// Speaks TLS on the port.
+    #[must_use]
+    pub fn tls(mut self, server: TlsServer) -> Self {
+        self.tls = Some(server);
+        self
+    }
+
+    /// Checks what the types cannot, also that the files of its TLS can be used.
     ///
     /// # Errors
     /// The first setting that cannot be accepted.
     pub fn check(&self) -> Result<(), ConfigError> {
         if let Err((key, value, right)) = self.socket.check() {
             return Err(ConfigError::Engine { key, value, right });
+        }
+        if self.protocol == Protocol::Fixp && !self.templates.is_empty() {
+            return Err(ConfigError::Engine {
+                key: "listen.templates",
+                value: self.templates.len().to_string(),
+                right: "none on a port where FIXP is spoken: every client has credentials of its own",
+            });
+        }
+        if let Some(server) = &self.tls
+            && let Err(error) = tls::acceptor(server)
+        {
+            let address = self.address;
+            return Err(ConfigError::ListenTls { address, error });
         }
         self.templates.iter().try_for_each(Template::check)
     }

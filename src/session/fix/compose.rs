@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::ops::Range;
 
 use super::Kind;
-use super::peer::MsgDirection;
+use super::peer::{Code, MsgDirection};
 use super::resend::Copied;
 use super::rules::Rules;
 use super::sending::Loss;
@@ -104,6 +104,7 @@ pub(super) struct Pen {
     stamp: TimestampWriter,
     precision: TimestampPrecision,
     rules: &'static Rules,
+    credential_types: Vec<Code>,
     /// SessionRejectReason(373) up to this one is sent beside those of the version.
     reject_reason_max: Option<u16>,
     /// Whether SessionStatus(1409) is sent.
@@ -162,6 +163,7 @@ impl Pen {
                 TimestampPrecision::Seconds
             },
             rules: settings.rules,
+            credential_types: settings.logon.credential_types.clone(),
             reject_reason_max: settings.wording.reject_reason_max,
             has_status: settings.rules.session_status && settings.logon.session_status,
             last_processed: if settings.logon.last_processed
@@ -247,7 +249,7 @@ impl Pen {
             limit,
             destiny,
         } = outgoing;
-        let secret = may_hold_credentials(msg_type);
+        let secret = self.may_hold_credentials(msg_type);
         if secret {
             if destiny != Destiny::Now {
                 return Err(Refusal::HoldsCredentials);
@@ -282,6 +284,16 @@ impl Pen {
             Destiny::Queue => out.commit_queued(frame, now.utc),
         }
         Ok(seq)
+    }
+
+    /// Whether an application message of this type carries credentials: UserRequest(BE), and those of
+    /// the settings.
+    pub(super) fn may_hold_credentials(&self, msg_type: &[u8]) -> bool {
+        msg_type == msg_type::USER_REQUEST
+            || self
+                .credential_types
+                .iter()
+                .any(|code| code.as_bytes() == msg_type)
     }
 
     /// Masks the secrets of a frame and keeps what goes on the wire. Answers whether there were any.
@@ -719,11 +731,6 @@ fn begin<'a>(
     }
 }
 
-/// Message types beside Logon(A) that carry credentials: UserRequest(BE).
-fn may_hold_credentials(msg_type: &[u8]) -> bool {
-    msg_type == msg_type::USER_REQUEST
-}
-
 /// SecureData(91) of a Logon, with its length.
 fn add_secure_data<'a>(fields: &mut HeaderFields<'a>, settings: &'a Settings) {
     for LogonField { tag, value } in &settings.logon_fields {
@@ -830,13 +837,14 @@ pub(super) fn keep_inbound<O: Outbox>(
     kind: Kind,
     seq: u64,
     needed: bool,
+    has_credentials: bool,
     now: Now,
     out: &mut O,
 ) -> Result<Option<InboundAt>, Full> {
     let mut spans = [const { 0..0 }; SECRETS_MAX];
     let secrets = match kind {
         Kind::Logon => secrets(message, &mut spans),
-        Kind::Application if may_hold_credentials(message.msg_type()) => secrets(message, &mut spans),
+        Kind::Application if has_credentials => secrets(message, &mut spans),
         _ => &[],
     };
     let at = out.keep_inbound(seq, message.frame(), secrets, needed, now.utc)?;

@@ -51,12 +51,36 @@ impl Session {
         if let State::LogoutSent(_) = self.state {
             return Ok(self.close(Cause::LogoutConfirmed));
         }
+        self.confirm_logout(now, Farewell::of(message), out)
+    }
+
+    /// Answers a Logout that waited behind a gap, if the peer's gap fill has passed over it: the gap is
+    /// closed, and the Logout does not come again.
+    pub(super) fn logout_passed_over<O: Outbox>(
+        &mut self,
+        now: Now,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        match (&self.state, self.logout_waits) {
+            (State::Up(_), Some((seq, farewell))) if seq < out.next_in() => {
+                self.confirm_logout(now, farewell, out)
+            }
+            _ => Ok(Step::Done),
+        }
+    }
+
+    fn confirm_logout<O: Outbox>(
+        &mut self,
+        now: Now,
+        farewell: Farewell,
+        out: &mut O,
+    ) -> Result<Step, Full> {
         let answer = Farewell {
             text: self.settings.logout.answer,
             status: Some(SessionStatus::LOGOUT_COMPLETE),
         };
         self.pen.logout(now, &answer, out)?;
-        Ok(self.close_after_flush(Cause::PeerLogout(Farewell::of(message))))
+        Ok(self.close_after_flush(Cause::PeerLogout(farewell)))
     }
 
     /// Logs out over a fault and waits for the peer's Logout.

@@ -57,16 +57,19 @@ pub use self::sending::{
     BeyondRate, Flood, InboundRate, Loss, OutboundRate, QueueLimit, Sending, Sent, SlowPeer, WhileDown,
 };
 use self::sequence::Recovery;
-pub use self::settings::{AtEnd, AtLogon, LogonField, Role, Settings, SettingsError};
+pub use self::settings::{AtEnd, AtLogon, LogonField, OnFailure, Role, Settings, SettingsError};
 pub use self::tally::Tally;
 pub use self::terms::{DataOrder, Environment, HeartbeatChoice, HeartbeatTerms, LogonSettings, OnHold};
 use self::throttle::Bucket;
 pub use self::throttle::Rate;
 pub use self::validation::{OnInvalid, Validation};
 use crate::dict::Validator;
-use crate::session::{Cause, Fault, Full, InboundAt, Outbox, ResetCause, Text};
+use crate::session::{Cause, Farewell, Fault, Full, InboundAt, Outbox, ResetCause, Text};
 use crate::time::{Mono, Now, TimestampReader};
 use crate::wire::fix::{ApplVersion, Message, tag};
+
+/// BusinessRejectReason(380) 4.
+const APPLICATION_NOT_AVAILABLE: u16 = 4;
 
 /// How many losses there is room for before they are told.
 const LOSSES_MAX: usize = 4;
@@ -135,6 +138,9 @@ pub enum Verdict {
         /// Text(58).
         text: Text,
     },
+    /// It could not be processed, and not for anything the peer did: a database is away, an assumption
+    /// did not hold. [`Settings::on_failure`] says what follows.
+    Failed,
 }
 
 /// Where a message comes from.
@@ -184,6 +190,9 @@ pub struct Session {
     /// What was lost and has not been told. There is room for what a cycle brings as a rule; it grows
     /// rather than lose the news of a loss.
     losses: VecDeque<Loss>,
+    /// A Logout of the peer that waits behind a gap: its number, and what it says. A gap fill may pass
+    /// over it.
+    logout_waits: Option<(u64, Farewell)>,
     /// There was no room for an application message, and the peer is to go for that.
     too_slow: bool,
     validator: Option<Validator>,
@@ -283,6 +292,7 @@ impl Session {
             queue_due: None,
             resent_below: 0,
             losses: VecDeque::with_capacity(LOSSES_MAX),
+            logout_waits: None,
             too_slow: false,
             tally: Tally::default(),
         })
@@ -447,6 +457,7 @@ impl Session {
             (Kind::Logon, _) => self.logon_while_up(now, message, head, out),
             (Kind::Logout, Place::Low) if dup => Ok(Step::Done),
             (Kind::Logout, Place::High) if self.recovers_before_logout() => {
+                self.logout_waits = Some((seq, Farewell::of(message)));
                 self.gap_to(now, seq, kept, out)
             }
             (Kind::Logout, Place::Low) if self.settings.logout.below_expected == Refuse => {
@@ -635,6 +646,18 @@ impl Session {
                 self.tally.rejects_out += 1;
                 self.pen.business_reject(now, message, reason, text, out)
             }
+            (Verdict::Failed, _) => match self.settings.on_failure {
+                OnFailure::Reject => {
+                    self.tally.rejects_out += 1;
+                    let text = Text::lossy(b"Application not available");
+                    self.pen
+                        .business_reject(now, message, APPLICATION_NOT_AVAILABLE, text, out)
+                }
+                // Its number is not counted: the peer sends the message again when it is back.
+                OnFailure::Disconnect | OnFailure::Restart => {
+                    return self.close(Cause::ApplicationFailed);
+                }
+            },
         };
         match answered {
             Ok(()) => {
@@ -677,6 +700,7 @@ impl Session {
             _ => Ending::NeverUp,
         };
         self.parked.clear();
+        self.logout_waits = None;
         self.garbled_in_a_row = 0;
         self.state = State::Down;
         self.give_up_waiting(out);
@@ -712,7 +736,8 @@ impl Session {
         }
         // Only a message that waits behind a gap must be kept; the rest is the outbox's choice.
         let may_wait = matches!(self.state, State::Up(_)) && seq > out.next_in();
-        let at = compose::keep_inbound(message, kind, seq, may_wait, now, out)?;
+        let has_credentials = self.pen.may_hold_credentials(message.msg_type());
+        let at = compose::keep_inbound(message, kind, seq, may_wait, has_credentials, now, out)?;
         if let State::Up(up) = &mut self.state {
             let late = up.pulse.heard(now.mono, message);
             self.tally.slow_reads += u64::from(late);

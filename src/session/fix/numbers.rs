@@ -61,6 +61,10 @@
 //! | AtEnd::RestartAlways | both | up; logout; cut | 1 | 1 | ResetOnDisconnect |
 //! | AtEnd::RestartAlways | both | up; cut | 1 | 1 | ResetOnDisconnect |
 //! | AtEnd::RestartAlways | initiator | connect; cut | 8 | 6 | |
+//! | OnFailure::Reject | both | up; Order 34=9 fails | 10 | 7 | |
+//! | OnFailure::Disconnect | both | up; Order 34=9 fails; cut | 9 | 6 | |
+//! | OnFailure::Restart | both | up; Order 34=9 fails; cut | 1 | 1 | ResetOnDisconnect |
+//! | OnFailure::Restart | both | up; cut | 9 | 6 | |
 //! | | both | reset_numbers | 1 | 1 | Operator |
 //! | | both | up; reset_numbers | 9 | 6 | |
 //!
@@ -70,7 +74,7 @@
 #[cfg(test)]
 mod tests {
     use crate::session::fix::tests::Bench;
-    use crate::session::fix::{Admission, AtEnd, AtLogon, Role, Step};
+    use crate::session::fix::{Admission, AtEnd, AtLogon, OnFailure, Role, Step};
     use crate::session::{ResetCause, Text};
 
     /// Every row of the table above, run.
@@ -121,6 +125,9 @@ mod tests {
             "AtLogon::Restart" => settings.at_logon = AtLogon::Restart,
             "AtEnd::RestartAfterLogout" => settings.at_end = AtEnd::RestartAfterLogout,
             "AtEnd::RestartAlways" => settings.at_end = AtEnd::RestartAlways,
+            "OnFailure::Reject" => settings.on_failure = OnFailure::Reject,
+            "OnFailure::Disconnect" => settings.on_failure = OnFailure::Disconnect,
+            "OnFailure::Restart" => settings.on_failure = OnFailure::Restart,
             _ => panic!("no setting {setting}"),
         });
         let mut admission = Admission::Admit;
@@ -137,6 +144,7 @@ mod tests {
                     logon(&mut bench, "34=8", Admission::Admit);
                 }
                 "Logon" => logon(&mut bench, &fields, admission),
+                "Order" => bench.fail(&format!("35=D|{}", fields.replace("|fails", ""))),
                 "Logout" => drop_step(bench.get(&format!("35=5|{fields}"))),
                 "Heartbeat" => drop_step(bench.get(&format!("35=0|{fields}"))),
                 "refuse" => admission = Admission::Refuse(text.into()),

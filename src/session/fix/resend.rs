@@ -224,6 +224,8 @@ impl Serving {
                 Looked::Asked
             }
             Copied::Unwanted => Looked::PassedOver,
+            // What is masked in the journal is no Reject.
+            Copied::Unreadable if !application => Looked::PassedOver,
             Copied::Unreadable => {
                 means.unreadable(self.next);
                 Looked::PassedOver

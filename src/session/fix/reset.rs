@@ -15,7 +15,7 @@ use super::content::Place;
 use super::head::Head;
 use super::resend::Repeats;
 use super::terms::Environment;
-use super::{AtEnd, Delivery, Kind, Session, State, Step, Up};
+use super::{AtEnd, Delivery, Kind, OnFailure, Session, State, Step, Up};
 use crate::session::{Cause, Fault, Full, Outbox, Refusal, ResetCause};
 use crate::time::{Mono, Now};
 use crate::wire::fix::Message;
@@ -43,6 +43,8 @@ pub(super) enum Ending {
     NeverUp,
     /// Both sides have said Logout.
     LoggedOut,
+    /// The application failed.
+    Failed,
     /// Any other way.
     Otherwise,
 }
@@ -53,6 +55,7 @@ impl Ending {
         match cause {
             _ if !was_up => Self::NeverUp,
             Cause::LogoutConfirmed | Cause::PeerLogout(_) => Self::LoggedOut,
+            Cause::ApplicationFailed => Self::Failed,
             _ => Self::Otherwise,
         }
     }
@@ -294,13 +297,15 @@ impl Session {
 
     /// What the end of a connection does to the numbers.
     pub(super) fn reset_at_end<O: Outbox>(&mut self, now: Now, ending: Ending, out: &mut O) {
+        let restarts_failed = self.settings.on_failure == OnFailure::Restart;
         let why = match (self.settings.at_end, ending) {
+            (_, Ending::Failed) if restarts_failed => ResetCause::ResetOnDisconnect,
             (AtEnd::Continue, _) | (_, Ending::NeverUp) => return,
             (AtEnd::RestartAfterLogout | AtEnd::RestartAlways, Ending::LoggedOut) => {
                 ResetCause::ResetOnLogout
             }
-            (AtEnd::RestartAlways, Ending::Otherwise) => ResetCause::ResetOnDisconnect,
-            (AtEnd::RestartAfterLogout, Ending::Otherwise) => return,
+            (AtEnd::RestartAlways, Ending::Otherwise | Ending::Failed) => ResetCause::ResetOnDisconnect,
+            (AtEnd::RestartAfterLogout, Ending::Otherwise | Ending::Failed) => return,
         };
         self.owe_or_restart(now, why, out);
     }

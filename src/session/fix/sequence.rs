@@ -301,7 +301,7 @@ impl Session {
             recovery.asked_to = next - 1;
         }
         self.tally.gap_fills_in += 1;
-        Ok(Step::Done)
+        self.logout_passed_over(now, out)
     }
 
     /// SequenceReset-Reset: its own number is ignored; whatever waited or was asked for is void.
@@ -332,7 +332,7 @@ impl Session {
             Place::High => out.set_next_in(next),
         }
         self.forget_gap();
-        Ok(Step::Done)
+        self.logout_passed_over(now, out)
     }
 
     /// Ends a recovery and drops what waited.

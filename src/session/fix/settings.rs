@@ -52,6 +52,21 @@ pub enum AtEnd {
     RestartAlways,
 }
 
+/// What follows when the application failed over a message: [`Verdict::Failed`](super::Verdict::Failed).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The message is answered with a BusinessMessageReject(j), reason 4 (application not available), or
+    /// a Reject(3) before FIX.4.2, and counts as done with.
+    #[default]
+    Reject,
+    /// The connection is cut. The message does not count as done with: the peer sends it again at the next
+    /// logon.
+    Disconnect,
+    /// The connection is cut, and both numbers start at 1, which gives up every message that was on its
+    /// way.
+    Restart,
+}
+
 /// A field added to our Logon, or to the header of everything we send.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LogonField {
@@ -90,6 +105,8 @@ pub struct Settings {
     pub at_logon: AtLogon,
     /// What happens to the numbers when a connection ends.
     pub at_end: AtEnd,
+    /// What follows when the application failed over a message.
+    pub on_failure: OnFailure,
     /// The terms on which it logs on.
     pub logon: LogonSettings,
     /// Fractional digits of the times we send; versions before FIX.4.2 have whole seconds.
@@ -131,6 +148,7 @@ impl Settings {
             logon_timeout: Duration::from_secs(10),
             at_logon: AtLogon::default(),
             at_end: AtEnd::default(),
+            on_failure: OnFailure::default(),
             logon: LogonSettings::default(),
             precision: TimestampPrecision::Millis,
             logon_fields: Vec::new(),

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::peer::MsgTypeSupport;
+use super::peer::{Code, MsgTypeSupport};
 use super::settings::{Role, SettingsError};
 use crate::wire::fix::ApplVersion;
 
@@ -33,6 +33,10 @@ pub struct LogonSettings {
     /// Which of SecureDataLen(90) and SecureData(91) stands first in the header of our Logon, if the
     /// [`logon_fields`](super::Settings::logon_fields) have the latter.
     pub secure_data: DataOrder,
+    /// MsgType(35) of application messages that carry credentials, beside UserRequest(BE): the logon of
+    /// one trader on a session of several, for example. They are masked in what is kept, sent at once or
+    /// not at all, and never sent again.
+    pub credential_types: Vec<Code>,
     /// SessionStatus(1409) on our Logon and Logout, in the versions that have it; some peers speak
     /// FIXT.1.1 with the session-level messages of FIX.4.4.
     pub session_status: bool,
@@ -55,6 +59,7 @@ impl Default for LogonSettings {
             max_message_bytes: None,
             msg_types: Vec::new(),
             secure_data: DataOrder::default(),
+            credential_types: Vec::new(),
             session_status: true,
             on_hold: OnHold::default(),
             admission_timeout: Duration::from_secs(10),

@@ -109,6 +109,16 @@ impl Bench {
         );
     }
 
+    /// The application fails over a message.
+    pub(super) fn fail(&mut self, body: &str) {
+        assert!(matches!(self.get(body), Step::Deliver(_)), "{body}");
+        let frame = self.frame(body);
+        let message = self.index.read(&frame).unwrap();
+        let _: Step = self
+            .session
+            .delivered(self.now, &message, Verdict::Failed, &mut self.out);
+    }
+
     pub(super) fn pass(&mut self, seconds: u64) -> Step {
         self.now.mono = self.now.mono + Duration::from_secs(seconds);
         self.now.utc = self.now.utc + Duration::from_secs(seconds);
@@ -613,4 +623,27 @@ fn every_loss_is_told_also_if_another_comes_before_the_first_is_asked_for() {
         messages,
     };
     assert_eq!(told, [lost(1, 1), lost(2, 2)]);
+}
+
+#[test]
+fn credentials_in_a_type_of_the_settings_are_kept_masked_on_either_side() {
+    let mut bench = Bench::with_numbers(Role::Acceptor, 1, 1, |settings| {
+        settings.logon.credential_types = vec![Code::new(b"UCG").unwrap()];
+    });
+    assert_eq!(bench.get("35=A|34=1|98=0|108=30"), Step::Authenticate);
+    assert_eq!(bench.admit(), Step::LoggedOn);
+    bench.deliver("35=UCG|34=2|554=hunter2");
+    let write = |body: &mut FrameWriter<'_>| {
+        body.str(tag::PASSWORD, "hunter3");
+    };
+    let sent = bench
+        .session
+        .send(bench.now, b"UCG", 512, write, &mut bench.out);
+    assert_eq!(sent, Ok(Sent::Now(2)));
+    let wire = bench.session.unmasked_logon();
+    assert!(wire.windows(7).any(|bytes| bytes == b"hunter3"));
+    assert!(!bench.out.inbound.is_empty());
+    for kept in bench.out.inbound.iter().chain(&bench.out.sent) {
+        assert!(!kept.windows(6).any(|bytes| bytes == b"hunter"));
+    }
 }

@@ -9,8 +9,8 @@ use pinfix::session::fix::policy::{
 };
 use pinfix::session::fix::{
     AtEnd, AtLogon, BeyondRate, Code, DataOrder, Environment, Flood, HeartbeatChoice, InboundRate,
-    LogonField, MsgDirection, MsgTypeSupport, OnHold, OnInvalid, OutboundRate, Rate, SlowPeer,
-    WhileDown,
+    LogonField, MsgDirection, MsgTypeSupport, OnFailure, OnHold, OnInvalid, OutboundRate, Rate,
+    SlowPeer, WhileDown,
 };
 use pinfix::time::TimestampPrecision;
 use pinfix::venue::Profile;
@@ -110,6 +110,14 @@ pub(super) fn set(
         }
         "on_hold" if value == "silence" => settings.logon.on_hold = OnHold::Silence,
         "admission_timeout" => settings.logon.admission_timeout = span(value)?,
+        "on_failure" => {
+            settings.on_failure = match value {
+                "reject" => OnFailure::Reject,
+                "disconnect" => OnFailure::Disconnect,
+                "restart" => OnFailure::Restart,
+                _ => return Err(wrong()),
+            }
+        }
         "at_end" => {
             settings.at_end = match value {
                 "continue" => AtEnd::Continue,

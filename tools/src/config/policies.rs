@@ -30,6 +30,7 @@ table! {
         admission_timeout: Span = admission_timeout,
         msg_types: Vec<MsgTypeTable> = msg_types,
         secure_data: Word<DataOrder> = secure_data,
+        credential_types: Vec<Text<Code>> = credential_types,
         session_status: bool = session_status,
     }
 }

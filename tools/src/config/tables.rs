@@ -8,7 +8,7 @@ use pinfix::engine::{
     SessionConfig, Start, Strangers, Subnet, Template,
 };
 use pinfix::journal::{Durability, JournalConfig, Location, Retention};
-use pinfix::session::fix::{AtEnd, AtLogon, LogonField, Role};
+use pinfix::session::fix::{AtEnd, AtLogon, LogonField, OnFailure, Role};
 use pinfix::time::TimestampPrecision;
 use pinfix::wire::fix::tag::{self, Tag};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -156,6 +156,7 @@ table! {
         logon_timeout: Span = config.settings.logon_timeout,
         at_logon: Word<AtLogon> = config.settings.at_logon,
         at_end: Word<AtEnd> = config.settings.at_end,
+        on_failure: Word<OnFailure> = config.settings.on_failure,
         precision: Word<TimestampPrecision> = config.settings.precision,
         header: Vec<Field> = config.settings.header_fields,
         logon: LogonTable = config.settings.logon_fields,
@@ -190,6 +191,11 @@ named! {
         "continue" = AtEnd::Continue,
         "restart_after_logout" = AtEnd::RestartAfterLogout,
         "restart_always" = AtEnd::RestartAlways,
+    }
+    OnFailure {
+        "reject" = OnFailure::Reject,
+        "disconnect" = OnFailure::Disconnect,
+        "restart" = OnFailure::Restart,
     }
     TimestampPrecision {
         "seconds" = TimestampPrecision::Seconds,

@@ -354,7 +354,12 @@ impl Application for Venue {
     }
 
     fn on_event(&mut self, event: &Event<'_>) {
-        if let Event::SessionAdded { session, id, rules } = event {
+        if let Event::SessionAdded {
+            session,
+            id,
+            rules: Some(rules),
+        } = event
+        {
             // One that was removed left its number to it.
             let known = Known {
                 name: id.to_string(),

@@ -449,9 +449,9 @@ impl Application for Blotter {
     fn on_event(&mut self, event: &Event<'_>) {
         match event {
             Event::ConnectFailed {
-                destination, kind, ..
+                destination, why, ..
             } => {
-                self.note(format!("cannot connect to {destination}: {kind}"));
+                self.note(format!("cannot connect to {destination}: {why}"));
             }
             Event::LogonFailed { cause, .. } => self.note(format!("cannot log on: {cause}")),
             _ => {}

@@ -129,7 +129,12 @@ impl Application for Trader {
     }
 
     fn on_event(&mut self, event: &Event<'_>) {
-        if let Event::SessionAdded { session, id, rules } = event {
+        if let Event::SessionAdded {
+            session,
+            id,
+            rules: Some(rules),
+        } = event
+        {
             self.knows(*session, id.to_string(), rules.appl_version);
         }
         if let Some(text) = news::of_event(event, |session| self.name(session)) {

@@ -3,7 +3,7 @@
 use super::super::value::{flag, number};
 use super::{Draft, Family, Given, Key, honoured, mapped, refused};
 use crate::session::fix::policy::{OrigSendingTime, RequestEnd, ResendFrom};
-use crate::session::fix::{AtLogon, HeartbeatChoice, LogonField, Role};
+use crate::session::fix::{AtLogon, HeartbeatChoice, LogonField, OnFailure, Role};
 use crate::wire::fix::tag;
 
 pub(super) const KEYS: &[Key] = &[
@@ -46,28 +46,40 @@ pub(super) const KEYS: &[Key] = &[
         "ResetOnError",
         "N",
         "-",
-        "N: no exception of a callback resets the numbers",
-        no_exceptions,
+        "Y: a message the application fails over ends the connection and both numbers restart at 1",
+        |draft, given| {
+            if flag(given.value)? {
+                draft.config.settings.on_failure = OnFailure::Restart;
+            }
+            Ok(())
+        },
     ),
     honoured(
         "DisconnectOnError",
         "N",
         "-",
-        "N: no exception of a callback disconnects",
-        no_exceptions,
+        "Y: a message the application fails over ends the connection; it comes again at the next logon",
+        |draft, given| {
+            let on_failure = &mut draft.config.settings.on_failure;
+            if flag(given.value)? && *on_failure == OnFailure::Reject {
+                *on_failure = OnFailure::Disconnect;
+            }
+            Ok(())
+        },
     ),
-    honoured(
+    mapped(
         "RefreshOnLogon",
         "N",
         "N",
-        "read the numbers from the store again at Logon",
-        |_, given| match flag(given.value)? {
-            false => Ok(()),
-            true => Err(
-                "expected N: a journal has one owner, which knows the numbers; a stand-by process \
-                         opens the journal when the first has let go of it"
-                    .to_owned(),
-            ),
+        "always so: the numbers are those of the journal, which one process owns at a time",
+        |draft, given| {
+            if flag(given.value)? {
+                draft.warn(
+                    given,
+                    "a stand-by process opens the journal, and finds the numbers, once the first has let go of it",
+                );
+            }
+            Ok(())
         },
     ),
     honoured(
@@ -226,16 +238,4 @@ fn logon_tag(draft: &mut Draft, given: &Given<'_>) -> Result<(), String> {
     };
     draft.logon_tags.insert(given.number(), field);
     Ok(())
-}
-
-/// Keys about exceptions of callbacks, of which there are none.
-pub(super) fn no_exceptions(_: &mut Draft, given: &Given<'_>) -> Result<(), String> {
-    match flag(given.value)? {
-        false => Ok(()),
-        true => Err(
-            "expected N: a callback answers with a verdict, it throws nothing; what it cannot \
-                     take it rejects"
-                .to_owned(),
-        ),
-    }
 }

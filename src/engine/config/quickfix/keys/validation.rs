@@ -251,12 +251,21 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
     ),
-    honoured(
+    mapped(
         "RejectMessageOnUnhandledException",
         "N",
         "-",
-        "N: no exception of a callback rejects a message",
-        super::sequence::no_exceptions,
+        "Y: a message the application fails over is rejected and counted; N, which would have it come \
+         again and again, is taken for Y",
+        |draft, given| {
+            if !flag(given.value)? {
+                draft.warn(
+                    given,
+                    "taken for Y: a message that is not counted would come again and again",
+                );
+            }
+            Ok(())
+        },
     ),
 ];
 

@@ -11,7 +11,7 @@ use crate::engine::config::{Failover, IdentityPattern, Need, Plan, Planned, Star
 use crate::journal::{Durability, Location};
 use crate::session::fix::policy::{Garbled, OnSilence, OrigSendingTime, RequestEnd, ResendFrom};
 use crate::session::fix::rules::ALL;
-use crate::session::fix::{AtEnd, AtLogon, HeartbeatChoice, OnInvalid, Role, SlowPeer};
+use crate::session::fix::{AtEnd, AtLogon, HeartbeatChoice, OnFailure, OnInvalid, Role, SlowPeer};
 use crate::session::schedule::Hours;
 use crate::time::TimestampPrecision;
 use crate::wire::fix::ApplVersion;
@@ -116,9 +116,9 @@ const ROWS: &[Row] = &[
     ),
     (
         "RefreshOnLogon",
-        "RefreshOnLogon=N",
+        "RefreshOnLogon=Y",
         A,
-        Nothing { refused: "Y" },
+        Warning("once the first has let go of it"),
     ),
     (
         "LogonTag",
@@ -551,21 +551,21 @@ const ROWS: &[Row] = &[
     ),
     (
         "ResetOnError",
-        "ResetOnError=N",
+        "ResetOnError=Y",
         I,
-        Nothing { refused: "Y" },
+        Change(|s| s.config.settings.on_failure == OnFailure::Restart),
     ),
     (
         "DisconnectOnError",
-        "DisconnectOnError=N",
+        "DisconnectOnError=Y",
         I,
-        Nothing { refused: "Y" },
+        Change(|s| s.config.settings.on_failure == OnFailure::Disconnect),
     ),
     (
         "RejectMessageOnUnhandledException",
         "RejectMessageOnUnhandledException=N",
         I,
-        Nothing { refused: "Y" },
+        Warning("taken for Y"),
     ),
     (
         "DataDictionary",

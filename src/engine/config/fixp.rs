@@ -1,0 +1,237 @@
+//! What a user decides about a FIXP session, and what is common to the sessions of every protocol.
+
+use std::path::Path;
+
+use super::{
+    Accept, CONTROL_RESERVE_BYTES_MIN, ConfigError, Connect, Destination, SessionConfig, dialler,
+    directory_name, wrong_direction,
+};
+use crate::engine::net::SocketOptions;
+use crate::journal::{JournalConfig, Location, OpenError};
+use crate::session::fix::Role;
+use crate::session::fixp::Settings;
+use crate::session::schedule::{Calendar, Schedule};
+use crate::session::{Credentials, SessionId};
+
+/// Settings of one FIXP session: protocol, connection, journal.
+///
+/// ```
+/// use pinfix::engine::FixpSessionConfig;
+/// use pinfix::session::Credentials;
+///
+/// let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+/// let credentials = Credentials::new("KEY1", key)?;
+/// let client = FixpSessionConfig::client("ABC", "007", credentials, "10.0.0.1:5001".parse::<pinfix::engine::Destination>()?);
+/// assert_eq!(client.settings.id.to_string(), "FIXP:ABC-007->EXCHANGE");
+/// assert!(client.check().is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct FixpSessionConfig {
+    /// The protocol side.
+    pub settings: Settings,
+    /// How a client connects.
+    pub connect: Connect,
+    /// From where, and on which port, the client of a gateway may come.
+    pub accept: Accept,
+    /// What is asked of the socket. A gateway's gets it when the client logs on.
+    pub socket: SocketOptions,
+    /// When the session may be logged on. With every interval a client begins a new UUID, and both
+    /// series at 1; it logs out for that and on again, whatever
+    /// [`Schedule::renewal`](crate::session::schedule::Schedule::renewal) says.
+    pub schedule: Schedule,
+    /// The journal. Its identity is set by the engine.
+    pub journal: JournalConfig,
+}
+
+impl FixpSessionConfig {
+    /// A client that connects to `destination`; more can be added.
+    #[must_use]
+    pub fn client(
+        session: &str,
+        firm: &str,
+        credentials: Credentials,
+        destination: impl Into<Destination>,
+    ) -> Self {
+        let mut config = Self::new(Settings::new(Role::Initiator, session, firm, credentials));
+        config.connect.destinations.push(destination.into());
+        config
+    }
+
+    /// A gateway for one client, reachable on every port where the engine listens for FIXP; see
+    /// [`Listen::fixp`](super::Listen::fixp).
+    #[must_use]
+    pub fn gateway(session: &str, firm: &str, credentials: Credentials) -> Self {
+        Self::new(Settings::new(Role::Acceptor, session, firm, credentials))
+    }
+
+    fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            connect: Connect::default(),
+            accept: Accept::default(),
+            socket: SocketOptions::default(),
+            schedule: Schedule::non_stop(),
+            journal: JournalConfig::default(),
+        }
+    }
+
+    /// Keeps the journal in a directory of its own below `base`, named after the session.
+    #[must_use]
+    pub fn journal_below(mut self, base: &Path) -> Self {
+        self.journal.location = Location::Directory(base.join(directory_name(&self.settings.id)));
+        self
+    }
+
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// The first setting that cannot be accepted; [`FixpSessionConfig::problems`] has them all.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.problems().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Everything that cannot be accepted, in the order of the fields.
+    #[must_use]
+    pub fn problems(&self) -> Vec<ConfigError> {
+        let mut found: Vec<ConfigError> = Vec::new();
+        found.extend(self.settings.check().map_err(ConfigError::Settings).err());
+        let reserve = self.journal.control_reserve_bytes;
+        let reserve = (reserve < CONTROL_RESERVE_BYTES_MIN).then(|| {
+            let right = "4096 or more: a few session-level messages must fit";
+            ("journal.control_reserve_bytes", reserve.to_string(), right)
+        });
+        let wrong = [
+            wrong_direction(self.settings.role, &self.connect, &self.accept),
+            self.connect.check().err(),
+            self.socket.check().err(),
+            reserve,
+        ];
+        let session = |(key, value, right)| ConfigError::Session {
+            session: self.settings.id.to_string(),
+            key,
+            value,
+            right,
+        };
+        found.extend(wrong.into_iter().flatten().map(session));
+        found.extend(dialler(&self.settings.id.to_string(), &self.connect).err());
+        found.extend(self.calendar().err());
+        let journal = self.journal.validate().err().filter(|_| found.is_empty());
+        found.extend(journal.map(|error| ConfigError::Journal {
+            session: self.settings.id.to_string(),
+            error: OpenError::Config(error),
+        }));
+        found
+    }
+
+    /// The schedule laid over the days.
+    fn calendar(&self) -> Result<Calendar, ConfigError> {
+        let wrong = |key, value: String, right| ConfigError::Session {
+            session: self.settings.id.to_string(),
+            key,
+            value,
+            right,
+        };
+        if let Some(time) = self.schedule.resets.first() {
+            let right = "no resets in session: FIXP has none, a new UUID begins with a logon";
+            return Err(wrong("schedule.resets", time.to_string(), right));
+        }
+        Calendar::new(&self.schedule).map_err(|error| wrong(error.what, error.value, error.right))
+    }
+}
+
+/// Settings of a session of any protocol.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "made once per session and passed on"
+)]
+#[derive(Clone, Debug)]
+pub enum AnySessionConfig {
+    /// FIX.
+    Fix(SessionConfig),
+    /// FIXP.
+    Fixp(FixpSessionConfig),
+}
+
+impl From<SessionConfig> for AnySessionConfig {
+    fn from(config: SessionConfig) -> Self {
+        Self::Fix(config)
+    }
+}
+
+impl From<FixpSessionConfig> for AnySessionConfig {
+    fn from(config: FixpSessionConfig) -> Self {
+        Self::Fixp(config)
+    }
+}
+
+impl AnySessionConfig {
+    /// By what name the session goes.
+    #[must_use]
+    pub fn id(&self) -> &SessionId {
+        match self {
+            Self::Fix(config) => &config.settings.id,
+            Self::Fixp(config) => &config.settings.id,
+        }
+    }
+
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// The first setting that cannot be accepted.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        match self {
+            Self::Fix(config) => config.check(),
+            Self::Fixp(config) => config.check(),
+        }
+    }
+
+    pub(in crate::engine) fn calendar(&self) -> Result<Calendar, ConfigError> {
+        match self {
+            Self::Fix(config) => config.calendar(),
+            Self::Fixp(config) => config.calendar(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::schedule::{ClockTime, TimeOfDay};
+
+    fn credentials() -> Credentials {
+        let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+        Credentials::new("KEY1", key).unwrap()
+    }
+
+    #[test]
+    fn what_cannot_be_accepted_is_named_with_the_session() {
+        type Spoil = fn(&mut FixpSessionConfig);
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        let client = || FixpSessionConfig::client("ABC", "007", credentials(), address);
+        let rows: [(&str, Spoil); 5] = [
+            ("keep_alive_ms", |c| c.settings.keep_alive_ms = 0),
+            ("connect.destinations", |c| c.connect.destinations.clear()),
+            ("accept", |c| c.accept.port = Some(1)),
+            ("journal.control_reserve_bytes", |c| {
+                c.journal.control_reserve_bytes = 1024;
+            }),
+            ("schedule.resets", |c| {
+                c.schedule.resets = vec![ClockTime::utc(TimeOfDay::MIDNIGHT)];
+            }),
+        ];
+        for (setting, spoil) in rows {
+            let mut config = client();
+            assert!(config.check().is_ok());
+            spoil(&mut config);
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.contains(setting), "{error}");
+        }
+        let mut gateway = FixpSessionConfig::gateway("ABC", "007", credentials());
+        assert!(gateway.check().is_ok());
+        gateway.connect.destinations.push(address.into());
+        let error = gateway.check().unwrap_err().to_string();
+        assert!(error.contains("FIXP:EXCHANGE->ABC-007"), "{error}");
+        assert!(error.contains("connect.destinations"), "{error}");
+    }
+}

@@ -1,0 +1,417 @@
+//! The part of the cycle that is for FIXP: frames cut off a connection, the first one routed to its
+//! gateway, and what a session asks for after each.
+//!
+//! It shares the loop, the journals, the wheel and the controllers with FIX, and nothing else.
+
+use super::application::{Application, Event, SbeInbound};
+use super::cycle::{Taken, copy};
+use super::desk::{Desk, Flushed, Handled};
+use super::link::Owner;
+use super::outbound::Outbound;
+use super::session::{Protocol, Session};
+use super::slot::{Connection, Slot};
+use super::{Engine, add, porch};
+use crate::counters::Stage;
+use crate::session::fix::{Origin, Phase, Unparked};
+use crate::session::fixp::{self, Broken, Frame, Step};
+use crate::session::{Fault, Full, Outbox as _};
+use crate::time::Now;
+
+/// EncodingType of a framing header: CME's SBE 1.0, little-endian.
+const ENCODING: u16 = 0xCAFE;
+
+/// The framing header, and with it the SBE header.
+const SOFH_LEN: usize = 4;
+const HEAD_LEN: usize = 12;
+
+/// The version of the schema a stranger is refused in: the oldest that every client reads.
+const REFUSAL_VERSION: u16 = 8;
+
+/// What is at the start of received bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    /// Not a whole frame yet.
+    Incomplete,
+    Frame(usize),
+    /// No framing header can begin like this: framing is lost.
+    Lost,
+}
+
+/// Looks for a frame at the start of `bytes`. Whatever cannot become a frame of at most `max` bytes is
+/// told as soon as its header is there.
+fn cut(bytes: &[u8], max: usize) -> Cut {
+    let Some(sofh) = bytes.first_chunk::<SOFH_LEN>() else {
+        return Cut::Incomplete;
+    };
+    let size = usize::from(u16::from_le_bytes([sofh[0], sofh[1]]));
+    let encoding = u16::from_le_bytes([sofh[2], sofh[3]]);
+    if encoding != ENCODING || size < HEAD_LEN || size > max {
+        return Cut::Lost;
+    }
+    if let Some(block) = bytes.get(SOFH_LEN..SOFH_LEN + 2)
+        && size < HEAD_LEN + usize::from(u16::from_le_bytes([block[0], block[1]]))
+    {
+        return Cut::Lost;
+    }
+    if bytes.len() < size {
+        Cut::Incomplete
+    } else {
+        Cut::Frame(size)
+    }
+}
+
+/// Whom a first message names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Knocking<'a> {
+    pub(super) access_key_id: &'a [u8],
+    pub(super) session: &'a [u8],
+    pub(super) firm: &'a [u8],
+}
+
+impl<'a> Knocking<'a> {
+    /// What a Negotiate(500) or Establish(503) says of its sender.
+    fn of(frame: &Frame<'a>) -> Option<Self> {
+        let session_at = match frame.template() {
+            500 => 68,
+            503 => 122,
+            _ => return None,
+        };
+        let text = |at: usize, len: usize| {
+            let field = frame.block().get(at..at + len)?;
+            let end = field.iter().position(|&byte| byte == 0).unwrap_or(len);
+            Some(&field[..end])
+        };
+        Some(Self {
+            access_key_id: text(32, 20)?,
+            session: text(session_at, 3)?,
+            firm: text(session_at + 3, 5)?,
+        })
+    }
+}
+
+impl Engine {
+    /// Takes one frame off a receive buffer.
+    pub(super) fn take_one_fixp<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        index: usize,
+        app: &mut A,
+    ) -> Taken {
+        let received = self.buffers[index].received();
+        match cut(received, self.config.max_message_bytes) {
+            Cut::Incomplete => Taken::Nothing,
+            Cut::Lost => {
+                let all = received.len();
+                self.take_broken(now, index, Broken::Sofh, app);
+                self.buffers[index].take(all);
+                Taken::Message
+            }
+            Cut::Frame(len) => match self.handle_fixp(now, index, len, app) {
+                Handled::Done => {
+                    self.buffers[index].take(len);
+                    Taken::Message
+                }
+                Handled::Later => Taken::Stalled,
+            },
+        }
+    }
+
+    /// Bytes that are no message.
+    fn take_broken<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        index: usize,
+        why: Broken,
+        app: &mut A,
+    ) {
+        let link = self.links[index].id;
+        match self.links[index].owner {
+            Owner::Session(slot) => {
+                let slot = slot as usize;
+                if let Slot {
+                    session: Session::Fixp(session),
+                    journal,
+                    ..
+                } = &mut self.desk.slots[slot]
+                {
+                    let step = session.broken(now, why, journal);
+                    self.desk.follow_fixp(now, slot, step, None, app);
+                }
+            }
+            Owner::Stranger { peer, .. } => self.turn_away(now, link, peer, Fault::GarbledLogon, app),
+            Owner::Lingering { .. } | Owner::Nobody => {}
+        }
+    }
+
+    fn handle_fixp<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        index: usize,
+        len: usize,
+        app: &mut A,
+    ) -> Handled {
+        let bytes = &self.buffers[index].received()[..len];
+        let Some(frame) = Frame::read(bytes) else {
+            self.take_broken(now, index, Broken::Undecodable, app);
+            return Handled::Done;
+        };
+        let link = self.links[index].id;
+        let (peer, listener) = match self.links[index].owner {
+            Owner::Session(slot) => {
+                let slot = slot as usize;
+                let step = self.desk.receive_fixp(now, slot, &frame, app);
+                return self.desk.follow_fixp(now, slot, step, Some(&frame), app);
+            }
+            Owner::Stranger { peer, listener, .. } => (peer, listener),
+            Owner::Lingering { .. } | Owner::Nobody => return Handled::Done,
+        };
+        let limits = &self.config.strangers;
+        if !self.attempts.count(peer.ip(), now.mono, limits) {
+            self.turn_away(now, link, peer, Fault::TooManyLogons, app);
+            return Handled::Done;
+        }
+        let Some(port) = self.doors.get(listener.0 as usize).map(|door| door.port) else {
+            self.drop_link(link);
+            return Handled::Done;
+        };
+        let found = Knocking::of(&frame)
+            .ok_or(Fault::FirstMessageNotLogon)
+            .and_then(|knocking| {
+                add::gateway_for(&self.desk.slots, &knocking, port).ok_or(Fault::UnknownIdentity)
+            });
+        let fault = match found {
+            Err(fault) => fault,
+            Ok(slot) => {
+                let entry = &mut self.desk.slots[slot];
+                if !porch::lets_in(&entry.accept, peer.ip()) {
+                    Fault::SourceNotAllowed
+                } else if entry.connection != Connection::None {
+                    Fault::AlreadyConnected
+                } else {
+                    entry.connection = Connection::Open { link };
+                    entry.traffic.bytes_in += len as u64;
+                    entry.traffic.last_in = now;
+                    // A connection without its options is better than none.
+                    let _ = self.desk.net.tune(link, &entry.socket);
+                    let owner = Owner::Session(super::slot::number(slot));
+                    let before = self.links[index].change_owner(owner);
+                    self.strangers -= usize::from(before.is_stranger());
+                    self.link_timers.cancel(link.index);
+                    let step = self.desk.receive_fixp(now, slot, &frame, app);
+                    return self.desk.follow_fixp(now, slot, step, Some(&frame), app);
+                }
+            }
+        };
+        // Nothing else was ever sent on this connection, so the refusal goes out whole or not at all.
+        let mut refusal = [0; fixp::REFUSAL_MAX];
+        let said = fixp::turn_away(&frame, now, REFUSAL_VERSION, &mut refusal);
+        let _ = self.desk.net.send(link, &refusal[..said]);
+        self.turned_away += 1;
+        self.desk.page.count_stranger(fault);
+        app.on_event(&Event::TurnedAway { peer, fault });
+        self.let_linger(now, link);
+        Handled::Done
+    }
+
+    /// A message that waited behind a gap which has closed. Answers whether there was one.
+    pub(super) fn go_on_with_parked_fixp<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        slot: usize,
+        app: &mut A,
+    ) -> bool {
+        let Slot {
+            session: Session::Fixp(session),
+            journal,
+            ..
+        } = &mut self.desk.slots[slot]
+        else {
+            return false;
+        };
+        let at = match session.next_parked(journal) {
+            Unparked::Nothing => return false,
+            Unparked::Close(cause) => {
+                self.desk.end(now, slot, cause, app);
+                return false;
+            }
+            Unparked::Message(at) => at,
+        };
+        // One that cannot be read back is asked for again: its number is still expected.
+        let Some(len) = copy(journal.inbound(at), &mut self.parked) else {
+            return true;
+        };
+        self.desk.read_at = self.desk.ticker.now();
+        if let Some(frame) = Frame::read(&self.parked[..len]) {
+            let step = session.receive(now, &frame, Origin::Parked, journal);
+            let _: Handled = self.desk.follow_fixp(now, slot, step, Some(&frame), app);
+        }
+        true
+    }
+
+    /// What is spoken where a connection was accepted.
+    pub(super) fn protocol_of(&self, listener: super::net::ListenerId) -> Protocol {
+        let door = self.doors.get(listener.0 as usize);
+        door.map_or(Protocol::Fix, |door| door.protocol)
+    }
+}
+
+impl Desk {
+    /// Hands a frame from the wire to its session.
+    fn receive_fixp<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        slot: usize,
+        frame: &Frame<'_>,
+        app: &mut A,
+    ) -> Step {
+        let down = self.slots[slot].session.phase() == Phase::Down;
+        if down && self.keep_hours(now, slot, app) {
+            // Not under the UUID of an interval that is over.
+            return Step::Retry(Full::Segment);
+        }
+        let held = self.stopping || self.slots[slot].is_held();
+        let Slot {
+            session: Session::Fixp(session),
+            journal,
+            connection,
+            ..
+        } = &mut self.slots[slot]
+        else {
+            return Step::Done;
+        };
+        if down {
+            if !matches!(connection, Connection::Open { .. }) {
+                // Turned away, outside its hours.
+                return Step::Done;
+            }
+            session.block(held);
+        }
+        session.receive(now, frame, Origin::Wire, journal)
+    }
+
+    /// Does what a FIXP session asks for after it was given something, until it asks for nothing.
+    pub(super) fn follow_fixp<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        slot: usize,
+        mut step: Step,
+        frame: Option<&Frame<'_>>,
+        app: &mut A,
+    ) -> Handled {
+        self.touch(slot);
+        let session = self.slots[slot].handle;
+        loop {
+            step = match (step, frame) {
+                (Step::Retry(_), _) => return Handled::Later,
+                (Step::LoggedOn, _) => {
+                    self.logged_on(now, slot, app);
+                    Step::Done
+                }
+                (Step::Deliver(delivery), Some(frame)) => {
+                    let inbound = SbeInbound {
+                        session,
+                        frame: *frame,
+                        delivery,
+                    };
+                    let waited = self.ticker.now().saturating_sub(self.read_at);
+                    let verdict = app.on_sbe(&inbound, &mut Outbound::new(now, self));
+                    self.page.latency(Stage::ReadToCallback).record(waited);
+                    let Slot {
+                        session: Session::Fixp(session),
+                        journal,
+                        ..
+                    } = &mut self.slots[slot]
+                    else {
+                        return Handled::Done;
+                    };
+                    session.delivered(now, verdict, journal)
+                }
+                (Step::NotApplied(messages), _) => {
+                    app.on_event(&Event::NotApplied { session, messages });
+                    Step::Done
+                }
+                (Step::Missed(messages), _) => {
+                    app.on_event(&Event::Missed { session, messages });
+                    Step::Done
+                }
+                (Step::Close(cause), _) => {
+                    self.end(now, slot, cause, app);
+                    return Handled::Done;
+                }
+                (Step::CloseAfterFlush(cause), _) => {
+                    self.drain(now, slot, cause);
+                    Step::Done
+                }
+                (Step::Done | Step::Deliver(_), _) => {
+                    let _: Flushed = self.flush(now, slot);
+                    return Handled::Done;
+                }
+            };
+        }
+    }
+
+    /// The session is logged on.
+    pub(super) fn logged_on<A: Application + ?Sized>(&mut self, now: Now, slot: usize, app: &mut A) {
+        let entry = &mut self.slots[slot];
+        let session = entry.handle;
+        entry.traffic.logons += 1;
+        entry.traffic.logged_on = now;
+        let _: Flushed = self.flush(now, slot);
+        app.on_logon(session, &mut Outbound::new(now, self));
+    }
+}
+
+/// Why an operation has no meaning for a FIXP session; `None` if it has.
+pub(super) fn not_of_fixp(operation: &crate::admin::Operation) -> Option<&'static str> {
+    use crate::admin::Operation;
+    match operation {
+        Operation::ResetInSession => {
+            Some("FIXP has no reset in session: log out, then reset the numbers")
+        }
+        Operation::SequenceReset(_) => Some("FIXP has no SequenceReset(4): set the next number out"),
+        Operation::TestRequest => Some("FIXP has no TestRequest(1)"),
+        Operation::ResendRequest { .. } => Some("FIXP asks for what is missing by itself"),
+        Operation::Decide { .. } => Some("FIXP logons are not put off"),
+        Operation::Remove
+        | Operation::Logon
+        | Operation::Logout(_)
+        | Operation::Hold(_)
+        | Operation::Release
+        | Operation::Disconnect
+        | Operation::SetNextOut(_)
+        | Operation::SetNextIn(_)
+        | Operation::RotateJournal
+        | Operation::ResetNumbers => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(size: u16, encoding: u16, block: u16) -> Vec<u8> {
+        let words = [size, encoding, block, 506, 8, 9];
+        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn a_frame_is_cut_at_its_size_and_nowhere_else() {
+        let mut bytes = head(26, ENCODING, 14);
+        bytes.extend([0; 14]);
+        for len in 0..26 {
+            assert_eq!(cut(&bytes[..len], 1024), Cut::Incomplete, "{len}");
+        }
+        assert_eq!(cut(&bytes, 1024), Cut::Frame(26));
+        bytes.extend(head(26, ENCODING, 14));
+        assert_eq!(cut(&bytes, 1024), Cut::Frame(26));
+        assert_eq!(cut(&bytes, 25), Cut::Lost, "longer than is taken");
+    }
+
+    #[test]
+    fn what_cannot_be_a_framing_header_is_lost_at_once() {
+        assert_eq!(cut(&head(26, 0xFECA, 14), 1024), Cut::Lost);
+        assert_eq!(cut(&head(11, ENCODING, 0), 1024), Cut::Lost);
+        assert_eq!(cut(&head(25, ENCODING, 14), 1024), Cut::Lost);
+        assert_eq!(cut(b"8=FIX.4.4\x019=5\x01", 1024), Cut::Lost);
+    }
+}

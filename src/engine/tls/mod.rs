@@ -1,0 +1,34 @@
+//! TLS under the sessions and over the network: the cycle sees plain bytes, or a fault with a name.
+//!
+//! [`Wire`] stands between the engine and whatever [`Network`](super::net::Network) it was given, also a
+//! simulated one, and keeps a [`Line`](line) for each connection that speaks TLS. It has no clock: a
+//! handshake has the time that connecting has, or on a port the time until the Logon.
+//!
+//! What a record costs: the plain text path of the engine is untouched, and allocates nothing. A record
+//! that is sent is encrypted into a block of its own, one that arrives is decrypted in place and copied
+//! into a block; both live until the bytes have moved on. `tests/tls` counts them.
+
+#[cfg(not(feature = "tls"))]
+mod absent;
+#[cfg(feature = "tls")]
+mod faults;
+#[cfg(feature = "tls")]
+mod line;
+#[cfg(feature = "tls")]
+mod load;
+mod settings;
+mod wire;
+
+#[cfg(not(feature = "tls"))]
+use self::absent::Line;
+#[cfg(not(feature = "tls"))]
+pub(super) use self::absent::{Acceptor, Dialler, acceptor, dialler};
+#[cfg(feature = "tls")]
+use self::line::Line;
+#[cfg(feature = "tls")]
+pub(super) use self::load::{Acceptor, Dialler, acceptor, dialler};
+pub use self::settings::{
+    AVAILABLE, Authorities, ClientCheck, Pem, ServerCheck, TlsClient, TlsConfigError, TlsIdentity,
+    TlsServer, TlsVersion,
+};
+pub(super) use self::wire::Wire;
