@@ -71,20 +71,11 @@ pub(super) struct Knocking<'a> {
 impl<'a> Knocking<'a> {
     /// What a Negotiate(500) or Establish(503) says of its sender.
     fn of(frame: &Frame<'a>) -> Option<Self> {
-        let session_at = match frame.template() {
-            500 => 68,
-            503 => 122,
-            _ => return None,
-        };
-        let text = |at: usize, len: usize| {
-            let field = frame.block().get(at..at + len)?;
-            let end = field.iter().position(|&byte| byte == 0).unwrap_or(len);
-            Some(&field[..end])
-        };
+        let identity = fixp::identity(frame)?;
         Some(Self {
-            access_key_id: text(32, 20)?,
-            session: text(session_at, 3)?,
-            firm: text(session_at + 3, 5)?,
+            access_key_id: identity.access_key_id,
+            session: identity.session,
+            firm: identity.firm,
         })
     }
 }
@@ -151,7 +142,7 @@ impl Engine {
         app: &mut A,
     ) -> Handled {
         let bytes = &self.buffers[index].received()[..len];
-        let Some(frame) = Frame::read(bytes) else {
+        let Ok(frame) = Frame::new(bytes) else {
             self.take_broken(now, index, Broken::Undecodable, app);
             return Handled::Done;
         };
@@ -241,7 +232,7 @@ impl Engine {
             return true;
         };
         self.desk.read_at = self.desk.ticker.now();
-        if let Some(frame) = Frame::read(&self.parked[..len]) {
+        if let Ok(frame) = Frame::new(&self.parked[..len]) {
             let step = session.receive(now, &frame, Origin::Parked, journal);
             let _: Handled = self.desk.follow_fixp(now, slot, step, Some(&frame), app);
         }
@@ -342,7 +333,8 @@ impl Desk {
                     self.drain(now, slot, cause);
                     Step::Done
                 }
-                (Step::Done | Step::Deliver(_), _) => {
+                // No session of an engine is a backup.
+                (Step::Done | Step::Deliver(_) | Step::Promoted(_), _) => {
                     let _: Flushed = self.flush(now, slot);
                     return Handled::Done;
                 }

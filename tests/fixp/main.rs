@@ -28,6 +28,8 @@
 //! wait 30s                     time passes
 //! logout TEXT | terminate CODE TEXT | disconnect | resume | renew | begin-week | restart | reopen
 //! set-next-out N | set-next-in N | block yes | no | withhold N | full Unsent | Segment | none
+//! hear-while-down              a frame without a connection
+//! follow UUID | primary-ended | promote N      of a backup
 //! damage N                     our message N cannot be read any more
 //! script ON ANSWER [CODE]      Negotiate Reject 3
 //! turn-away MESSAGE            the first message of a stranger, and what the gateway sends
@@ -59,7 +61,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod catalogue;
+mod failover;
 mod frame;
+mod hostile;
 mod quiet;
 mod script;
 mod settings;
@@ -124,6 +128,29 @@ fn main() -> ExitCode {
                 }
             })
         }));
+    }
+    let seen = Arc::clone(&coverage);
+    trials.push(Trial::test(
+        "failover - both sides go on over the backup",
+        move || {
+            failover::run::<Shelf>(&seen).map_err(Failed::from)?;
+            failover::run::<Files>(&seen).map_err(Failed::from)
+        },
+    ));
+    for role in ["client", "gateway"] {
+        let coverage = Arc::new(Coverage::default());
+        trials.push(Trial::test(
+            format!("hostile - a peer of a {role}"),
+            move || {
+                (0..hostile::SEEDS).try_for_each(|seed| {
+                    hostile::run::<Shelf>(seed, role, &coverage).map_err(Failed::from)?;
+                    match seed % 10 {
+                        0 => hostile::run::<Files>(seed, role, &coverage).map_err(Failed::from),
+                        _ => Ok(()),
+                    }
+                })
+            },
+        ));
     }
     let catalogue = catalogue::check(&scenarios);
     let told = catalogue.clone().map(drop).map_err(Failed::from);

@@ -86,7 +86,7 @@ impl<S: Store> Side<S> {
     }
 
     pub fn receive(&mut self, now: Now, bytes: &[u8]) -> Result<(), String> {
-        let frame = Frame::read(bytes).ok_or("no frame")?;
+        let frame = Frame::new(bytes).map_err(|error| error.to_string())?;
         let step = self.work(|session, out| session.receive(now, &frame, Origin::Wire, out));
         self.follow(now, step);
         self.settle(now, usize::MAX);
@@ -150,7 +150,7 @@ impl<S: Store> Side<S> {
                 Unparked::Nothing => break,
                 Unparked::Message(at) => {
                     let bytes = self.store.look().inbound(at).unwrap().to_vec();
-                    let frame = Frame::read(&bytes).unwrap();
+                    let frame = Frame::new(&bytes).unwrap();
                     let step =
                         self.work(|session, out| session.receive(now, &frame, Origin::Parked, out));
                     self.follow(now, step);
@@ -176,7 +176,7 @@ impl<S: Store> Side<S> {
         }
     }
 
-    fn follow(&mut self, now: Now, mut step: Step) {
+    pub fn follow(&mut self, now: Now, mut step: Step) {
         loop {
             self.store.take(&mut self.wire);
             let words = match step {
@@ -212,6 +212,7 @@ impl<S: Store> Side<S> {
                         missed.first, missed.last, missed.series
                     )
                 }
+                Step::Promoted(next) => format!("promoted {next}"),
                 Step::Close(cause) => format!("close {}", words_of(&cause)),
                 Step::CloseAfterFlush(cause) => format!("end {}", words_of(&cause)),
             };

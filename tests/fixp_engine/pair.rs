@@ -49,7 +49,7 @@ impl Application for Side {
     }
 
     fn on_sbe(&mut self, inbound: &SbeInbound<'_>, out: &mut Outbound<'_>) -> fixp::Verdict {
-        let (template, block) = (inbound.frame.template(), inbound.frame.block());
+        let (template, block) = (inbound.frame.template_id(), inbound.frame.block());
         if template == 521 {
             self.events.push("BusinessReject".to_owned());
             return fixp::Verdict::Accept;
