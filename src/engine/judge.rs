@@ -2,7 +2,7 @@
 
 use super::SessionHandle;
 use super::application::{Application, Event, Resend};
-use crate::session::fix::ResendJudge;
+use crate::session::fix::{Loss, ResendJudge};
 use crate::wire::fix::Message;
 
 /// Asks and tells the application about the messages of a resend.
@@ -19,5 +19,10 @@ impl<A: Application + ?Sized> ResendJudge for Judge<'_, A> {
     fn unreadable(&mut self, seq: u64) {
         let session = self.session;
         self.app.on_event(&Event::Unreadable { session, seq });
+    }
+
+    fn too_long(&mut self, _: u64, limit: u64) {
+        let (session, loss) = (self.session, Loss::LongerThanPeerTakes(limit));
+        self.app.on_event(&Event::MessagesLost { session, loss });
     }
 }

@@ -61,5 +61,15 @@ pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) 
 /// What a Reject(3) or BusinessMessageReject(j) of the peer says of a message of ours.
 pub fn of_reject(name: &str, reject: &Message<'_>) -> String {
     let text = reject.get(tag::TEXT).unwrap_or_default();
-    format!("{name} rejected a message of ours: {}", Printable(text))
+    let reason = [
+        (tag::SESSION_REJECT_REASON, "SessionRejectReason"),
+        (tag::BUSINESS_REJECT_REASON, "BusinessRejectReason"),
+    ]
+    .into_iter()
+    .find_map(|(tag, field)| Some(format!(" ({field} {})", Printable(reject.get(tag)?))))
+    .unwrap_or_default();
+    format!(
+        "{name} rejected a message of ours: {}{reason}",
+        Printable(text)
+    )
 }

@@ -229,3 +229,41 @@ fn help_shows_examples_and_the_version_is_that_of_the_command() {
     }
     run(&[]).failed(2, &["Usage: pinfix"]);
 }
+
+#[test]
+fn an_engine_that_is_watched_is_compared_with_itself_alone() {
+    let _alone = alone();
+    let arguments = ["--watched", "--messages", "20000", "--warm-up", "200"];
+    let (finished, value) = figures(&arguments);
+    for part in [
+        "trip alone",
+        "trip watched",
+        "cycle alone",
+        "cycle watched",
+        "watched to alone: round trip p50",
+        "status queries",
+    ] {
+        assert!(
+            finished.out.contains(part),
+            "no {part:?} in {}",
+            finished.out
+        );
+    }
+    let watched = &value["watched"];
+    let alone = value["messages"].as_u64().unwrap();
+    let beside = watched["messages"].as_u64().unwrap();
+    assert_eq!(alone + beside, 20_000, "each order is of one kind");
+    assert!(alone > 0 && beside > 0, "{alone} and {beside}");
+    for name in ["round_trip_ns", "cycle_ns", "cycle_alone_ns"] {
+        assert!(watched[name]["p50"].as_u64().unwrap() > 0, "{name}");
+    }
+    // At least one of each, and the queries at about their rate as far as the machine lets them.
+    let queries = watched["queries"].as_u64().unwrap();
+    let span = watched["span_s"].as_f64().unwrap();
+    assert!(queries > 10, "{queries}");
+    assert!(
+        (queries as f64) < 1.2 * 1000.0 * span + 50.0,
+        "{queries} in {span} s"
+    );
+    assert!(watched["looks"].as_u64().unwrap() > 0);
+}

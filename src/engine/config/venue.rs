@@ -3,7 +3,7 @@
 use super::{Destination, SessionConfig};
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{Role, Settings};
-use crate::venue::{Profile, Service};
+use crate::venue::{Profile, Service, Tls};
 
 impl SessionConfig {
     /// A session at a venue, on the side that `role` makes it. Where an initiator connects to is still
@@ -21,12 +21,17 @@ impl SessionConfig {
         config
     }
 
-    /// Puts everything a venue says into this session.
+    /// Puts everything a venue says into this session. TLS that a venue requires is that of
+    /// [`TlsClient::default`](crate::engine::TlsClient); set `connect.tls` to `None` afterwards for a
+    /// simulator in plain text.
     pub fn apply(&mut self, venue: &Profile) {
         venue.apply(&mut self.settings);
         self.schedule = venue.schedule();
         if self.settings.role == Role::Initiator {
             self.connect.refusals_max = venue.refusals_max;
+            if venue.tls == Tls::Required {
+                self.connect.tls.get_or_insert_default();
+            }
         }
     }
 

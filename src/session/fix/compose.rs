@@ -1,16 +1,18 @@
 //! Session-level messages, and the path of every frame into the outbox.
 
-use std::fmt::{self, Write as _};
+mod rejects;
+
+use std::fmt;
 use std::ops::Range;
 
 use super::Kind;
 use super::peer::{Code, MsgDirection};
-use super::resend::Copied;
+use super::resend::{Again, Copied};
 use super::rules::Rules;
 use super::sending::Loss;
 use super::settings::{LogonField, Settings, SettingsError};
 use super::terms::DataOrder;
-use crate::session::{Class, Farewell, Full, InboundAt, Outbox, Refusal, Replay, SessionStatus, Text};
+use crate::session::{Class, Farewell, Full, InboundAt, Outbox, Refusal, Replay, SessionStatus};
 use crate::time::{Now, TimestampPrecision, TimestampWriter, Utc};
 use crate::wire::fix::tag::{self, Tag};
 use crate::wire::fix::{
@@ -38,9 +40,6 @@ const MIRRORED: [(Tag, Tag); 6] = [
 
 /// How many of [`MIRRORED`] are no LocationIDs.
 const MIRRORED_WITHOUT_LOCATIONS: usize = 4;
-
-/// BusinessRejectReason(380): unsupported message type.
-const UNSUPPORTED_MESSAGE_TYPE: u16 = 3;
 
 /// How many fields a Logon of ours can have.
 const LOGON_FIELDS_MAX: usize = 128;
@@ -462,127 +461,6 @@ impl Pen {
         })
     }
 
-    /// Reject(3) of a peer's message.
-    pub(super) fn reject<O: Outbox>(
-        &mut self,
-        now: Now,
-        message: &Message<'_>,
-        reason: u16,
-        ref_tag: Option<Tag>,
-        text: Text,
-        out: &mut O,
-    ) -> Result<(), Full> {
-        let Some(codes) = &self.rules.reject_codes else {
-            return self.reject_in_words(now, message, ref_tag, text, out);
-        };
-        let has_reason = codes.has(reason) || self.reject_reason_max >= Some(reason);
-        self.answer(now, msg_type::REJECT, message, out, true, |writer| {
-            writer.uint(
-                tag::REF_SEQ_NUM,
-                message.uint(tag::MSG_SEQ_NUM).unwrap_or_default(),
-            );
-            if !text.is_empty() {
-                writer.bytes(tag::TEXT, text.as_bytes());
-            }
-            if let Some(ref_tag) = ref_tag {
-                writer.uint(tag::REF_TAG_ID, ref_tag.into());
-            }
-            writer.bytes(tag::REF_MSG_TYPE, message.msg_type());
-            if has_reason {
-                writer.uint(tag::SESSION_REJECT_REASON, reason.into());
-            }
-        })
-    }
-
-    /// Reject(3) of bytes that are no message, but show a number and perhaps a type.
-    pub(super) fn reject_garbled<O: Outbox>(
-        &mut self,
-        now: Now,
-        ref_seq_num: u64,
-        ref_msg_type: Option<&[u8]>,
-        reason: u16,
-        text: Text,
-        out: &mut O,
-    ) -> Result<(), Full> {
-        let codes = self.rules.reject_codes.as_ref();
-        self.admin(now, msg_type::REJECT, ADMIN_ROOM, out, |writer| {
-            writer
-                .uint(tag::REF_SEQ_NUM, ref_seq_num)
-                .bytes(tag::TEXT, text.as_bytes());
-            if let Some(codes) = codes {
-                if let Some(msg_type) = ref_msg_type {
-                    writer.bytes(tag::REF_MSG_TYPE, msg_type);
-                }
-                if codes.has(reason) {
-                    writer.uint(tag::SESSION_REJECT_REASON, reason.into());
-                }
-            }
-        })
-    }
-
-    /// A Reject of the versions that have no codes: the tag stands in the text.
-    fn reject_in_words<O: Outbox>(
-        &mut self,
-        now: Now,
-        message: &Message<'_>,
-        ref_tag: Option<Tag>,
-        mut text: Text,
-        out: &mut O,
-    ) -> Result<(), Full> {
-        if let Some(ref_tag) = ref_tag {
-            let blank = if text.is_empty() { "" } else { " " };
-            // Writing to a Text cannot fail; what does not fit is cut.
-            let _ = write!(text, "{blank}({ref_tag})");
-        }
-        self.answer(now, msg_type::REJECT, message, out, true, |writer| {
-            writer.uint(
-                tag::REF_SEQ_NUM,
-                message.uint(tag::MSG_SEQ_NUM).unwrap_or_default(),
-            );
-            if !text.is_empty() {
-                writer.bytes(tag::TEXT, text.as_bytes());
-            }
-        })
-    }
-
-    /// BusinessMessageReject(j): an application message, so it is sent again on request; but it
-    /// answers for the session and may use the reserve. Versions without it get a Reject(3).
-    pub(super) fn business_reject<O: Outbox>(
-        &mut self,
-        now: Now,
-        message: &Message<'_>,
-        reason: u16,
-        text: Text,
-        out: &mut O,
-    ) -> Result<(), Full> {
-        if !self.rules.business_message_reject {
-            let text = if reason == UNSUPPORTED_MESSAGE_TYPE {
-                Text::lossy(b"Unsupported message type")
-            } else {
-                text
-            };
-            return self.reject_in_words(now, message, None, text, out);
-        }
-        self.answer(
-            now,
-            msg_type::BUSINESS_MESSAGE_REJECT,
-            message,
-            out,
-            false,
-            |writer| {
-                writer.uint(
-                    tag::REF_SEQ_NUM,
-                    message.uint(tag::MSG_SEQ_NUM).unwrap_or_default(),
-                );
-                if !text.is_empty() {
-                    writer.bytes(tag::TEXT, text.as_bytes());
-                }
-                writer.bytes(tag::REF_MSG_TYPE, message.msg_type());
-                writer.uint(tag::BUSINESS_REJECT_REASON, reason.into());
-            },
-        )
-    }
-
     /// SequenceReset-GapFill(4) from number `from` to before `to`, in answer to a ResendRequest.
     pub(super) fn gap_fill<O: Outbox>(
         &mut self,
@@ -609,33 +487,59 @@ impl Pen {
         Ok(())
     }
 
-    /// The copy of the message that was sent as `seq`, if it is `wanted`.
+    /// Sends a message that was sent under `seq` again, if it is still `wanted`.
     pub(super) fn replay<O: Outbox>(
+        &mut self,
+        now: Now,
+        again: Again,
+        index: &mut FieldIndex,
+        wanted: impl FnOnce(&Message<'_>) -> bool,
+        out: &mut O,
+    ) -> Result<Copied, Full> {
+        Ok(match self.copy(now, again.seq, index, wanted, out)? {
+            Err(why) => why,
+            Ok(frame) if again.limit.is_some_and(|limit| frame.len() as u64 > limit) => Copied::TooLong,
+            Ok(frame) => {
+                out.commit_replay(frame, again.seq, now.utc);
+                Copied::Sent
+            }
+        })
+    }
+
+    /// How long a copy of what was sent as `seq` is, if there is something readable.
+    pub(super) fn length_of_copy<O: Outbox>(
+        &mut self,
+        now: Now,
+        seq: u64,
+        index: &mut FieldIndex,
+        out: &mut O,
+    ) -> Result<Option<usize>, Full> {
+        let copy = self.copy(now, seq, index, |_| true, out)?;
+        Ok(copy.ok().map(|frame| frame.len()))
+    }
+
+    /// Writes a copy into the outbox, or says why not. Room that is not committed was never claimed.
+    fn copy<O: Outbox>(
         &mut self,
         now: Now,
         seq: u64,
         index: &mut FieldIndex,
         wanted: impl FnOnce(&Message<'_>) -> bool,
         out: &mut O,
-    ) -> Result<Copied, Full> {
+    ) -> Result<Result<Range<usize>, Copied>, Full> {
         let time = self.stamp.write(now.utc, self.precision);
         let replay = match out.claim_replay(seq) {
             Ok(Some(replay)) => replay,
-            Ok(None) | Err(Full::TooLong) => return Ok(Copied::Unreadable),
+            Ok(None) | Err(Full::TooLong) => return Ok(Err(Copied::Unreadable)),
             Err(full) => return Err(full),
         };
         let Ok(original) = index.read(replay.original) else {
-            return Ok(Copied::Unreadable);
+            return Ok(Err(Copied::Unreadable));
         };
         if !wanted(&original) {
-            // Room that is not committed was never claimed.
-            return Ok(Copied::Unwanted);
+            return Ok(Err(Copied::Unwanted));
         }
-        let Ok(frame) = fix::replay(&original, replay.room, time) else {
-            return Ok(Copied::Unreadable);
-        };
-        out.commit_replay(frame, seq, now.utc);
-        Ok(Copied::Sent)
+        Ok(fix::replay(&original, replay.room, time).map_err(|_| Copied::Unreadable))
     }
 
     fn admin<O: Outbox>(

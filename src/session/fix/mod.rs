@@ -466,7 +466,8 @@ impl Session {
             (Kind::Logout, _) => self.logout_received(now, message, place, out),
             (Kind::ResendRequest, Place::High) if header.is_ok() => {
                 // Served before our own gap is asked for, or two recovering peers wait for ever.
-                let step = match self.take_request(message, out) {
+                let sound = self.validate(message, head, kind);
+                let step = match sound.and_then(|()| self.take_request(message, out)) {
                     Ok(()) => Step::Done,
                     Err(fault) => self.fault(now, fault, message, out)?,
                 };
@@ -478,7 +479,8 @@ impl Session {
             (Kind::ResendRequest, Place::Low)
                 if header.is_ok() && !dup && self.settings.resend.below_expected == Accept =>
             {
-                match self.take_request(message, out) {
+                let sound = self.validate(message, head, kind);
+                match sound.and_then(|()| self.take_request(message, out)) {
                     Ok(()) => Ok(Step::Done),
                     Err(fault) => self.fault(now, fault, message, out),
                 }

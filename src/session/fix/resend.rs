@@ -31,6 +31,15 @@ pub enum Replayed {
     Waiting,
 }
 
+/// A message of ours that is to be sent again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Again {
+    /// MsgSeqNum(34).
+    pub(super) seq: u64,
+    /// How long the peer lets its copy be, in bytes.
+    pub(super) limit: Option<u64>,
+}
+
 /// What became of one message of a resend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Copied {
@@ -40,6 +49,8 @@ pub(super) enum Copied {
     Unreadable,
     /// It is not to be sent again: to be gap-filled.
     Unwanted,
+    /// Its copy is longer than the peer takes: to be gap-filled.
+    TooLong,
 }
 
 /// Who is asked, and told, about each message of a resend. Called inside a bounded step: what it does
@@ -52,6 +63,10 @@ pub trait ResendJudge {
     /// There should be a record of what was sent as `seq`, but it cannot be read. A gap fill takes its
     /// place.
     fn unreadable(&mut self, seq: u64);
+
+    /// What was sent as `seq` is longer as a copy than the `limit` in bytes, MaxMessageSize(383), that the
+    /// peer has named since. A gap fill takes its place.
+    fn too_long(&mut self, seq: u64, limit: u64);
 }
 
 /// Everything is sent again.
@@ -61,6 +76,8 @@ impl ResendJudge for () {
     }
 
     fn unreadable(&mut self, _: u64) {}
+
+    fn too_long(&mut self, _: u64, _: u64) {}
 }
 
 /// A request being served.
@@ -200,17 +217,31 @@ impl Serving {
         };
         // What is passed over before it goes out first, but only if this one goes out at all.
         let copied = if self.gap_from.is_none() {
-            means.pen.replay(now, self.next, means.index, wanted, out)?
+            let copy = Again {
+                seq: self.next,
+                limit: means.limit,
+            };
+            means.pen.replay(now, copy, means.index, wanted, out)?
         } else {
             let readable = out.claim_replay(self.next)?;
             let original = readable.and_then(|found| means.index.read(found.original).ok());
-            match original {
-                None => Copied::Unreadable,
-                Some(original) if !wanted(&original) => Copied::Unwanted,
-                Some(_) => {
+            let found = match original {
+                None => Some(Copied::Unreadable),
+                Some(original) if !wanted(&original) => Some(Copied::Unwanted),
+                Some(_) => None,
+            };
+            match found {
+                Some(found) => found,
+                // Found out before the gap is filled, for this number is part of it then.
+                None if !means.fits(now, self.next, out)? => Copied::TooLong,
+                None => {
                     self.fill_gap(now, means, out)?;
                     let sure = |_: &Message<'_>| true;
-                    means.pen.replay(now, self.next, means.index, sure, out)?
+                    let copy = Again {
+                        seq: self.next,
+                        limit: means.limit,
+                    };
+                    means.pen.replay(now, copy, means.index, sure, out)?
                 }
             }
         };
@@ -224,6 +255,12 @@ impl Serving {
                 Looked::Asked
             }
             Copied::Unwanted => Looked::PassedOver,
+            Copied::TooLong => {
+                means
+                    .judge
+                    .too_long(self.next, means.limit.unwrap_or_default());
+                Looked::PassedOver
+            }
             // What is masked in the journal is no Reject.
             Copied::Unreadable if !application => Looked::PassedOver,
             Copied::Unreadable => {
@@ -265,9 +302,22 @@ struct Means<'a, J> {
     pen: &'a mut Pen,
     tally: &'a mut Tally,
     judge: &'a mut J,
+    /// MaxMessageSize(383) of the peer.
+    limit: Option<u64>,
 }
 
 impl<J: ResendJudge> Means<'_, J> {
+    /// Whether the peer takes a copy of what was sent as `seq`, by its length.
+    fn fits<O: Outbox>(&mut self, now: Now, seq: u64, out: &mut O) -> Result<bool, Full> {
+        match self.limit {
+            None => Ok(true),
+            Some(limit) => {
+                let len = self.pen.length_of_copy(now, seq, self.index, out)?;
+                Ok(len.is_none_or(|len| len as u64 <= limit))
+            }
+        }
+    }
+
     fn unreadable(&mut self, seq: u64) {
         self.tally.unreadable += 1;
         self.judge.unreadable(seq);
@@ -358,6 +408,7 @@ impl Session {
             pen: &mut self.pen,
             tally: &mut self.tally,
             judge,
+            limit: self.peer.max_message_bytes,
         };
         let replayed = range.step(now, budget, &mut means, out);
         self.resent_below = self.resent_below.max(range.next);

@@ -202,8 +202,8 @@ pub enum Loss {
     },
     /// One that waited cannot be read back: the journal is damaged.
     Unreadable,
-    /// One that waited is longer than the peer takes since it logged on again: MaxMessageSize(383) of
-    /// its Logon, in bytes.
+    /// One that waited, or that the peer asked for again, is longer than the peer takes since it logged on
+    /// again: MaxMessageSize(383) of its Logon, in bytes.
     LongerThanPeerTakes(u64),
 }
 
@@ -225,7 +225,7 @@ impl fmt::Display for Loss {
             ),
             Self::LongerThanPeerTakes(bytes) => write!(
                 f,
-                "a message that waited is longer than the {bytes} bytes the peer takes"
+                "a message that waited or was asked for again is longer than the {bytes} bytes the peer takes"
             ),
             Self::Unreadable => f.write_str("a message that waited cannot be read back"),
         }

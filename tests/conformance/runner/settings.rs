@@ -47,6 +47,8 @@ pub(super) fn set(
     }
     if key == "venue" {
         config.apply(Profile::named(value).ok_or_else(wrong)?);
+        // The scenarios are about what is said, in whatever it is wrapped.
+        config.connect.tls = None;
         return Ok(());
     }
     let settings = &mut config.settings;

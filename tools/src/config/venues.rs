@@ -2,7 +2,7 @@
 //!
 //! What a venue says comes first, then what the file says as defaults, then what it says of the session.
 
-use pinfix::engine::{Planned, SessionConfig, nearest};
+use pinfix::engine::{Planned, SessionConfig, TLS_AVAILABLE, nearest};
 use pinfix::session::fix::Role;
 use pinfix::session::fix::rules::Rules;
 use pinfix::venue::{Profile, Service, Tls, VENUES};
@@ -100,6 +100,9 @@ impl<'a> Choice<'a> {
         target: &str,
     ) -> SessionConfig {
         let mut config = SessionConfig::at_venue(self.profile, version, role, sender, target);
+        if self.is_plain {
+            config.connect.tls = None;
+        }
         if let Some(service) = self.service {
             let host = self.host.filter(|_| role == Role::Initiator);
             config.use_service(service, host);
@@ -143,9 +146,10 @@ impl<'a> Choice<'a> {
                 service.name, service.rules.name, settings.rules.name
             ));
         }
-        if settings.role == Role::Initiator && self.profile.tls == Tls::Required && !self.is_plain {
+        let needs_tls = settings.role == Role::Initiator && self.profile.tls == Tls::Required;
+        if needs_tls && planned.config.connect.tls.is_some() && !TLS_AVAILABLE {
             problems.push(format!(
-                "venue {name} takes connections with TLS only, which these settings have not; \
+                "venue {name} takes connections with TLS only, and this command was built without; \
                  tls = \"off\" connects to a simulator in plain text"
             ));
         }

@@ -14,7 +14,10 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::ValueEnum;
-use pinfix::engine::{Clock, ConfigError, Engine, Listen, Plan, Run, SessionConfig, Stopper, Template};
+use pinfix::engine::{
+    Clock, ConfigError, Engine, Listen, Plan, Run, SessionConfig, Stopper, Template, TlsIdentity,
+    TlsServer,
+};
 use pinfix::session::fix::Settings as SessionSettings;
 use pinfix::session::fix::policy::Texts;
 use pinfix::session::fix::rules::{ALL, FIX44};
@@ -65,11 +68,19 @@ pub struct Arguments {
     #[command(flatten)]
     hosting: Hosting,
 
+    /// Speak TLS, and show this certificate: PEM, those of authorities behind it
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+
+    /// The private key of --tls-certificate: PEM, not encrypted
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+
     /// Play this venue, by its documents: t4, brokeret
     ///
     /// Listens on the ports of the venue, on 127.0.0.1 unless --listen says otherwise; with port 0 each
-    /// service gets one of its own. Logons are checked against --accounts. In plain text: a client says
-    /// tls = "off".
+    /// service gets one of its own. Logons are checked against --accounts. Without --tls-certificate a
+    /// client of a venue that wants TLS says tls = "off".
     #[arg(long, value_name = "VENUE", conflicts_with_all = ["config", "echo", "strict"], requires = "accounts")]
     venue: Option<String>,
 
@@ -143,6 +154,13 @@ named! {
     Fills { "one" = Fills::One, "none" = Fills::None }
 }
 
+impl Arguments {
+    fn tls(&self) -> Option<TlsServer> {
+        let (certificate, key) = self.tls_certificate.as_ref().zip(self.tls_key.as_ref())?;
+        Some(TlsServer::new(TlsIdentity::files(certificate, key)))
+    }
+}
+
 /// Runs the venue until it is interrupted.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if let (Some(venue), Some(accounts)) = (&arguments.venue, &arguments.accounts) {
@@ -196,7 +214,12 @@ fn rehearse(arguments: &Arguments, venue: &str, accounts: &Path) -> anyhow::Resu
     let venue = Venue::new(terms, bulletin, Clock::new().now().utc);
     let script = arguments.script.as_deref();
     let mut rehearsal = Rehearsal::new(profile, venue, accounts, script)?;
-    rehearsal.open(&mut engine, arguments.listen, arguments.hosting.journals())?;
+    rehearsal.open(
+        &mut engine,
+        arguments.listen,
+        arguments.tls(),
+        arguments.hosting.journals(),
+    )?;
     let admin = arguments.hosting.serve_admin(&mut engine)?;
     rehearsal.run(&mut engine, run, &stopper);
     drop((admin, rehearsal));
@@ -217,6 +240,11 @@ fn decided(arguments: &Arguments) -> anyhow::Result<Settings> {
         None => anybody(),
     };
     listen_on(&mut plan, arguments.listen)?;
+    if let Some(server) = arguments.tls() {
+        for listen in &mut plan.listeners {
+            listen.tls = Some(server.clone());
+        }
+    }
     if arguments.strict {
         be_strict(&mut plan);
     }

@@ -6,7 +6,7 @@
 //! between blocks.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use pinfix::counters::StatusReader;
@@ -22,9 +22,10 @@ use pinfix::wire::fix::{Message, Printable, msg_type, tag};
 use super::course::{Course, FinishOnDrop, Pause, Step};
 use super::floor::{HEAD_START_NS, Probe};
 use super::plan::{Journals, Plan};
-use super::results::{Late, Measured, Stages};
+use super::results::{Cycles, Late, Measured, Stages};
 use super::schedule::Load;
 use super::venue::Ready;
+use super::watchers::{self, Compared, Watch};
 use crate::ending;
 use crate::order::{self, OrderIds, Ticket};
 
@@ -46,9 +47,18 @@ pub fn run(
     journals: &Journals,
     course: &Course,
     ready: &Ready,
+    watch: Option<&Watch>,
 ) -> anyhow::Result<Measured> {
     let _finish = FinishOnDrop(course);
     let mut client = Client::new(plan, journals, course, ready)?;
+    if let (Some(watch), Some(session)) = (watch, client.sessions.first()) {
+        let controller = client.engine.reference().controller()?;
+        let mut subject = watch
+            .subject
+            .lock()
+            .map_err(|_| anyhow!("nobody watches"))?;
+        *subject = Some((controller, *session));
+    }
     // The engine is there, and with it the thread that keeps the journals, which must not be pinned.
     plan.cores.pin_client()?;
     client.log_on()?;
@@ -198,15 +208,40 @@ impl<'a> Client<'a> {
         self.late = Late::default();
         let mut measured = Measured::new(request, reply)?;
         let load = self.plan.load;
+        let mut compared = match self.plan.watched {
+            true => Some(Compared::new()?),
+            false => None,
+        };
+        let mut section = Instant::now();
+        let mut watched = false;
+        let mut cycles = Cycles::read(&client_status);
         for size in blocks.sizes() {
             floor_trips.clear();
             self.course.go_to(Step::Floor);
             self.floor_block(&mut probe, size + blocks.lead_in, load, &mut floor_trips)?;
             self.course.go_to(Step::Engine);
+            self.course.set_watched(watched);
             self.engine_block(size + blocks.lead_in, blocks.lead_in, load)?;
+            self.course.set_watched(false);
             measured.floor.add(&floor_trips[blocks.lead_in..]);
-            measured.round_trip.add(&self.app.round_trips);
+            let Some(compared) = &mut compared else {
+                measured.round_trip.add(&self.app.round_trips);
+                continue;
+            };
+            let now = Cycles::read(&client_status);
+            let (trips, sum) = match watched {
+                true => (&mut compared.round_trip, &mut compared.cycle),
+                false => (&mut measured.round_trip, &mut compared.cycle_alone),
+            };
+            trips.add(&self.app.round_trips);
+            now.add_since(&cycles, sum);
+            cycles = now;
+            if section.elapsed() >= watchers::SECTION {
+                watched = !watched;
+                section = Instant::now();
+            }
         }
+        measured.compared = compared;
         let (engine_in, engine_out) = Stages::read(&pages).since(&before);
         measured.engine_in = engine_in;
         measured.engine_out = engine_out;

@@ -93,6 +93,10 @@ impl Cores {
         }
     }
 
+    pub fn uses(self, core: usize) -> bool {
+        core == self.client || core == self.venue
+    }
+
     pub fn pin_client(self) -> anyhow::Result<()> {
         pin(self.client)
     }

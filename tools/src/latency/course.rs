@@ -3,7 +3,7 @@
 //! The client's thread decides; the venue's thread follows; the main thread only looks. Nobody waits
 //! for anybody here, and nobody takes a lock.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use pinfix::engine::Stopper;
 
@@ -47,6 +47,8 @@ pub struct Course {
     request_bytes: AtomicU64,
     /// Exchanges done, for the progress bar.
     progress: Apart<AtomicU64>,
+    /// Whether those who watch may look.
+    watched: Apart<AtomicBool>,
     stopper: Stopper,
     pub pause: Pause,
 }
@@ -61,6 +63,7 @@ impl Course {
             reply_bytes: Apart(AtomicU64::new(0)),
             request_bytes: AtomicU64::new(0),
             progress: Apart(AtomicU64::new(0)),
+            watched: Apart(AtomicBool::new(false)),
             stopper,
             pause,
         }
@@ -77,6 +80,15 @@ impl Course {
 
     pub fn go_to(&self, step: Step) {
         self.step.0.store(step as u8, Ordering::Release);
+    }
+
+    /// Whether those who watch may look now.
+    pub fn is_watched(&self) -> bool {
+        self.watched.0.load(Ordering::Acquire)
+    }
+
+    pub fn set_watched(&self, watched: bool) {
+        self.watched.0.store(watched, Ordering::Release);
     }
 
     /// Says how long the real frames are.

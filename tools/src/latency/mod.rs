@@ -19,6 +19,7 @@ mod plan;
 mod results;
 mod schedule;
 mod venue;
+mod watchers;
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -40,6 +41,7 @@ use self::machine::Machine;
 use self::plan::{Durability, Journals, Plan};
 use self::results::{Measured, us};
 use self::schedule::{Blocks, Load};
+use self::watchers::{Looked, Watch};
 use crate::{interrupt, version};
 
 /// Orders measured in a closed loop unless told otherwise.
@@ -126,6 +128,14 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     status_page: Option<PathBuf>,
 
+    /// Have the client's engine watched every other quarter of a second, and compare
+    ///
+    /// By a thread that reads what `pinfix top` and a scrape of `pinfix metrics` read, each once a second,
+    /// and asks a thousand times a second how a session is. The table above is of the time in which nobody
+    /// looks. Without a core of its own the thread takes time from the engines, which spin.
+    #[arg(long)]
+    watched: bool,
+
     /// Write the figures to this file as well, in nanoseconds
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -137,6 +147,7 @@ Examples:
   pinfix latency --rate 20000 --sessions 4
   pinfix latency --version FIX.5.0SP2 --durability flush-every=10ms --journal journals
   pinfix latency --connect 127.0.0.1:9878 --sender ME --target VENUE --json figures.json
+  pinfix latency --watched --messages 400000
   pinfix latency --messages 2000 --warm-up 200        a smoke test, done in a second";
 
 /// Runs the measurement and prints it.
@@ -148,21 +159,42 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let journals = Journals::new(arguments.journal.clone(), arguments.durability)?;
-    let plan = plan(arguments)?;
+    let mut plan = plan(arguments)?;
+    let page = match &plan.status_page {
+        None if plan.watched => Some(Scratch::new()?),
+        _ => None,
+    };
+    if let Some(page) = &page {
+        plan.status_page = Some(page.file());
+    }
+    let watch = match &plan.status_page {
+        Some(page) if plan.watched => Some(Watch::new(page, plan.cores)),
+        _ => None,
+    };
     let machine = Machine::look(plan.cores, journals.directory());
     introduce(&plan, &journals, &machine);
 
     let stopper = Stopper::default();
     interrupt::stop_on_signal(stopper.clone(), "Stopping. Ctrl-C again quits at once.")?;
     let course = Course::new(plan.cores.pause(), stopper.clone());
-    let measured = match measure(&plan, &journals, &course) {
+    let (measured, looked) = match measure(&plan, &journals, &course, watch.as_ref()) {
         Ok(measured) => measured,
         Err(_) if stopper.is_stopping() => return Ok(ExitCode::from(interrupt::INTERRUPTED)),
         Err(error) => return Err(error),
     };
     conclude(&plan, &measured);
+    let looked = looked.zip(watch);
+    if let (Some(compared), Some((looked, watch))) = (&measured.compared, &looked) {
+        say(&format!(
+            "\n{}",
+            compared.table(&measured, looked, &watch.place())
+        ));
+    }
     if let Some((file, mut out)) = json {
-        let value = measured.json(plan.json(), machine.json());
+        let mut value = measured.json(plan.json(), machine.json());
+        if let (Some(compared), Some((looked, watch))) = (&measured.compared, &looked) {
+            value["watched"] = compared.json(&measured, looked, watch.core);
+        }
         serde_json::to_writer_pretty(&mut out, &value)
             .map_err(io::Error::from)
             .and_then(|()| writeln!(out))
@@ -196,6 +228,7 @@ fn plan(arguments: Arguments) -> anyhow::Result<Plan> {
         cores: Cores::choose(arguments.cores)?,
         durability: arguments.durability,
         status_page: arguments.status_page,
+        watched: arguments.watched,
     })
 }
 
@@ -217,7 +250,12 @@ fn resolve(text: &str) -> anyhow::Result<SocketAddr> {
 }
 
 /// Runs the threads, and the progress bar beside them.
-fn measure(plan: &Plan, journals: &Journals, course: &Course) -> anyhow::Result<Measured> {
+fn measure(
+    plan: &Plan,
+    journals: &Journals,
+    course: &Course,
+    watch: Option<&Watch>,
+) -> anyhow::Result<(Measured, Option<Looked>)> {
     let (tell_ready, ready) = mpsc::sync_channel(1);
     thread::scope(|scope| {
         let venue = thread::Builder::new()
@@ -235,7 +273,9 @@ fn measure(plan: &Plan, journals: &Journals, course: &Course) -> anyhow::Result<
         };
         let client = thread::Builder::new()
             .name("pinfix-client".to_owned())
-            .spawn_scoped(scope, move || client::run(plan, journals, course, &ready));
+            .spawn_scoped(scope, move || {
+                client::run(plan, journals, course, &ready, watch)
+            });
         let client = match client {
             Ok(client) => client,
             Err(error) => {
@@ -243,6 +283,7 @@ fn measure(plan: &Plan, journals: &Journals, course: &Course) -> anyhow::Result<
                 return Err(error).context("starting the client's thread");
             }
         };
+        let watching = watch.map(|watch| scope.spawn(move || watchers::run(watch, course)));
         let bar = progress_bar(plan.exchanges());
         while !client.is_finished() {
             bar.set_position(course.progress());
@@ -254,9 +295,27 @@ fn measure(plan: &Plan, journals: &Journals, course: &Course) -> anyhow::Result<
         // If both failed, the venue knows better why: the client only misses a reply.
         let orders_seen = orders_seen?;
         let measured = measured?;
+        let looked = watching.map(|thread| joined(thread.join())).transpose()?;
         check_counts(&measured, orders_seen)?;
-        Ok(measured)
+        Ok((measured, looked))
     })
+}
+
+/// A directory for a status page that nobody asked for, in memory if there is such a place.
+struct Scratch(tempfile::TempDir);
+
+impl Scratch {
+    fn new() -> anyhow::Result<Self> {
+        let named = |place: &Path| tempfile::Builder::new().prefix("pinfix-").tempdir_in(place);
+        named(Path::new("/dev/shm"))
+            .or_else(|_| named(&std::env::temp_dir()))
+            .map(Self)
+            .context("making a directory for the status page")
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.path().join("client")
+    }
 }
 
 /// Every order must have been answered, and nothing else.

@@ -30,6 +30,8 @@ pub struct Plan {
     pub durability: Durability,
     /// Of the client's engine.
     pub status_page: Option<PathBuf>,
+    /// Whether the engine is watched half of the time.
+    pub watched: bool,
 }
 
 impl Plan {
@@ -105,6 +107,7 @@ impl Plan {
             "block": self.blocks.size,
             "block_lead_in": self.blocks.lead_in,
             "durability": self.durability.to_string(),
+            "watched": self.watched,
             "debug_build": cfg!(debug_assertions),
         })
     }

@@ -7,6 +7,8 @@ use hdrhistogram::Histogram;
 use pinfix::counters::{Stage, StatusReader};
 use serde_json::{Map, Value, json};
 
+use super::watchers::Compared;
+
 /// The longest time that is told apart: one hour.
 const LONGEST_NS: u64 = 3_600_000_000_000;
 
@@ -44,7 +46,7 @@ impl Durations {
         self.0.value_at_quantile(quantile)
     }
 
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         let mut object = Map::new();
         for (_, key, quantile) in QUANTILES {
             object.insert(key.to_owned(), self.at(quantile).into());
@@ -53,13 +55,40 @@ impl Durations {
         Value::Object(object)
     }
 
-    fn row(&self, name: &str) -> String {
-        let mut row = format!("  {name:<12}");
+    /// The names of the columns.
+    pub fn head() -> String {
+        let mut head = format!("  {:<13}", "microseconds");
+        for (name, _, _) in QUANTILES {
+            let _ = write!(head, " {name:>10}");
+        }
+        let _ = writeln!(head, " {:>11}", "max");
+        head
+    }
+
+    pub fn row(&self, name: &str) -> String {
+        let mut row = format!("  {name:<13}");
         for (_, _, quantile) in QUANTILES {
             let _ = write!(row, " {:>10.2}", us(self.at(quantile)));
         }
         let _ = write!(row, " {:>11.2}", us(self.0.max()));
         row
+    }
+}
+
+/// The cycles of one engine so far, as its status page shows them.
+pub struct Cycles(Histogram<u64>);
+
+impl Cycles {
+    pub fn read(page: &StatusReader) -> Self {
+        Self(page.latency(Stage::Cycle).histogram)
+    }
+
+    /// Adds what was counted since `before` to `sum`.
+    pub fn add_since(&self, before: &Self, sum: &mut Durations) {
+        let mut fresh = self.0.clone();
+        // Counts only grow, and the bounds are wide enough for every bucket.
+        let _ = fresh.subtract(&before.0);
+        let _ = sum.0.add(&fresh);
     }
 }
 
@@ -135,6 +164,8 @@ pub struct Measured {
     /// Mean length of an order and of a report; the floor's exchanges are as long.
     pub request_bytes: u64,
     pub reply_bytes: u64,
+    /// What was measured while somebody looked. The round trips above are the others then.
+    pub compared: Option<Compared>,
 }
 
 impl Measured {
@@ -150,6 +181,7 @@ impl Measured {
             more_replies: 0,
             request_bytes,
             reply_bytes,
+            compared: None,
         })
     }
 
@@ -160,11 +192,7 @@ impl Measured {
 
     /// The table.
     pub fn table(&self, floor_name: &str) -> String {
-        let mut table = format!("  {:<12}", "microseconds");
-        for (name, _, _) in QUANTILES {
-            let _ = write!(table, " {name:>10}");
-        }
-        let _ = writeln!(table, " {:>11}", "max");
+        let mut table = Durations::head();
         for (name, durations) in [
             ("round trip", &self.round_trip),
             (floor_name, &self.floor),

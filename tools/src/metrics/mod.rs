@@ -3,7 +3,7 @@
 //! A scrape reads memory that the engine writes anyway. Nothing is asked of the engine, so no scrape,
 //! however often, can be seen in its cycle.
 
-mod families;
+pub mod families;
 mod server;
 mod text;
 

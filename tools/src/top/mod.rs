@@ -7,7 +7,7 @@
 //!
 //! Nothing is asked of the engine. Everything but this file works without a terminal.
 
-mod board;
+pub mod board;
 mod detail;
 mod keys;
 mod list;

@@ -177,9 +177,15 @@ pub struct Client {
 
 impl Client {
     pub fn start(config: &Path, arguments: &[&str]) -> Self {
+        Self::start_trusting(config, arguments, None)
+    }
+
+    /// One that trusts the certificate in this file as if it were the system's.
+    pub fn start_trusting(config: &Path, arguments: &[&str], authority: Option<&Path>) -> Self {
         let mut child = pinfix(&["run", "--config"])
             .arg(config)
             .args(arguments)
+            .envs(authority.map(|file| ("SSL_CERT_FILE", file)))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

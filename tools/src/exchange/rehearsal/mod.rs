@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use pinfix::admin::Operation;
 use pinfix::engine::{
     Application, Clock, Engine, Event, Inbound, Listen, Outbound, Run, SessionConfig, SessionHandle,
-    Stopper,
+    Stopper, TlsServer,
 };
 use pinfix::session::fix::rules::Rules;
 use pinfix::session::fix::{Admission, LogonField, Role, Verdict};
@@ -92,10 +92,11 @@ impl Rehearsal {
         &mut self,
         engine: &mut Engine,
         address: Option<SocketAddr>,
+        tls: Option<TlsServer>,
         journals: Option<&Path>,
     ) -> anyhow::Result<()> {
         let now = Clock::new().now();
-        for place in self.listen(engine, address)? {
+        for place in self.listen(engine, address, tls.as_ref())? {
             self.venue.say(format!(
                 "listening on {}, for {} in {}",
                 place.address, place.service.name, place.service.rules.name
@@ -122,7 +123,12 @@ impl Rehearsal {
 
     /// One port for each that the venue has; the ports keep their distances if another address is
     /// given.
-    fn listen(&self, engine: &mut Engine, address: Option<SocketAddr>) -> anyhow::Result<Vec<Place>> {
+    fn listen(
+        &self,
+        engine: &mut Engine,
+        address: Option<SocketAddr>,
+        tls: Option<&TlsServer>,
+    ) -> anyhow::Result<Vec<Place>> {
         let mut places: Vec<Place> = Vec::new();
         let first = self
             .profile
@@ -144,8 +150,12 @@ impl Rehearsal {
                     .context("--listen: the port leaves no room for the other services")?,
             };
             let ip = address.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip());
+            let listen = Listen {
+                tls: tls.cloned(),
+                ..Listen::on(SocketAddr::new(ip, port))
+            };
             let address = engine
-                .listen_as(Listen::on(SocketAddr::new(ip, port)))
+                .listen_as(listen)
                 .context("choose another address with --listen")?;
             places.push(Place {
                 service: *service,
