@@ -23,8 +23,8 @@ use pinfix::admin::{HoldOrder, Operation, Outcome};
 use pinfix::dict::{Dictionaries, Dictionary, WriteGroups as _, builtin};
 use pinfix::engine::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
 use pinfix::engine::{
-    Application, Clock, Controller, Engine, EngineConfig, Event, Inbound, OsNetwork, Outbound,
-    SessionConfig, SessionHandle,
+    Application, Clock, Controller, Engine, EngineConfig, Event, FixpSessionConfig, Inbound, Listen,
+    OsNetwork, Outbound, SbeInbound, SessionConfig, SessionHandle,
 };
 use pinfix::journal::{JournalConfig, Keeper, Retention};
 use pinfix::session::fix::rules::FIX44;
@@ -32,9 +32,10 @@ use pinfix::session::fix::{
     BeyondRate, Decision, OutboundRate, Rate, Sent, Tally, Validation, Verdict, WhileDown,
 };
 use pinfix::session::schedule::{ClockTime, Day, Schedule};
-use pinfix::session::{Cause, Refusal, Text};
+use pinfix::session::{Cause, Credentials, Refusal, Text, fixp};
 use pinfix::time::Now;
 use pinfix::wire::fix::{ApplVersion, msg_type, tag};
+use pinfix::wire::sbe::{self, ilink3};
 
 const NO_PARTY_IDS: u32 = 453;
 
@@ -1109,6 +1110,173 @@ fn edges_of_schedules() {
     );
     assert!(app.edges > SESSIONS * 100, "the schedules were kept");
     assert!(app.resets > SESSIONS * 50, "numbers started anew");
+    assert_eq!(
+        (ALLOCATIONS.get(), FREES.get()),
+        (0, 0),
+        "{}",
+        FIRST.take().unwrap_or_default()
+    );
+}
+
+/// A FIXP client and its gateway on one engine: the gateway answers every order.
+#[derive(Default)]
+struct Exchange {
+    gateway: Option<SessionHandle>,
+    /// Orders that are not answered yet.
+    owed: u64,
+    received: u64,
+    retransmitted: u64,
+    logons: u64,
+    logouts: u64,
+}
+
+impl Exchange {
+    /// One that finds no room, because the next segment is still being made, is tried again later.
+    fn answer(&mut self, gateway: SessionHandle, out: &mut Outbound<'_>) {
+        while self.owed > 0 && report(out, gateway, b"ORDER") {
+            self.owed -= 1;
+        }
+    }
+}
+
+fn report(out: &mut Outbound<'_>, gateway: SessionHandle, id: &[u8]) -> bool {
+    let sent = out.send_sbe(gateway, 512, |room| {
+        ilink3::ExecutionReportNewEncoder::new(room, 9)?
+            .cl_ord_id(id)
+            .finish()
+    });
+    match sent {
+        Ok(_) => true,
+        Err(Refusal::Full(_)) => false,
+        Err(refusal) => panic!("{refusal}"),
+    }
+}
+
+impl Application for Exchange {
+    fn on_logon(&mut self, _: SessionHandle, _: &mut Outbound<'_>) {
+        self.logons += 1;
+    }
+
+    fn on_message(&mut self, _: &Inbound<'_>, _: &mut Outbound<'_>) -> Verdict {
+        unreachable!("there is no FIX session")
+    }
+
+    fn on_sbe(&mut self, inbound: &SbeInbound<'_>, out: &mut Outbound<'_>) -> fixp::Verdict {
+        let frame = sbe::Frame::new(inbound.frame.bytes()).unwrap();
+        if Some(inbound.session) == self.gateway {
+            ilink3::NewOrderSingle::read(&frame).unwrap();
+            self.owed += 1;
+            self.answer(inbound.session, out);
+        } else {
+            ilink3::ExecutionReportNew::read(&frame).unwrap();
+            self.received += 1;
+            self.retransmitted += u64::from(inbound.delivery.retransmitted);
+        }
+        fixp::Verdict::Accept
+    }
+
+    fn on_logout(&mut self, _: SessionHandle, _: &Cause, _: &mut Outbound<'_>) {
+        self.logouts += 1;
+    }
+}
+
+#[test]
+fn fixp_orders_retransmissions_and_new_uuids() {
+    const ROUNDS: u64 = 40;
+    let directory = std::env::temp_dir().join(format!("pinfix-quiet-{}-fixp", std::process::id()));
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    let credentials = Credentials::new("KEY1", key).unwrap();
+    let mut clock = Clock::new();
+    let now = clock.now();
+    let mut engine = Engine::new(EngineConfig::default()).unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let address = engine.listen_as(Listen::fixp(any)).unwrap();
+    let journal = JournalConfig {
+        first_segment_bytes: 64 * 1024,
+        max_segment_bytes: 64 * 1024,
+        control_reserve_bytes: 4096,
+        retention: Retention {
+            bytes: Some(1024 * 1024),
+            ..Retention::default()
+        },
+        ..JournalConfig::default()
+    };
+    let mut config = FixpSessionConfig::gateway("ABC", "007", credentials.clone());
+    config.journal = journal.clone();
+    let (gateway, _) = engine
+        .add_session(config.journal_below(&directory), now)
+        .unwrap();
+    let mut config = FixpSessionConfig::client("ABC", "007", credentials, address);
+    config.journal = journal;
+    config.connect.reconnect = vec![Duration::from_millis(10)];
+    let (client, _) = engine
+        .add_session(config.journal_below(&directory), now)
+        .unwrap();
+    let mut app = Exchange {
+        gateway: Some(gateway),
+        ..Exchange::default()
+    };
+    let mut expected = 0;
+    for round in 0..ROUNDS {
+        if round == 4 {
+            // Warm: every buffer was used, and a segment was left.
+            ALLOCATIONS.set(0);
+            FREES.set(0);
+            FIRST.take();
+        }
+        let start = Instant::now();
+        let mut until = |engine: &mut Engine, app: &mut Exchange, done: &dyn Fn(&Exchange) -> bool| {
+            while !done(app) {
+                let now = clock.now();
+                armed(|| engine.poll(now, app));
+                armed(|| app.answer(gateway, &mut engine.outbound(now)));
+                assert!(start.elapsed() < Duration::from_secs(60), "round {round}");
+            }
+            clock.now()
+        };
+        let logons = 2 * (round + 1);
+        until(&mut engine, &mut app, &|app| app.logons == logons);
+        // Ten at a time, so that there is always room for the answers.
+        for _ in 0..20 {
+            let now = until(&mut engine, &mut app, &|app| app.received == expected);
+            for _ in 0..10 {
+                let mut out = engine.outbound(now);
+                let sent = armed(|| {
+                    out.send_sbe(client, 512, |room| {
+                        ilink3::NewOrderSingleEncoder::new(room, 9)?
+                            .cl_ord_id(b"ORDER")
+                            .finish()
+                    })
+                });
+                expected += u64::from(sent.is_ok());
+            }
+        }
+        let now = until(&mut engine, &mut app, &|app| app.received == expected);
+        armed(|| engine.outbound(now).logout(client, Text::EMPTY)).unwrap();
+        let logouts = logons;
+        let now = until(&mut engine, &mut app, &|app| app.logouts == logouts);
+        // Said while the client is away: fetched by retransmission.
+        for _ in 0..5 {
+            let mut out = engine.outbound(now);
+            expected += u64::from(armed(|| report(&mut out, gateway, b"AWAY")));
+        }
+        if round % 2 == 1 {
+            let mut out = engine.outbound(now);
+            armed(|| out.command(client, Operation::ResetNumbers)).unwrap();
+        }
+        armed(|| engine.outbound(now).logon(client)).unwrap();
+    }
+    println!(
+        "{} FIXP reports, {} of them by retransmission, {ROUNDS} logons: {} allocations, {} frees",
+        app.received,
+        app.retransmitted,
+        ALLOCATIONS.get(),
+        FREES.get()
+    );
+    assert!(app.received > ROUNDS * 190);
+    assert!(app.retransmitted > ROUNDS * 4);
+    assert!(engine.fixp_tally(client).unwrap().faults == 0);
+    let _ = std::fs::remove_dir_all(directory);
     assert_eq!(
         (ALLOCATIONS.get(), FREES.get()),
         (0, 0),

@@ -16,49 +16,10 @@ use crate::session::fix::{Origin, Phase, Unparked};
 use crate::session::fixp::{self, Broken, Frame, Step};
 use crate::session::{Fault, Full, Outbox as _};
 use crate::time::Now;
-
-/// EncodingType of a framing header: CME's SBE 1.0, little-endian.
-const ENCODING: u16 = 0xCAFE;
-
-/// The framing header, and with it the SBE header.
-const SOFH_LEN: usize = 4;
-const HEAD_LEN: usize = 12;
+use crate::wire::sbe::{Cut, cut};
 
 /// The version of the schema a stranger is refused in: the oldest that every client reads.
 const REFUSAL_VERSION: u16 = 8;
-
-/// What is at the start of received bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cut {
-    /// Not a whole frame yet.
-    Incomplete,
-    Frame(usize),
-    /// No framing header can begin like this: framing is lost.
-    Lost,
-}
-
-/// Looks for a frame at the start of `bytes`. Whatever cannot become a frame of at most `max` bytes is
-/// told as soon as its header is there.
-fn cut(bytes: &[u8], max: usize) -> Cut {
-    let Some(sofh) = bytes.first_chunk::<SOFH_LEN>() else {
-        return Cut::Incomplete;
-    };
-    let size = usize::from(u16::from_le_bytes([sofh[0], sofh[1]]));
-    let encoding = u16::from_le_bytes([sofh[2], sofh[3]]);
-    if encoding != ENCODING || size < HEAD_LEN || size > max {
-        return Cut::Lost;
-    }
-    if let Some(block) = bytes.get(SOFH_LEN..SOFH_LEN + 2)
-        && size < HEAD_LEN + usize::from(u16::from_le_bytes([block[0], block[1]]))
-    {
-        return Cut::Lost;
-    }
-    if bytes.len() < size {
-        Cut::Incomplete
-    } else {
-        Cut::Frame(size)
-    }
-}
 
 /// Whom a first message names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,14 +51,14 @@ impl Engine {
     ) -> Taken {
         let received = self.buffers[index].received();
         match cut(received, self.config.max_message_bytes) {
-            Cut::Incomplete => Taken::Nothing,
-            Cut::Lost => {
+            Cut::Incomplete { .. } => Taken::Nothing,
+            Cut::Broken(_) => {
                 let all = received.len();
                 self.take_broken(now, index, Broken::Sofh, app);
                 self.buffers[index].take(all);
                 Taken::Message
             }
-            Cut::Frame(len) => match self.handle_fixp(now, index, len, app) {
+            Cut::Frame { len } => match self.handle_fixp(now, index, len, app) {
                 Handled::Done => {
                     self.buffers[index].take(len);
                     Taken::Message
@@ -143,7 +104,8 @@ impl Engine {
     ) -> Handled {
         let bytes = &self.buffers[index].received()[..len];
         let Ok(frame) = Frame::new(bytes) else {
-            self.take_broken(now, index, Broken::Undecodable, app);
+            // Its root block does not fit into it.
+            self.take_broken(now, index, Broken::Sofh, app);
             return Handled::Done;
         };
         let link = self.links[index].id;
@@ -374,36 +336,5 @@ pub(super) fn not_of_fixp(operation: &crate::admin::Operation) -> Option<&'stati
         | Operation::SetNextIn(_)
         | Operation::RotateJournal
         | Operation::ResetNumbers => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn head(size: u16, encoding: u16, block: u16) -> Vec<u8> {
-        let words = [size, encoding, block, 506, 8, 9];
-        words.iter().flat_map(|word| word.to_le_bytes()).collect()
-    }
-
-    #[test]
-    fn a_frame_is_cut_at_its_size_and_nowhere_else() {
-        let mut bytes = head(26, ENCODING, 14);
-        bytes.extend([0; 14]);
-        for len in 0..26 {
-            assert_eq!(cut(&bytes[..len], 1024), Cut::Incomplete, "{len}");
-        }
-        assert_eq!(cut(&bytes, 1024), Cut::Frame(26));
-        bytes.extend(head(26, ENCODING, 14));
-        assert_eq!(cut(&bytes, 1024), Cut::Frame(26));
-        assert_eq!(cut(&bytes, 25), Cut::Lost, "longer than is taken");
-    }
-
-    #[test]
-    fn what_cannot_be_a_framing_header_is_lost_at_once() {
-        assert_eq!(cut(&head(26, 0xFECA, 14), 1024), Cut::Lost);
-        assert_eq!(cut(&head(11, ENCODING, 0), 1024), Cut::Lost);
-        assert_eq!(cut(&head(25, ENCODING, 14), 1024), Cut::Lost);
-        assert_eq!(cut(b"8=FIX.4.4\x019=5\x01", 1024), Cut::Lost);
     }
 }

@@ -12,7 +12,7 @@ use pinfix::engine::{
 use pinfix::session::{Cause, Credentials, Refusal, fix, fixp};
 use pinfix::time::Now;
 
-use crate::orders::{self, ORDER};
+use crate::orders::{self, What};
 
 pub const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
@@ -49,14 +49,13 @@ impl Application for Side {
     }
 
     fn on_sbe(&mut self, inbound: &SbeInbound<'_>, out: &mut Outbound<'_>) -> fixp::Verdict {
-        let (template, block) = (inbound.frame.template_id(), inbound.frame.block());
-        if template == 521 {
-            self.events.push("BusinessReject".to_owned());
+        let what = orders::read(inbound.frame.bytes());
+        let (What::Order(id) | What::Report(id)) = what else {
+            self.events.push(format!("{what:?}"));
             return fixp::Verdict::Accept;
-        }
+        };
         let delivery = inbound.delivery;
-        self.received
-            .push((orders::id_of(template, block), delivery.seq));
+        self.received.push((id.to_owned(), delivery.seq));
         if delivery.retransmitted {
             self.retransmitted.push((delivery.series, delivery.seq));
         }
@@ -66,8 +65,9 @@ impl Application for Side {
                 text: pinfix::session::Text::lossy(b"no such security"),
             };
         }
-        if self.answers && template == ORDER {
-            let id = orders::cl_ord_id(template, block);
+        if self.answers
+            && let What::Order(id) = what
+        {
             out.send_sbe(inbound.session, 512, |room| orders::report(room, id))
                 .unwrap();
         }
