@@ -64,6 +64,8 @@ pub enum Refusal {
     Resending,
     /// The peer chooses the identifier of a series, not we.
     NotOurChoice,
+    /// Business messages go over the primary connection of a session, not over its backup.
+    OnBackup,
 }
 
 impl fmt::Display for Refusal {
@@ -103,6 +105,7 @@ impl fmt::Display for Refusal {
             }
             Self::NoMessage => f.write_str("not a business message that this side may send"),
             Self::Resending => f.write_str("messages are being sent again, a new one must wait"),
+            Self::OnBackup => f.write_str("business messages go over the primary connection"),
             Self::NotOurChoice => f.write_str("the client chooses the UUID"),
             Self::Message(error) => write!(f, "not a valid message: {error}"),
         }
