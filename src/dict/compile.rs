@@ -8,7 +8,8 @@ use super::error::Problem;
 use super::field_type::FieldType;
 use super::model::{self, Model, Part};
 use super::table::{
-    Block, BlockId, Dictionary, Field, Member, Message, Slot, TextAt, Value, hash_of_type,
+    Block, BlockId, Dictionary, Field, Member, Message, Rule, Slot, TextAt, Type, Value, hash_of_type,
+    key_of,
 };
 use crate::wire::fix::tag::{self, Tag};
 
@@ -88,6 +89,7 @@ struct Compiler<'m, 't> {
     texts: Texts,
     fields: Vec<Field>,
     values: Vec<Value>,
+    keys: Vec<u64>,
     blocks: Vec<Block>,
     members: Vec<Member>,
     slots: Vec<Slot>,
@@ -114,6 +116,7 @@ impl<'m, 't> Compiler<'m, 't> {
             texts: Texts::default(),
             fields: Vec::new(),
             values: Vec::new(),
+            keys: Vec::new(),
             blocks: Vec::new(),
             members: Vec::new(),
             slots: Vec::new(),
@@ -197,11 +200,17 @@ impl<'m, 't> Compiler<'m, 't> {
             ));
         }
         let start = self.values.len() as u32;
-        let mut bytes = 0;
+        let (mut bytes, mut tens) = ([0; 2], [0; 2]);
         for value in ordered {
-            if let [byte @ 0..128] = value.value.as_bytes() {
-                bytes |= 1_u128 << byte;
+            match *value.value.as_bytes() {
+                [byte @ 0..128] => bytes[usize::from(byte / 64)] |= 1 << (byte % 64),
+                [ten @ b'0'..=b'9', one @ b'0'..=b'9'] => {
+                    let number = (ten - b'0') * 10 + (one - b'0');
+                    tens[usize::from(number / 64)] |= 1 << (number % 64);
+                }
+                _ => {}
             }
+            self.keys.push(key_of(value.value.as_bytes()));
             self.values.push(Value {
                 value: self.texts.add(value.value, value.line)?,
                 label: self.texts.add(value.label, value.line)?,
@@ -214,6 +223,7 @@ impl<'m, 't> Compiler<'m, 't> {
             open: field.open,
             values: start..self.values.len() as u32,
             bytes,
+            tens,
         })
     }
 
@@ -254,6 +264,7 @@ impl<'m, 't> Compiler<'m, 't> {
                 self.required[required + position / 64] |= 1 << (position % 64);
             }
         }
+        let required_members = flat.iter().filter(|member| member.required).count();
         let (slots, shift, factor) = self.hash_table(&flat);
         let start = self.members.len() as u32;
         self.members.extend(flat);
@@ -264,6 +275,7 @@ impl<'m, 't> Compiler<'m, 't> {
             shift,
             factor,
             required: required as u32,
+            required_members: required_members as u16,
             words: words as u16,
             words_deep: words as u16 + below.unwrap_or(0),
         });
@@ -421,25 +433,56 @@ impl<'m, 't> Compiler<'m, 't> {
                 .binary_search_by_key(&member.tag, |field| field.tag)
                 .unwrap_or_else(|_| unreachable!("a member was found by its name"));
             let defined = &self.fields[field];
+            // Called an int in FIX.4.2 and before.
+            let of_type = match member.group {
+                BlockId::NONE => defined.of_type,
+                _ => FieldType::NumInGroup,
+            };
+            // What these two may be is not for a list to say: there is a list of messages, and the
+            // session knows its dictionaries.
+            let listed = !defined.open
+                && !defined.values.is_empty()
+                && !matches!(member.tag, tag::MSG_TYPE | tag::APPL_VER_ID);
+            let (rule, bytes) = match member.group {
+                BlockId::NONE if listed => self.rule_of_list(defined),
+                BlockId::NONE => (rule_of_type(of_type), 0),
+                _ => (Rule::Group, 0),
+            };
             self.slots[start + at] = Slot {
                 tag: member.tag,
                 position: position as u16,
                 field: field as u16,
                 group: member.group,
-                of_type: if member.group == BlockId::NONE {
-                    defined.of_type
-                } else {
-                    // Called an int in FIX.4.2 and before.
-                    FieldType::NumInGroup
-                },
-                // What these two may be is not for a list to say: there is a list of messages, and
-                // the session knows its dictionaries.
-                listed: !defined.open
-                    && !defined.values.is_empty()
-                    && !matches!(member.tag, tag::MSG_TYPE | tag::APPL_VER_ID),
+                of_type,
+                listed,
+                rule,
+                required: member.required,
+                bytes,
             };
         }
         (start as u32, shift, factor)
+    }
+
+    /// What is enough for a field with a list, and the bytes in it.
+    fn rule_of_list(&self, field: &Field) -> (Rule, u64) {
+        let range = field.values.start as usize..field.values.end as usize;
+        let values = || {
+            self.values[range.clone()].iter().map(|value| {
+                let TextAt { start, len } = value.value;
+                &self.texts.text.as_bytes()[start as usize..][..usize::from(len)]
+            })
+        };
+        if values().any(|value| !field.of_type.takes(value)) {
+            return (Rule::Other, 0);
+        }
+        let bit = |value: &[u8]| match *value {
+            [byte @ b'0'..=b'o'] if !field.of_type.is_list() => Some(1 << (byte - b'0')),
+            _ => None,
+        };
+        match values().try_fold(0, |bytes, value| Some(bytes | bit(value)?)) {
+            Some(bytes) => (Rule::ListedByte, bytes),
+            None => (Rule::Listed, 0),
+        }
     }
 
     fn finish(self, name: &str, [header, trailer]: [BlockId; 2], messages: Vec<Message>) -> Dictionary {
@@ -460,14 +503,18 @@ impl<'m, 't> Compiler<'m, 't> {
         }
         let texts = self.texts.text;
         let size = (messages.len() * 2).next_power_of_two().max(2);
-        let mut types = vec![0; size];
+        let mut types = vec![Type::default(); size];
         for (nth, message) in messages.iter().enumerate() {
             let text = &texts[message.msg_type.start as usize..][..usize::from(message.msg_type.len)];
-            let mut at = hash_of_type(text.as_bytes()) & (size - 1);
-            while types[at] != 0 {
+            let key = key_of(text.as_bytes());
+            let mut at = hash_of_type(key) & (size - 1);
+            while types[at].nth != 0 {
                 at = (at + 1) & (size - 1);
             }
-            types[at] = nth as u16 + 1;
+            types[at] = Type {
+                key,
+                nth: nth as u16 + 1,
+            };
         }
         Dictionary {
             name: name.into(),
@@ -476,6 +523,7 @@ impl<'m, 't> Compiler<'m, 't> {
             low: low.into(),
             high: high.into(),
             values: self.values.into(),
+            keys: self.keys.into(),
             messages: messages.into(),
             types: types.into(),
             header,
@@ -485,6 +533,24 @@ impl<'m, 't> Compiler<'m, 't> {
             slots: self.slots.into(),
             required: self.required.into(),
         }
+    }
+}
+
+/// What is enough for a field without a list.
+const fn rule_of_type(of_type: FieldType) -> Rule {
+    match of_type {
+        FieldType::String | FieldType::Exchange => Rule::Text,
+        FieldType::Char => Rule::Byte,
+        FieldType::Length | FieldType::SeqNum | FieldType::NumInGroup => Rule::Number,
+        FieldType::Int => Rule::Int,
+        FieldType::Float
+        | FieldType::Qty
+        | FieldType::Price
+        | FieldType::PriceOffset
+        | FieldType::Amt
+        | FieldType::Percentage => Rule::Decimal,
+        FieldType::UtcTimestamp => Rule::Timestamp,
+        _ => Rule::Other,
     }
 }
 

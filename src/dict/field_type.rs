@@ -200,8 +200,8 @@ fn is_decimal(value: &[u8]) -> bool {
 
 #[inline]
 fn is_timestamp(value: &[u8], is_fraction: impl Fn(&[u8]) -> bool) -> bool {
-    match value.split_at_checked(9) {
-        Some(([date @ .., b'-'], time)) => is_date(date) && is_time(time, is_fraction),
+    match value.split_first_chunk::<8>() {
+        Some((date, [b'-', time @ ..])) => is_day(*date) && is_time(time, is_fraction),
         _ => false,
     }
 }
@@ -218,8 +218,17 @@ fn is_fraction(text: &[u8]) -> bool {
     }
 }
 
+/// `HH:MM:SS`, and optionally a point and 1 to 12 digits.
+#[inline(always)]
+pub(super) fn is_clock(text: &[u8]) -> bool {
+    is_time(text, |fraction| match *fraction {
+        [b'.', a, b, c] => a.is_ascii_digit() && b.is_ascii_digit() && c.is_ascii_digit(),
+        ref other => is_fraction(other),
+    })
+}
+
 /// `HH:MM:SS` and what `is_fraction` takes. The second 60 is a leap second.
-#[inline]
+#[inline(always)]
 fn is_time(text: &[u8], is_fraction: impl Fn(&[u8]) -> bool) -> bool {
     let Some((to_second, fraction)) = text.split_first_chunk::<8>() else {
         return false;
@@ -242,9 +251,12 @@ fn is_time(text: &[u8], is_fraction: impl Fn(&[u8]) -> bool) -> bool {
 /// `YYYYMMDD`, a day that exists.
 #[inline]
 fn is_date(text: &[u8]) -> bool {
-    let Ok(digits) = <[u8; 8]>::try_from(text) else {
-        return false;
-    };
+    <[u8; 8]>::try_from(text).is_ok_and(is_day)
+}
+
+/// Whether eight bytes are a day that exists.
+#[inline]
+pub(super) fn is_day(digits: [u8; 8]) -> bool {
     let Some([century, _, year, _, month, _, day, _]) = pairs(u64::from_le_bytes(digits)) else {
         return false;
     };

@@ -16,6 +16,7 @@ mod error;
 mod field_type;
 mod invalid;
 mod model;
+mod quick;
 mod read;
 mod table;
 #[cfg(test)]

@@ -30,9 +30,11 @@ pub struct Dictionary {
     /// The same for the other tags, ascending by tag.
     pub(super) high: Box<[(Tag, u16)]>,
     pub(super) values: Box<[Value]>,
+    /// For each of `values`, what [`key_of`] makes of it.
+    pub(super) keys: Box<[u64]>,
     pub(super) messages: Box<[Message]>,
-    /// Hash table of messages by MsgType(35); the place in `messages` plus one, 0 for a free place.
-    pub(super) types: Box<[u16]>,
+    /// Hash table of messages by MsgType(35).
+    pub(super) types: Box<[Type]>,
     pub(super) header: BlockId,
     pub(super) trailer: BlockId,
     pub(super) blocks: Box<[Block]>,
@@ -58,8 +60,10 @@ pub(super) struct Field {
     pub(super) open: bool,
     /// In `Dictionary::values`, ascending by value.
     pub(super) values: Range<u32>,
-    /// Bit `b`: the single byte `b` is one of the values.
-    pub(super) bytes: u128,
+    /// Bit `b % 64` of word `b / 64`: the single byte `b` is one of the values.
+    pub(super) bytes: [u64; 2],
+    /// The same for numbers of two digits, `00` to `99`.
+    pub(super) tens: [u64; 2],
 }
 
 #[derive(Debug)]
@@ -73,6 +77,15 @@ pub(super) struct Message {
     pub(super) msg_type: TextAt,
     pub(super) name: TextAt,
     pub(super) block: BlockId,
+}
+
+/// A place in the hash table of messages.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Type {
+    /// What [`key_of`] makes of the MsgType(35).
+    pub(super) key: u64,
+    /// Place in `Dictionary::messages` plus one, 0 for a free place.
+    pub(super) nth: u16,
 }
 
 /// Place in `Dictionary::blocks`.
@@ -95,6 +108,8 @@ pub(super) struct Block {
     pub(super) factor: u32,
     /// Where in `Dictionary::required` its words begin.
     pub(super) required: u32,
+    /// How many members are required.
+    pub(super) required_members: u16,
     /// Words of 64 bits, one bit per member.
     pub(super) words: u16,
     /// Words for this block and the deepest nest of groups below it.
@@ -119,6 +134,35 @@ pub(super) struct Slot {
     pub(super) of_type: FieldType,
     /// Only listed values are allowed.
     pub(super) listed: bool,
+    pub(super) rule: Rule,
+    /// It must be there.
+    pub(super) required: bool,
+    /// With [`Rule::ListedByte`], bit `n`: the byte `n` above `0` is a value.
+    pub(super) bytes: u64,
+}
+
+/// What is enough to call a value sound, so that type and list need not be looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Any text is.
+    Text,
+    /// Any single byte is.
+    Byte,
+    /// One of the bytes in `Slot::bytes` is, all of the type.
+    ListedByte,
+    /// Digits only.
+    Number,
+    /// Digits only, with or without `-`.
+    Int,
+    /// Digits and a point.
+    Decimal,
+    Timestamp,
+    /// What is listed is, all of the type.
+    Listed,
+    /// Type and list must be asked.
+    Other,
+    /// It counts the entries of a group.
+    Group,
 }
 
 impl Slot {
@@ -129,6 +173,9 @@ impl Slot {
         group: BlockId::NONE,
         of_type: FieldType::String,
         listed: false,
+        rule: Rule::Other,
+        required: false,
+        bytes: 0,
     };
 }
 
@@ -139,25 +186,41 @@ impl Block {
         (tag.wrapping_mul(factor) >> shift) as usize
     }
 
-    /// The member `tag`, where `slots` is the hash table of this block.
+    pub(super) const fn len(&self) -> usize {
+        (self.members.end - self.members.start) as usize
+    }
+}
+
+/// The hash table of a block.
+#[derive(Clone, Copy)]
+pub(super) struct Probe<'d> {
+    slots: &'d [Slot],
+    factor: u32,
+    shift: u8,
+}
+
+impl<'d> Probe<'d> {
+    /// The member `tag` of the block.
     #[inline]
-    pub(super) fn find<'s>(&self, slots: &'s [Slot], tag: Tag) -> Option<&'s Slot> {
-        let mut at = Self::hash(self.factor, self.shift, tag);
+    pub(super) fn find(self, tag: Tag) -> Option<&'d Slot> {
+        // The tag of a free place is that of no field, and may be asked for.
+        self.find_possible(tag).filter(|slot| slot.tag != 0)
+    }
+
+    /// The same for a tag that is not 0.
+    #[inline]
+    pub(super) fn find_possible(self, tag: Tag) -> Option<&'d Slot> {
+        let mut at = Block::hash(self.factor, self.shift, tag);
         loop {
-            let slot = slots.get(at)?;
+            let slot = self.slots.get(at)?;
             if slot.tag == tag {
-                // The tag of a free place is that of no field, and may be asked for.
-                return (tag != 0).then_some(slot);
+                return Some(slot);
             }
             if slot.tag == 0 {
                 return None;
             }
-            at = (at + 1) & (slots.len() - 1);
+            at = (at + 1) & (self.slots.len() - 1);
         }
-    }
-
-    pub(super) const fn len(&self) -> usize {
-        (self.members.end - self.members.start) as usize
     }
 }
 
@@ -237,12 +300,19 @@ impl Dictionary {
 
     #[inline]
     pub(super) fn message_of(&self, msg_type: &[u8]) -> Option<&Message> {
-        let mut at = hash_of_type(msg_type) & (self.types.len() - 1);
+        let key = key_of(msg_type);
+        let mut at = hash_of_type(key) & (self.types.len() - 1);
         loop {
-            let nth = usize::from(self.types[at]).checked_sub(1)?;
-            let message = &self.messages[nth];
-            if self.text(message.msg_type).as_bytes() == msg_type {
-                return Some(message);
+            let entry = self.types.get(at)?;
+            let nth = usize::from(entry.nth).checked_sub(1)?;
+            if entry.key == key {
+                let message = &self.messages[nth];
+                // Of the same length, and no longer than a key, they are the same.
+                if usize::from(message.msg_type.len) == msg_type.len()
+                    && (msg_type.len() <= 8 || self.text(message.msg_type).as_bytes() == msg_type)
+                {
+                    return Some(message);
+                }
             }
             at = (at + 1) & (self.types.len() - 1);
         }
@@ -263,13 +333,16 @@ impl Dictionary {
     /// The member `tag` of a block.
     #[inline]
     pub(super) fn find(&self, block: &Block, tag: Tag) -> Option<&Slot> {
-        block.find(self.slots_of(block), tag)
+        self.probe(block).find(tag)
     }
 
-    /// The hash table of a block.
     #[inline]
-    pub(super) fn slots_of(&self, block: &Block) -> &[Slot] {
-        &self.slots[block.slots as usize..][..1 << (32 - block.shift)]
+    pub(super) fn probe(&self, block: &Block) -> Probe<'_> {
+        Probe {
+            slots: &self.slots[block.slots as usize..][..1 << (32 - block.shift)],
+            factor: block.factor,
+            shift: block.shift,
+        }
     }
 
     #[inline]
@@ -288,18 +361,31 @@ impl Dictionary {
         &self.required[block.required as usize..][..usize::from(block.words)]
     }
 
-    /// Whether `byte` alone, below 128, is listed for the field at this place.
+    /// Whether `value`, a single one, is listed for the field at this place.
     #[inline]
-    pub(super) fn lists_byte(&self, field: u16, byte: u8) -> bool {
-        self.fields[usize::from(field)].bytes >> byte & 1 != 0
+    pub(super) fn lists(&self, field: u16, value: &[u8]) -> bool {
+        let field = &self.fields[usize::from(field)];
+        match *value {
+            [byte @ 0..128] => field.bytes[usize::from(byte / 64)] >> (byte % 64) & 1 != 0,
+            [ten @ b'0'..=b'9', one @ b'0'..=b'9'] => {
+                let number = (ten - b'0') * 10 + (one - b'0');
+                field.tens[usize::from(number / 64)] >> (number % 64) & 1 != 0
+            }
+            _ => self.lists_text(field, value),
+        }
     }
 
-    /// Whether `value`, a single one, is listed for the field at this place.
     #[inline(never)]
-    pub(super) fn lists(&self, field: u16, value: &[u8]) -> bool {
-        self.values_of(&self.fields[usize::from(field)])
-            .binary_search_by(|other| self.text(other.value).as_bytes().cmp(value))
-            .is_ok()
+    fn lists_text(&self, field: &Field, value: &[u8]) -> bool {
+        let values = self.values_of(field);
+        let keys = &self.keys[field.values.start as usize..field.values.end as usize];
+        let key = key_of(value);
+        let first = keys.partition_point(|&other| other < key);
+        values[first..]
+            .iter()
+            .zip(&keys[first..])
+            .take_while(|&(_, &other)| other == key)
+            .any(|(other, _)| self.text(other.value).as_bytes() == value)
     }
 
     fn values_of(&self, field: &Field) -> &[Value] {
@@ -320,6 +406,7 @@ impl Dictionary {
             + size_of_val(&*self.low)
             + size_of_val(&*self.high)
             + size_of_val(&*self.values)
+            + size_of_val(&*self.keys)
             + size_of_val(&*self.messages)
             + size_of_val(&*self.types)
             + size_of_val(&*self.blocks)
@@ -341,12 +428,28 @@ impl fmt::Debug for Dictionary {
     }
 }
 
-/// Spreads the types there are, of one and two bytes mostly.
+/// Spreads the types there are, of one and two bytes mostly, by the key of one.
 #[inline]
-pub(super) fn hash_of_type(msg_type: &[u8]) -> usize {
-    msg_type.iter().fold(0_usize, |hash, &byte| {
-        hash.wrapping_mul(37) + usize::from(byte)
-    })
+pub(super) const fn hash_of_type(key: u64) -> usize {
+    (key.swap_bytes().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize
+}
+
+/// The first eight bytes, as a number in the same order as the values; zeros for those that lack.
+#[inline]
+pub(super) fn key_of(value: &[u8]) -> u64 {
+    match *value {
+        // Most types of messages, and most values.
+        [a] => u64::from(a) << 56,
+        [a, b] => u64::from(a) << 56 | u64::from(b) << 48,
+        [a, b, c, d, e, f, g, h, ..] => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+        _ => {
+            value
+                .iter()
+                .rev()
+                .fold(0, |key, &byte| (key | u64::from(byte) << 56) >> 8)
+                << 8
+        }
+    }
 }
 
 /// The definition of a field.

@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::wire::fix::tag::{self, Tag};
 use crate::wire::fix::{ApplVersion, FieldIndex};
@@ -496,6 +498,9 @@ fn faults_of_the_header_and_of_the_type() {
         ("34=2|", "34=2|43=N|122=20260312-14:30:00|", Ok(())),
         ("34=2|", "34=2|627=1|628=H|629=20260312-14:30:00|", Ok(())),
         ("34=2|", "34=2|627=2|628=H|", Err((627, GroupCount))),
+        // Directly before the body, whose fields are none of the group.
+        ("123|", "123|627=1|628=H|629=20260312-14:30:00|", Ok(())),
+        ("123|11=1|", "123|627=1|628=H|11=|", Err((11, Empty))),
         ("35=D|", "35=zz|", Err((35, MsgType))),
         ("35=D|", "35=0|", Err((11, NotInMessage))),
         ("35=D|", "35=U1|", Ok(())),
@@ -641,4 +646,88 @@ fn over_fixt_the_application_version_chooses_the_body() {
         judge(&mut validator, &frame, V44),
         Err((1128, InvalidKind::ApplVersion))
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A sound message with some fields left out, given twice, moved or changed.
+    #[test]
+    fn the_quick_way_makes_no_difference(
+        changes in proptest::collection::vec((0_usize..4, any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..4),
+        checks: [bool; 8],
+        is_strict: bool,
+    ) {
+        let sound = "49=A|56=B|34=2|52=20260312-14:30:00.123|627=1|628=H|629=20260312-14:30:00|11=1|55=X|54=1|\
+            60=20260312-14:30:00|38=5|40=2|44=-12.25|18=1 G|110=123456789.5|453=2|448=P|447=D|452=12|802=1|523=S|\
+            803=4|448=Q|447=D|452=3|555=1|600=L|539=1|524=N|804=1|545=M|805=2|167=FUT|200=202609|58=t|93=2|89=ab|10=000|";
+        let others = [
+            "6001=u|", "4999=v|", "11=|", "54=x|", "54=11|", "38=1.2.3|", "38=-|", "38=.|", "60=20260230-14:30:00|",
+            "60=20260312-24:30:00|", "34=x|", "453=1|", "453=|", "453=0|", "448=R|", "452=9999|", "803=x|", "0=z|",
+            "43=N|", "43=y|", "10=1|", "167=XXX|", "18=1  G|", "18=1 ~|", "200=202613|", "35=8|", "38=1234567890123|",
+        ];
+        let mut fields: Vec<&str> = sound.split_inclusive('|').collect();
+        for (what, at, other) in changes {
+            if fields.is_empty() {
+                break;
+            }
+            let place = at.index(fields.len());
+            match what {
+                0 => drop(fields.remove(place)),
+                1 => fields.insert(other.index(fields.len()), fields[place]),
+                2 => fields.insert(place, others[other.index(others.len())]),
+                _ => fields[place] = others[other.index(others.len())],
+            }
+        }
+        let frame = format!("8=FIX.4.4|9=1|35=D|{}", fields.concat()).replace('|', "\u{1}").into_bytes();
+        let [sections, empty_values, user_defined_fields, unknown_fields, listed_values, group_order, group_delimiter, user_defined_types] = checks;
+        let checks = Checks { sections, empty_values, user_defined_fields, unknown_fields, listed_values, group_order, group_delimiter, user_defined_types };
+        let mut validator = fix44(if is_strict { Checks::default() } else { checks });
+        let mut index = FieldIndex::default();
+        if let Ok(message) = index.read(&frame) {
+            let shown = String::from_utf8_lossy(&frame).replace('\u{1}', "|");
+            prop_assert_eq!(validator.judge::<true>(&message, V44.into()), validator.judge::<false>(&message, V44.into()), "{}", shown);
+        }
+    }
+}
+
+#[test]
+fn numbers_of_all_lengths_are_judged_as_their_type_says() {
+    let mut validator = fix44(Checks::default());
+    let mut pieces = vec![String::new()];
+    for _ in 0..5 {
+        let longer = pieces
+            .iter()
+            .flat_map(|text| ["-", ".", "5", "/", ":"].map(|next| format!("{text}{next}")));
+        pieces = pieces.iter().cloned().chain(longer).collect();
+        pieces.sort();
+        pieces.dedup();
+    }
+    for (tag, of_type) in [
+        (44, FieldType::Price),
+        (218, FieldType::PriceOffset),
+        (34, FieldType::SeqNum),
+        (202, FieldType::Price),
+    ] {
+        for text in pieces
+            .iter()
+            .filter(|text| !text.is_empty())
+            .flat_map(|text| [text.clone(), format!("77777{text}")])
+        {
+            let body = ORDER.replace("44=1.5|", "");
+            let frame = match tag {
+                34 => String::from_utf8(order(&body))
+                    .unwrap()
+                    .replace("34=2", &format!("34={text}"))
+                    .into_bytes(),
+                _ => order(&format!("{body}{tag}={text}|")),
+            };
+            let expected = if of_type.takes(text.as_bytes()) {
+                Ok(())
+            } else {
+                Err((tag, InvalidKind::Format))
+            };
+            assert_eq!(judge(&mut validator, &frame, V44), expected, "{tag}={text}");
+        }
+    }
 }

@@ -7,10 +7,11 @@
 //!                                 '- counter of a group: its entries are walked like a body, level by level
 //! ```
 //!
-//! Each field costs one probe of the hash table of the block it stands in; that a field was there is a
-//! bit, so that "twice" is one test and "missing" one comparison of words. Nothing is allocated.
+//! That a field was there is a bit, so that "twice" is one test and "missing" one comparison of words.
+//! Nothing is allocated.
 //!
-//! A good message is walked once and nothing is noted. Of several faults the one is reported that comes
+//! A good message is walked once, by [`super::quick`], and nothing is noted. What is not certainly good is
+//! walked here, from the start. Of several faults the one is reported that comes
 //! first in this order, which is that of widely deployed engines: sections (14), MsgType (11), required
 //! fields (1), then field by field, of the header first, then of the trailer, then of the body: repeated
 //! (13), empty (4), format (6), listed value (5), undefined (0) or not in this message (2), groups
@@ -19,7 +20,8 @@
 use super::dictionaries::{ApplDialect, Dictionaries};
 use super::field_type::FieldType;
 use super::invalid::{Invalid, InvalidKind};
-use super::table::{Block, BlockId, Dictionary, Slot};
+use super::quick::{Quick, Trail};
+use super::table::{Block, BlockId, Dictionary, Probe, Slot};
 use crate::wire::fix::Message;
 use crate::wire::fix::index::FIELDS_MAX;
 use crate::wire::fix::tag::{self, Tag};
@@ -91,6 +93,17 @@ impl Checks {
     const fn lets_strays_in(self) -> bool {
         !self.user_defined_fields || !self.unknown_fields
     }
+
+    /// Whether the field with this tag may stand in the body without being defined for it.
+    #[inline]
+    pub(super) const fn lets_in(self, tag: Tag) -> bool {
+        let is_checked = if tag < USER_DEFINED_MIN {
+            self.unknown_fields
+        } else {
+            self.user_defined_fields
+        };
+        !is_checked && tag != tag::INVALID
+    }
 }
 
 /// Judges messages by the dictionaries of one session.
@@ -103,7 +116,11 @@ pub struct Validator {
     seen: Box<[u64]>,
     /// How the bits of the header begin: those of [`FRONT`] are set.
     front: Box<[u64]>,
+    /// How many of [`FRONT`] are required.
+    front_required: u16,
     strays: Strays,
+    /// A day that was found good, as the wire has it.
+    day: [u8; 8],
 }
 
 impl Validator {
@@ -118,11 +135,13 @@ impl Validator {
             .map(|block| block.words_deep)
             .max();
         let mut front = vec![0; usize::from(transport.block(transport.header).words)];
+        let mut front_required = 0;
         for slot in FRONT
             .iter()
             .filter_map(|&tag| transport.find(transport.block(transport.header), tag))
         {
             front[usize::from(slot.position / 64)] |= 1 << (slot.position % 64);
+            front_required += u16::from(slot.required);
         }
         let words = outer.into_iter().chain(body).map(usize::from).sum();
         Self {
@@ -130,7 +149,9 @@ impl Validator {
             checks,
             seen: vec![0; words].into(),
             front: front.into(),
+            front_required,
             strays: Strays::new(scope == Scope::Full && checks.lets_strays_in()),
+            day: *b"19700101",
             dictionaries,
         }
     }
@@ -147,6 +168,16 @@ impl Validator {
     /// The fault to report.
     #[inline]
     pub fn check(&mut self, message: &Message<'_>, dialect: ApplDialect<'_>) -> Result<(), Invalid> {
+        self.judge::<true>(message, dialect)
+    }
+
+    /// Judges with or without the walk for sound messages first, which must make no difference.
+    #[inline]
+    pub(super) fn judge<const QUICK: bool>(
+        &mut self,
+        message: &Message<'_>,
+        dialect: ApplDialect<'_>,
+    ) -> Result<(), Invalid> {
         if self.scope == Scope::Off {
             return Ok(());
         }
@@ -160,22 +191,43 @@ impl Validator {
         let defined = dictionary.message_of(message.msg_type());
         let unknown = defined.is_none()
             && (self.checks.user_defined_types || !message.msg_type().starts_with(b"U"));
+        let header = Area::new(transport, transport.header, 0);
+        let trailer_words = usize::from(header.block.words_deep);
+        let trailer = Area::new(transport, transport.trailer, trailer_words);
+        let body_words = trailer_words + usize::from(trailer.block.words_deep);
         let body = match (self.scope, defined) {
-            (Scope::Full, Some(defined)) => Some(dictionary.block(defined.block)),
+            (Scope::Full, Some(defined)) => Some(Area::new(dictionary, defined.block, body_words)),
             _ => None,
         };
+        if let Some(body) = &body
+            && QUICK
+        {
+            self.strays.begin();
+            match (&mut self.seen[..self.front.len()], &self.front[..]) {
+                ([seen], &[front]) => *seen = front,
+                (seen, front) => seen.copy_from_slice(front),
+            }
+            let sections = [&header, body, &trailer];
+            let mut trail = Trail {
+                seen: &mut self.seen,
+                strays: &mut self.strays,
+                day: &mut self.day,
+            };
+            let quick = Quick::new(message, self.checks, &trailer);
+            let is_sound = quick
+                .and_then(|quick| quick.walk(sections, FRONT.len(), self.front_required, &mut trail));
+            if is_sound.is_some() {
+                return Ok(());
+            }
+        }
         self.strays.begin();
-        let header = transport.block(transport.header);
-        let trailer = transport.block(transport.trailer);
-        let trailer_words = usize::from(header.words_deep);
-        let body_words = trailer_words + usize::from(trailer.words_deep);
         let mut walk = Walk {
             message: *message,
             at: 0,
             checks: self.checks,
-            header: Area::new(transport, header, 0),
-            trailer: Area::new(transport, trailer, trailer_words),
-            body: body.map(|block| Area::new(dictionary, block, body_words)),
+            header,
+            trailer,
+            body,
             seen: &mut self.seen,
             front: &self.front,
             strays: &mut self.strays,
@@ -188,28 +240,36 @@ impl Validator {
 
 /// A list of fields that may stand somewhere, and which of them have been seen there.
 #[derive(Clone, Copy)]
-struct Area<'d> {
-    dictionary: &'d Dictionary,
-    block: &'d Block,
-    slots: &'d [Slot],
-    /// Where in `Walk::seen` its bits begin.
-    words: usize,
+pub(super) struct Area<'d> {
+    pub(super) dictionary: &'d Dictionary,
+    pub(super) block: &'d Block,
+    pub(super) probe: Probe<'d>,
+    /// Where in `Validator::seen` its bits begin.
+    pub(super) words: usize,
 }
 
 impl<'d> Area<'d> {
     #[inline]
-    fn new(dictionary: &'d Dictionary, block: &'d Block, words: usize) -> Self {
+    fn new(dictionary: &'d Dictionary, id: BlockId, words: usize) -> Self {
+        let block = dictionary.block(id);
         Self {
             dictionary,
             block,
-            slots: dictionary.slots_of(block),
+            probe: dictionary.probe(block),
             words,
         }
     }
 
     #[inline]
-    fn find(&self, tag: Tag) -> Option<&'d Slot> {
-        self.block.find(self.slots, tag)
+    pub(super) fn find(&self, tag: Tag) -> Option<&'d Slot> {
+        self.probe.find(tag)
+    }
+
+    /// A group that it has.
+    #[inline]
+    pub(super) fn group(&self, id: BlockId) -> Self {
+        let words = self.words + usize::from(self.block.words);
+        Self::new(self.dictionary, id, words)
     }
 }
 
@@ -337,16 +397,14 @@ impl<'m, 'd> Walk<'_, 'm, 'd> {
     #[inline(never)]
     fn group(&mut self, section: Section, counter: &Slot, count: &'m [u8], around: &Around<'_, 'd>) {
         let dictionary = around.area.dictionary;
-        let block = dictionary.block(counter.group);
-        let words = around.area.words + usize::from(around.area.block.words);
-        let area = &Area::new(dictionary, block, words);
+        let area = &around.area.group(counter.group);
         let inside = Around {
             area,
             further: Some(around),
         };
         let mut delimiter = None;
         if self.checks.group_delimiter {
-            delimiter = dictionary.delimiter_of(block);
+            delimiter = dictionary.delimiter_of(area.block);
         }
         let mut entries = 0_u64;
         let mut last = 0;
@@ -404,7 +462,10 @@ impl<'m, 'd> Walk<'_, 'm, 'd> {
             }
             next = one.further;
         }
-        self.trailer.find(tag).is_some() || self.header.find(tag).is_some()
+        // Behind a group of the header the body begins. Where it is not looked at, anything may be its.
+        self.body.is_none_or(|body| body.find(tag).is_some())
+            || self.trailer.find(tag).is_some()
+            || self.header.find(tag).is_some()
     }
 
     /// A field that may not stand where it stands.
@@ -416,15 +477,14 @@ impl<'m, 'd> Walk<'_, 'm, 'd> {
             Some(body) => body.dictionary,
             None => self.header.dictionary,
         };
-        let checked = if tag < USER_DEFINED_MIN {
-            self.checks.unknown_fields
-        } else {
-            self.checks.user_defined_fields
-        };
-        let kind = if tag == tag::INVALID || (checked && dictionary.field_at(tag).is_none()) {
-            Some(InvalidKind::UndefinedTag)
-        } else if checked {
-            Some(InvalidKind::NotInMessage)
+        let kind = if !self.checks.lets_in(tag) {
+            // What can be no tag at all is defined nowhere.
+            let is_defined = dictionary.field_at(tag).is_some();
+            Some(if is_defined {
+                InvalidKind::NotInMessage
+            } else {
+                InvalidKind::UndefinedTag
+            })
         } else if !self.strays.note(tag) {
             Some(InvalidKind::Repeated)
         } else if value.is_empty() && self.checks.empty_values {
@@ -548,21 +608,22 @@ impl<'m, 'd> Walk<'_, 'm, 'd> {
     }
 }
 
+/// Whether a value, or each of a list of them, is listed.
 #[inline]
-fn is_listed(dictionary: &Dictionary, slot: &Slot, value: &[u8]) -> bool {
-    match value {
-        [byte @ 0..128] => dictionary.lists_byte(slot.field, *byte),
-        _ if slot.of_type.is_list() => value
+pub(super) fn is_listed(dictionary: &Dictionary, slot: &Slot, value: &[u8]) -> bool {
+    if slot.of_type.is_list() {
+        value
             .split(|&byte| byte == b' ')
-            .all(|part| dictionary.lists(slot.field, part)),
-        _ => dictionary.lists(slot.field, value),
+            .all(|part| dictionary.lists(slot.field, part))
+    } else {
+        dictionary.lists(slot.field, value)
     }
 }
 
 /// The fields of a message that no dictionary places but that are let through: a hash table that is
 /// emptied by counting up.
 #[derive(Clone, Debug)]
-struct Strays {
+pub(super) struct Strays {
     /// Tag, and the message it was seen in. Empty if none are let through.
     table: Box<[(Tag, u32)]>,
     message: u32,
@@ -592,7 +653,7 @@ impl Strays {
     }
 
     /// Notes a tag. Answers whether it is new in this message.
-    fn note(&mut self, tag: Tag) -> bool {
+    pub(super) fn note(&mut self, tag: Tag) -> bool {
         let start = Block::hash(0x9e37_79b1, 32 - Self::SIZE.trailing_zeros() as u8, tag);
         // A larger index of fields than the usual may fill the table; what is more is let through.
         for at in start..start + self.table.len() {

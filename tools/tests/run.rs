@@ -146,6 +146,37 @@ fn an_exchange_that_is_killed_and_comes_back_costs_no_report() {
 }
 
 #[test]
+fn orders_without_a_venue_wait_for_one_in_the_engine_or_are_not_sent() {
+    let directory = tempfile::tempdir().unwrap();
+    // Nobody listens there yet.
+    let address = Exchange::start(&[]).address;
+    let queue = "sending.while_down = \"queue\"\n";
+    let file = client_file(directory.path(), address, queue);
+    let mut client = Client::start(&file, &["--orders", "20", "--rate", "200"]);
+    client.says("cannot connect to 127.0.0.1");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let exchange = Exchange::start_at(&address.to_string(), &[]);
+    client.says("logged on");
+    let (code, said) = client.wait();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("20 orders sent, 20 acknowledged"), "{said}");
+    // All of them at once, behind the Logon.
+    assert_eq!(orders_in(directory.path()).len(), 20);
+    drop(exchange);
+
+    // Without a queue none is sent, and that is no success.
+    let directory = tempfile::tempdir().unwrap();
+    let file = client_file(directory.path(), address, "");
+    let mut client = Client::start(&file, &["--orders", "20", "--rate", "200"]);
+    client.says("cannot connect to 127.0.0.1");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    interrupt(&client.child);
+    let (code, said) = client.wait();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("stopped: 0 orders sent"), "{said}");
+}
+
+#[test]
 fn orders_of_a_client_that_was_killed_are_waited_for_by_the_next() {
     let directory = tempfile::tempdir().unwrap();
     let exchange = Exchange::start(&[]);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::index::FieldIndex;
+use super::index::{FieldIndex, Span};
 use super::print::Printable;
 use super::tag::{self, Tag};
 use super::value::{self, Decimal};
@@ -282,6 +282,18 @@ impl<'a> Message<'a> {
     #[inline]
     pub(crate) fn tags(&self) -> &'a [Tag] {
         &self.index.tags[..self.index.len]
+    }
+
+    /// Where in the frame the values are, one for each of [`Message::tags`].
+    #[inline]
+    pub(crate) fn spans(&self) -> &'a [Span] {
+        &self.index.spans[..self.index.len]
+    }
+
+    /// Whether every field has a value, and a tag that can be one.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.index.empty.is_none() && self.index.bad_tag.is_none()
     }
 
     /// The value of the field at place `at`, of which there must be one.

@@ -254,3 +254,82 @@ impl fmt::Display for Counts {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pinfix::engine::{Clock, Engine, EngineConfig, SessionConfig};
+    use pinfix::session::fix::rules::FIX44;
+
+    use super::*;
+
+    /// A session, for its handle.
+    fn session() -> SessionHandle {
+        let mut engine = Engine::new(EngineConfig::default()).unwrap();
+        let config = SessionConfig::acceptor(&FIX44, "ME", "YOU");
+        engine.add_session(config, Clock::new().now()).unwrap().0
+    }
+
+    fn frame(body: &str) -> Vec<u8> {
+        format!("8=FIX.4.4|9=0|{body}|10=000|")
+            .replace('|', "\u{1}")
+            .into_bytes()
+    }
+
+    fn reported(blotter: &mut Blotter, body: &str) -> Counted {
+        let (frame, mut index) = (
+            frame(&format!("35=8|{body}")),
+            FieldIndex::with_capacity(32),
+        );
+        blotter.report(&index.read(&frame).unwrap())
+    }
+
+    fn refused(blotter: &mut Blotter, session: SessionHandle, body: &str) {
+        let (frame, mut index) = (
+            frame(&format!("35=3|{body}")),
+            FieldIndex::with_capacity(32),
+        );
+        blotter.refused(session, &index.read(&frame).unwrap());
+    }
+
+    #[test]
+    fn a_report_that_comes_twice_is_a_double_unless_the_peer_says_it_may_be_one() {
+        let mut blotter = Blotter::new(Some(2));
+        blotter.sent(b"A", session(), Some(2));
+        assert_eq!(reported(&mut blotter, "11=A|17=1|39=0"), Counted::Report);
+        assert!(!blotter.counts().is_sound(), "it lacks one");
+        assert_eq!(
+            reported(&mut blotter, "97=Y|11=A|17=1|39=0"),
+            Counted::Nothing
+        );
+        assert_eq!(reported(&mut blotter, "11=A|17=2|39=2"), Counted::Report);
+        assert!(blotter.counts().is_sound());
+        assert_eq!(reported(&mut blotter, "11=A|17=2|39=2"), Counted::Doubled);
+        let counts = blotter.counts();
+        assert_eq!((counts.answered, counts.reports), (1, 2));
+        assert_eq!((counts.doubled, counts.marked), (1, 1));
+        assert!(!counts.is_sound());
+        assert_eq!(blotter.outstanding(), 0);
+    }
+
+    #[test]
+    fn a_rejected_order_waits_for_nothing_more() {
+        let mut blotter = Blotter::new(Some(2));
+        let session = session();
+        blotter.sent(b"A", session, Some(2));
+        blotter.sent(b"B", session, Some(3));
+        assert_eq!(reported(&mut blotter, "11=A|17=1|39=8"), Counted::Rejected);
+        assert_eq!(blotter.outstanding(), 1);
+        refused(&mut blotter, session, "45=3");
+        assert_eq!(blotter.outstanding(), 0);
+        assert_eq!(blotter.counts().rejected, 2);
+        assert!(!blotter.counts().is_sound());
+    }
+
+    #[test]
+    fn a_report_for_an_order_of_others_is_counted_apart() {
+        let mut blotter = Blotter::new(None);
+        assert_eq!(reported(&mut blotter, "11=X|17=1|39=0"), Counted::Nothing);
+        assert_eq!(blotter.counts().strange, 1);
+        assert!(blotter.counts().is_sound());
+    }
+}

@@ -114,7 +114,18 @@ A configuration file:
   target_comp_id = \"VENUE\"
   connect.to = [\"127.0.0.1:9878\"]
 
-`pinfix config check FILE` prints every setting it comes to.";
+At a venue that is known, t4 or brokeret, everything it documents is set:
+  [[session]]
+  venue = \"t4\"
+  service = \"simulator\"          # or live; brokeret: price, trade, price-5.0, trade-5.0
+  sender_comp_id = \"T4Example\"
+  target_comp_id = \"T4\"
+  switches = [\"decimal_prices\"]  # what is asked for at logon
+  logon.username = \"trader\"
+  logon.password_env = \"T4_PASSWORD\"
+  logon.license_env = \"T4_LICENSE\"
+
+`pinfix config check FILE` prints every setting it comes to, and what the venue set.";
 
 /// Runs until the orders are done or Ctrl-C comes.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
