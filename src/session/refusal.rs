@@ -64,6 +64,8 @@ pub enum Refusal {
     Resending,
     /// The peer chooses the identifier of a series, not we.
     NotOurChoice,
+    /// So many answers of a simulated exchange are laid down; no more are taken.
+    ScriptFull(usize),
     /// Business messages go over the primary connection of a session, not over its backup.
     OnBackup,
 }
@@ -107,6 +109,7 @@ impl fmt::Display for Refusal {
             Self::Resending => f.write_str("messages are being sent again, a new one must wait"),
             Self::OnBackup => f.write_str("business messages go over the primary connection"),
             Self::NotOurChoice => f.write_str("the client chooses the UUID"),
+            Self::ScriptFull(count) => write!(f, "{count} answers are laid down, no more are taken"),
             Self::Message(error) => write!(f, "not a valid message: {error}"),
         }
     }
