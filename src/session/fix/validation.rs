@@ -9,8 +9,7 @@ use super::Session;
 use super::content::Kind;
 use super::head::Head;
 use super::peer::Peer;
-use super::settings::LogonField;
-use super::settings::Settings;
+use super::settings::{LogonField, Settings};
 use crate::dict::{
     ApplDialect, Checks, Dictionaries, Invalid, InvalidKind, Scope, SharedDictionary, Validator,
 };
