@@ -33,7 +33,8 @@
 //! are filled in, the record is committed, and its bytes go to the socket from where they are. There is
 //! no other copy, so nothing can reach the wire that a resend could not find.
 //!
-//! *Operator logout.* A [`Controller`](engine::Controller) on any thread puts a command into a ring; the
+//! *Operator logout.* A [`Controller`](engine::Controller) on any thread, found by the identity of the
+//! session where several engines run, puts a command into a ring; the
 //! next cycle takes it, sets the hold, and has the session send Logout(5). The peer may still ask for
 //! messages and gets them. When the peer has answered, or the logout timeout has passed, the connection
 //! is closed and the command completed. Sequence numbers are never touched; a later `logon` continues

@@ -2,8 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod hours;
 mod orders;
 mod pair;
+#[path = "../simnet/mod.rs"]
+#[allow(dead_code)] // shared with the simulations, which use other parts
+mod simnet;
+mod storm;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

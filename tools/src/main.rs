@@ -8,6 +8,7 @@ mod admin;
 mod bulletin;
 mod certify;
 mod config;
+mod decode;
 mod dict;
 mod ending;
 mod exchange;
@@ -58,11 +59,14 @@ Examples:
   pinfix config check venue.cfg               what a configuration comes to
   pinfix schedule explain old.cfg             when its sessions open, close and start anew
   pinfix dict show FIX.4.4 D                  what a NewOrderSingle may contain
+  pinfix decode --pcap orders.pcap            iLink 3 messages of a capture, field by field
+  pinfix sbe generate SCHEMA.xml --out DIR    codecs from the schema file of a venue
 
 `pinfix COMMAND --help` tells everything about a command.";
 
 #[derive(Subcommand)]
 enum Command {
+    Decode(decode::Arguments),
     #[command(subcommand)]
     Dict(dict::Command),
     Exchange(exchange::Arguments),
@@ -92,6 +96,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Decode(arguments) => decode::run(arguments),
         Command::Dict(command) => dict::run(command),
         Command::Exchange(arguments) => exchange::run(arguments),
         Command::Run(arguments) => run::run(arguments),

@@ -245,3 +245,56 @@ fn wrong_arguments_are_named_with_what_would_be_right() {
     ])
     .failed(1, &["--from is later than --to"]);
 }
+
+#[test]
+fn series_are_shown_with_their_uuids() {
+    use pinfix::journal::{Journal, JournalConfig, Keeper, Location};
+    use pinfix::session::{Class, Outbox as _, ResetCause, SeriesOutbox as _};
+    use pinfix::time::Utc;
+    let base = tempfile::tempdir().unwrap();
+    let config = JournalConfig {
+        location: Location::Directory(base.path().join("fixp")),
+        identity: "FIXP:ABC-007->EXCHANGE".to_owned(),
+        ..JournalConfig::default()
+    };
+    let at = Utc(1_767_600_000_000_000_000);
+    let (mut journal, _) = Journal::open(config, &Keeper::inline(), at).unwrap();
+    for uuid in [1_767_600_000_000_000, 1_767_600_000_000_777] {
+        journal
+            .begin_series(uuid, ResetCause::Negotiated, at)
+            .unwrap();
+        journal.claim(Class::Control, 3).unwrap().fill(b'x');
+        journal.commit_unnumbered(0..3, at);
+    }
+    journal.set_next_in_of(1_767_600_000_000_000, 9).unwrap();
+    drop(journal);
+    let directory = text(base.path());
+    let all = lines(&[directory]);
+    assert_eq!(all[0], "# FIXP:ABC-007->EXCHANGE");
+    let said = |line: &String, words: &[&str]| words.iter().all(|word| line.contains(word));
+    let begins = "begins, next out 1, next in 1: a new UUID was negotiated";
+    assert!(
+        said(&all[3], &["series 2 of UUID 1767600000000000 ", begins]),
+        "{}",
+        all[3]
+    );
+    assert!(
+        said(&all[5], &["series 3 of UUID 1767600000000777 ", begins]),
+        "{}",
+        all[5]
+    );
+    let fetched = "next in 9 of the earlier UUID 1767600000000000";
+    assert!(said(&all[7], &["  note ", fetched]), "{}", all[7]);
+    assert_eq!(lines(&[directory, "--direction", "out"]).len(), 1 + 2);
+    let stat = run(&["journal", "stat", directory]).ok().out;
+    assert!(
+        stat.contains("in series 3 of UUID 1767600000000777"),
+        "{stat}"
+    );
+    let json = run(&["journal", "export", directory, "--format", "json"])
+        .ok()
+        .out;
+    assert!(json.contains("\"id\":1767600000000777"), "{json}");
+    assert!(json.contains(fetched), "{json}");
+    run(&["journal", "verify", directory]).ok();
+}

@@ -385,3 +385,83 @@ fn a_journal_that_cannot_be_replayed_says_why() {
         found.out
     );
 }
+
+/// Each choice shows in the words of the settings and in what comes of it.
+#[test]
+fn every_choice_of_a_replay_counts() {
+    let (_base, journal) = eventful();
+    let stated = replay(
+        &journal,
+        &[
+            "--version",
+            "FIX.4.4",
+            "--role",
+            "acceptor",
+            "--heartbeat",
+            "45",
+            "--sending-time-window",
+            "60.5",
+            "--at-logon",
+            "continue",
+            "--at-end",
+            "continue",
+            "--parked-max",
+            "2",
+        ],
+    );
+    // What the journal shows anyway, and numbers that change nothing: an acceptor takes the peer's.
+    let stated = stated.ok().out;
+    let words = "FIX.4.4, acceptor, heartbeat 45 s, sending-time-window 60.5 s, at-logon continue, \
+                 at-end continue";
+    assert!(
+        stated.contains(words) && stated.contains("the same"),
+        "{stated}"
+    );
+    for (choice, words) in [
+        (["--at-logon", "restart"], "at-logon restart"),
+        (["--at-end", "restart-always"], "at-end restart-always"),
+        (
+            ["--at-end", "restart-after-logout"],
+            "at-end restart-after-logout",
+        ),
+        // Two messages waited behind the gap.
+        (["--parked-max", "1"], ""),
+        (["--role", "initiator"], "initiator"),
+    ] {
+        let found = replay(&journal, &choice);
+        assert_eq!(found.code, Some(1), "{choice:?}: {found:?}");
+        assert!(found.out.contains(words), "{choice:?}: {}", found.out);
+        let tells = found.out.contains("DIFFERENT") || found.out.contains("CUT SHORT");
+        assert!(tells, "{choice:?}: {}", found.out);
+    }
+    replay(&journal, &["--version", "FIX.4.2"]).failed(1, &["FIX.4"]);
+    for wrong in [
+        ["--at-logon", "sometimes"],
+        ["--at-end", "never"],
+        ["--parked-max", "many"],
+        ["--role", "peer"],
+    ] {
+        replay(&journal, &wrong).failed(2, &wrong);
+    }
+}
+
+/// An initiator that asks for new numbers: what its Logons say and what is expected of them.
+#[test]
+fn a_replay_of_an_initiator_asks_for_a_reset_if_that_is_chosen() {
+    let mut made = Made::new();
+    made.sent("A", "98=0|108=20|141=Y|");
+    made.received("A", 1, "98=0|108=20|141=Y|");
+    made.received("1", 2, "112=ping|");
+    made.sent("0", "112=ping|");
+    let found = made.replay(&[]).ok().out;
+    assert!(found.contains("initiator, heartbeat 20 s"), "{found}");
+    assert!(found.contains("at-logon ask-reset-at-one,"), "{found}");
+    // Its numbers were at 1, so always to ask comes to the same.
+    let always = made.replay(&["--at-logon", "ask-reset"]).ok().out;
+    assert!(always.contains("at-logon ask-reset,"), "{always}");
+    for choice in [["--at-logon", "continue"], ["--heartbeat", "45"]] {
+        let found = made.replay(&choice);
+        assert_eq!(found.code, Some(1), "{choice:?}: {found:?}");
+        assert!(found.out.contains("DIFFERENT"), "{choice:?}: {}", found.out);
+    }
+}

@@ -300,21 +300,7 @@ impl<const EXPONENT: i8> Fixed<EXPONENT> {
     /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let decimal = Decimal::parse(text)?;
-        let mut mantissa = decimal.mantissa;
-        let mut exponent = decimal.exponent;
-        while exponent > EXPONENT && mantissa != 0 {
-            mantissa = mantissa.checked_mul(10)?;
-            exponent -= 1;
-        }
-        while exponent < EXPONENT && mantissa != 0 {
-            if mantissa % 10 != 0 {
-                return None;
-            }
-            mantissa /= 10;
-            exponent += 1;
-        }
-        Some(Self(mantissa))
+        Decimal::parse(text)?.mantissa_at(EXPONENT).map(Self)
     }
 }
 
@@ -378,6 +364,27 @@ impl Decimal {
                 .checked_add(sign * i64::from(digit - b'0'))?;
         }
         Some(Self { mantissa, exponent })
+    }
+}
+
+impl Decimal {
+    /// The mantissa that says the same with another exponent; `None` if it is out of range or digits would be lost.
+    #[must_use]
+    pub fn mantissa_at(self, exponent: i8) -> Option<i64> {
+        let mut mantissa = self.mantissa;
+        if mantissa == 0 {
+            return Some(0);
+        }
+        for _ in exponent..self.exponent {
+            mantissa = mantissa.checked_mul(10)?;
+        }
+        for _ in self.exponent..exponent {
+            if mantissa % 10 != 0 {
+                return None;
+            }
+            mantissa /= 10;
+        }
+        Some(mantissa)
     }
 }
 

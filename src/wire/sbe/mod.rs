@@ -39,8 +39,10 @@
 //! Codecs are generated from a schema file, those in [`ilink3`] and those of a user alike:
 //! `pinfix sbe generate SCHEMA.xml --out DIR`.
 
+mod build;
 #[macro_use]
 mod codec;
+mod decode;
 mod describe;
 mod field;
 mod frame;
@@ -48,6 +50,8 @@ pub mod ilink3;
 mod read;
 mod write;
 
+pub use build::{BuildError, build};
+pub use decode::{Decoded, Part, Value, decode};
 pub use describe::{
     Body, ConstantDescription, DataDescription, EnumDescription, FieldDescription, GroupDescription,
     Kind, MessageDescription, Schema, SetDescription,

@@ -282,11 +282,11 @@ fn for_each_entry<'a, E: Entry<'a>>(
         return Ok(());
     }
     if E::FLAT {
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        let all = parts.take(part, entry_len.saturating_mul(count))?;
         // All have the same length: if one is long enough, all are.
-        let block = Block::new(all.get(..entry_len).unwrap_or_default());
+        let block = parts.block(part, entry_len)?;
         E::take(block, parts)?;
+        let others = usize::try_from(count - 1).unwrap_or(usize::MAX);
+        parts.take(part, entry_len.saturating_mul(others))?;
         return Ok(());
     }
     for _ in 0..count {

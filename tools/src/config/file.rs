@@ -21,6 +21,7 @@ use toml::Spanned;
 use super::dictionaries::Choice;
 use super::form::{Form as _, Leaf as _, Place, Text, Word};
 use super::tables::{EngineTable, ListenTable, SessionTable, TemplateTable};
+use super::tls::warn_of_unverified;
 use super::venues;
 use crate::exchange::Fills;
 use crate::hosting::IdleMode;
@@ -159,6 +160,7 @@ impl File {
             seen.push((id, line));
             plan.sessions.push(planned);
         }
+        warn_of_unverified(&mut plan, name);
         match problems.is_empty() {
             true => Ok(plan),
             false => Err(Problems(problems)),

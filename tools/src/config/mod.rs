@@ -9,6 +9,7 @@ mod form;
 mod hours;
 mod policies;
 mod tables;
+mod tls;
 mod venues;
 
 use std::fs;

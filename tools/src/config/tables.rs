@@ -22,6 +22,7 @@ use super::policies::{
     ChecksTable, LivenessTable, LogoutTable, RecoveryTable, ResendTable, SendingTable, TermsTable,
     ValidationTable, WordingTable,
 };
+use super::tls;
 use super::venues::{Aside, Plain as PlainText};
 
 table! {
@@ -49,6 +50,7 @@ table! {
         address: Text<SocketAddr> = address,
         reuse_address: bool = reuse_address,
         socket: SocketTable = socket,
+        tls: Maybe<tls::ServerTable> = tls,
         template: Templates = templates,
     }
 }
@@ -214,6 +216,7 @@ table! {
         reconnect: Vec<Span> = reconnect,
         refusals_max: Off<u32> = refusals_max,
         jitter_percent: u8 = jitter_percent,
+        tls: Maybe<tls::ClientTable> = tls,
     }
 }
 

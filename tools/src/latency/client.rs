@@ -130,6 +130,7 @@ impl<'a> Client<'a> {
         for client in plan.client_names() {
             let address = venue_address(plan, ready)?;
             let mut config = SessionConfig::initiator(plan.rules, &client, &plan.target, address);
+            config.connect.tls = plan.tls_of_client();
             if plan.connect.is_some() {
                 // A venue remembers numbers of earlier runs that our new journal knows nothing of.
                 config.settings.at_logon = AtLogon::AskReset;

@@ -18,6 +18,8 @@ mod machine;
 mod plan;
 mod results;
 mod schedule;
+#[cfg(feature = "tls")]
+mod tls;
 mod venue;
 mod watchers;
 
@@ -124,6 +126,12 @@ pub struct Arguments {
     #[arg(long, value_name = "MODE", default_value = "page-cache")]
     durability: Durability,
 
+    /// Speak TLS 1.3 between the engines, with a certificate made for this run that both sides show and
+    /// both sides verify; the floor stays in plain text
+    #[cfg(feature = "tls")]
+    #[arg(long, conflicts_with = "connect")]
+    tls: bool,
+
     /// Keep the client's status page in this file, and the venue's in FILE.venue, for `pinfix top`
     #[arg(long, value_name = "FILE")]
     status_page: Option<PathBuf>,
@@ -146,6 +154,7 @@ Examples:
   pinfix latency
   pinfix latency --rate 20000 --sessions 4
   pinfix latency --version FIX.5.0SP2 --durability flush-every=10ms --journal journals
+  pinfix latency --tls                               what TLS costs: run it without, too
   pinfix latency --connect 127.0.0.1:9878 --sender ME --target VENUE --json figures.json
   pinfix latency --watched --messages 400000
   pinfix latency --messages 2000 --warm-up 200        a smoke test, done in a second";
@@ -227,6 +236,11 @@ fn plan(arguments: Arguments) -> anyhow::Result<Plan> {
         blocks: Blocks::new(messages, load),
         cores: Cores::choose(arguments.cores)?,
         durability: arguments.durability,
+        #[cfg(feature = "tls")]
+        tls: match arguments.tls {
+            true => Some(tls::Tls::new()?),
+            false => None,
+        },
         status_page: arguments.status_page,
         watched: arguments.watched,
     })

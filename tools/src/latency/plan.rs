@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use pinfix::engine::SessionConfig;
+use pinfix::engine::{SessionConfig, TlsClient, TlsServer};
 use pinfix::journal;
 use pinfix::session::fix::rules::Rules;
 use serde_json::{Value, json};
@@ -28,6 +28,9 @@ pub struct Plan {
     pub blocks: Blocks,
     pub cores: Cores,
     pub durability: Durability,
+    /// What the engines speak TLS with.
+    #[cfg(feature = "tls")]
+    pub tls: Option<super::tls::Tls>,
     /// Of the client's engine.
     pub status_page: Option<PathBuf>,
     /// Whether the engine is watched half of the time.
@@ -61,6 +64,22 @@ impl Plan {
         (self.warm_up + self.floor_warm_up() + self.blocks.exchanges()) as u64
     }
 
+    /// What a client's session speaks TLS with, if it does.
+    pub fn tls_of_client(&self) -> Option<TlsClient> {
+        #[cfg(feature = "tls")]
+        return self.tls.as_ref().map(|tls| tls.client.clone());
+        #[cfg(not(feature = "tls"))]
+        None
+    }
+
+    /// What the venue's port speaks TLS with, if it does.
+    pub fn tls_of_venue(&self) -> Option<TlsServer> {
+        #[cfg(feature = "tls")]
+        return self.tls.as_ref().map(|tls| tls.server.clone());
+        #[cfg(not(feature = "tls"))]
+        None
+    }
+
     /// Lines for people, each with its name in front.
     pub fn lines(&self) -> Vec<(&'static str, String)> {
         let Self {
@@ -87,13 +106,18 @@ impl Plan {
                 format!("{messages} at {rate} per second, timed from when each was due")
             }
         };
-        vec![
+        let mut lines = vec![
             ("session", sessions),
             (
                 "orders",
                 format!("{orders}, after {} to warm up", self.warm_up),
             ),
-        ]
+        ];
+        if self.tls_of_client().is_some() {
+            let text = "1.3, certificates of ECDSA P-256 shown and verified by both sides";
+            lines.push(("TLS", text.to_owned()));
+        }
+        lines
     }
 
     pub fn json(&self) -> Value {
@@ -106,6 +130,7 @@ impl Plan {
             "warm_up": self.warm_up,
             "block": self.blocks.size,
             "block_lead_in": self.blocks.lead_in,
+            "tls": self.tls_of_client().is_some(),
             "durability": self.durability.to_string(),
             "watched": self.watched,
             "debug_build": cfg!(debug_assertions),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use pinfix::counters::StatusReader;
 use pinfix::engine::{
-    Application, Clock, Engine, EngineConfig, Inbound, Outbound, SessionConfig, SessionHandle,
+    Application, Clock, Engine, EngineConfig, Inbound, Listen, Outbound, SessionConfig, SessionHandle,
 };
 use pinfix::session::Cause;
 use pinfix::session::fix::Verdict;
@@ -58,7 +58,10 @@ pub fn run(
         let config = SessionConfig::acceptor(plan.rules, &plan.target, &client);
         engine.add_session(journals.apply(config), clock.now())?;
     }
-    let fix = engine.listen(LOOPBACK, None)?;
+    let fix = engine.listen_as(Listen {
+        tls: plan.tls_of_venue(),
+        ..Listen::on(LOOPBACK)
+    })?;
     let status = engine.status_reader();
     plan.cores.pin_venue()?;
     // The main thread waits for it.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::dictionaries::{DictionariesDraft, Library};
 use super::hours::HoursDraft;
 use super::keys::Given;
+use super::tls::TlsDraft;
 use crate::engine::config::{Destination, Failover, Listen, Need, Planned, SessionConfig, Start};
 use crate::session::fix::policy::Garbled;
 use crate::session::fix::rules::Rules;
@@ -34,6 +35,7 @@ pub(super) struct Draft {
     pub accept_address: Option<IpAddr>,
     pub accept_port: Option<u16>,
     pub reuse_address: bool,
+    pub tls: TlsDraft,
     pub kind: Kind,
     /// The versions of a template.
     pub rules: Vec<&'static Rules>,
@@ -116,6 +118,7 @@ impl Draft {
             accept_address: None,
             accept_port: None,
             reuse_address: true,
+            tls: TlsDraft::default(),
             kind: Kind::default(),
             rules: Vec::new(),
             journals: None,
@@ -192,6 +195,7 @@ impl Draft {
             Role::Initiator => {
                 self.config.connect.destinations = destinations(&self.places, wrong);
                 self.config.connect.source = source(&self.places, wrong);
+                self.config.connect.tls = self.tls.client(wrong);
                 if self.first_host == FirstHost::Preferred {
                     self.config.connect.policy = Failover::Priority {
                         start_over: self.start_over,
@@ -208,6 +212,7 @@ impl Draft {
                     self.config.accept.port = Some(port);
                     listen = Some(Listen {
                         reuse_address: self.reuse_address,
+                        tls: self.tls.server(wrong),
                         ..Listen::on(SocketAddr::new(address, port))
                     });
                 }

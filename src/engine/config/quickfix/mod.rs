@@ -32,6 +32,7 @@ mod grammar;
 mod hours;
 pub mod keys;
 mod reading;
+mod tls;
 mod value;
 
 use std::fs;

@@ -89,6 +89,20 @@ impl<'a> Reading<'a> {
                 });
                 continue;
             }
+            if let Some(listen) = &finished.listen
+                && let Some(other) = at_address(&plan, listen)
+                && plan.listeners[other].tls != listen.tls
+            {
+                let text = format!(
+                    "TLS of {} differs from what a session above says: sessions on one port share its TLS",
+                    listen.address
+                );
+                self.problems.push(Problem {
+                    session: Some(name),
+                    ..self.at(section.line, text)
+                });
+                continue;
+            }
             lines.push((name, section.line));
             add(&mut plan, finished);
         }
@@ -315,7 +329,9 @@ impl<'a> Reading<'a> {
             self.problem(problem);
         }
         if self.problems.len() == before {
-            for error in finished.planned.config.problems() {
+            let port = finished.listen.as_ref().map(Listen::check);
+            let port = port.and_then(Result::err);
+            for error in finished.planned.config.problems().into_iter().chain(port) {
                 let problem = self.refused(section, &name, &error);
                 self.problem(problem);
             }
@@ -526,14 +542,16 @@ fn add(plan: &mut Plan, finished: Finished) {
 
 /// Listens on an address, once for all sessions that share it. Answers which listener that is.
 fn listen_on(plan: &mut Plan, listen: Listen) -> usize {
-    let there = plan
-        .listeners
-        .iter()
-        .position(|other| other.address == listen.address);
-    there.unwrap_or_else(|| {
+    at_address(plan, &listen).unwrap_or_else(|| {
         plan.listeners.push(listen);
         plan.listeners.len() - 1
     })
+}
+
+/// The listener of this address, if there is one.
+fn at_address(plan: &Plan, listen: &Listen) -> Option<usize> {
+    let mut listeners = plan.listeners.iter();
+    listeners.position(|other| other.address == listen.address)
 }
 
 /// The version that the two keys name, or the key that is wrong and what would be right.

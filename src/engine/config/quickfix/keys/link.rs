@@ -6,9 +6,6 @@ use super::super::value::{flag, number, word};
 use super::{Key, honoured, mapped, refused};
 use crate::session::fix::SlowPeer;
 
-const PEM: &str =
-    "TLS is not there yet; run a TLS proxy such as stunnel in front, its keys as PEM files";
-const NO_TLS: &str = "expected N: TLS is not there yet; run a TLS proxy such as stunnel in front";
 const NO_PROXY: &str = "connecting through a proxy is not there yet; connect to a local forwarder";
 
 pub(super) const KEYS: &[Key] = &[
@@ -138,52 +135,6 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
     ),
-    honoured(
-        "SocketUseSSL",
-        "N",
-        "-",
-        "N: no TLS",
-        |_, given| match flag(given.value)? {
-            false => Ok(()),
-            true => Err(NO_TLS.to_owned()),
-        },
-    ),
-    refused("SocketKeyStore", PEM),
-    refused("SocketKeyStorePassword", PEM),
-    refused("KeyManagerFactoryAlgorithm", PEM),
-    refused("KeyStoreType", PEM),
-    refused("SocketTrustStore", PEM),
-    refused("SocketTrustStorePassword", PEM),
-    refused("TrustManagerFactoryAlgorithm", PEM),
-    refused("TrustStoreType", PEM),
-    refused("NeedClientAuth", PEM),
-    refused("EnabledProtocols", PEM),
-    refused("CipherSuites", PEM),
-    refused("EndpointIdentificationAlgorithm", PEM),
-    refused("UseSNI", PEM),
-    refused("SNIHostName", PEM),
-    refused("SSLProtocol", PEM),
-    refused("SSLCipherSuite", PEM),
-    refused("TLSCipherSuites", PEM),
-    refused("CertificationAuthoritiesFile", PEM),
-    refused("CertificationAuthoritiesDirectory", PEM),
-    refused("ServerCertificateFile", PEM),
-    refused("ServerCertificateKeyFile", PEM),
-    refused("CertificateVerifyLevel", PEM),
-    refused("CertificateRevocationListFile", PEM),
-    refused("CertificateRevocationListDirectory", PEM),
-    refused("ClientCertificateFile", PEM),
-    refused("ClientCertificateKeyFile", PEM),
-    refused("SocketTimeout", PEM),
-    refused("SocketPrivateKeyFile", PEM),
-    refused("SocketCertificateFile", PEM),
-    refused("SocketCAFile", PEM),
-    refused("SocketPrivateKeyBytes", PEM),
-    refused("SocketCertificateBytes", PEM),
-    refused("SocketCABytes", PEM),
-    refused("SocketInsecureSkipVerify", PEM),
-    refused("SocketServerName", PEM),
-    refused("SocketMinimumTLSVersion", PEM),
     refused("ProxyType", NO_PROXY),
     refused("ProxyVersion", NO_PROXY),
     refused("ProxyHost", NO_PROXY),

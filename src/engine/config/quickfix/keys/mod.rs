@@ -12,6 +12,7 @@ mod logs;
 mod sequence;
 mod store;
 mod timers;
+mod tls;
 mod validation;
 
 use super::draft::Draft;
@@ -148,8 +149,12 @@ pub const GROUPS: &[Group] = &[
         keys: acceptor::KEYS,
     },
     Group {
-        title: "Sockets, TLS, proxy",
+        title: "Sockets, proxy",
         keys: link::KEYS,
+    },
+    Group {
+        title: "TLS",
+        keys: tls::KEYS,
     },
     Group {
         title: "Message store",

@@ -2,12 +2,14 @@
 //!
 //! The suite fails if a row of the table has no example here, or an example has no row.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::{ACCEPTOR, INITIATOR, read};
 use crate::dict::{Scope, SharedDictionary};
 use crate::engine::config::quickfix::keys::{self, Stance};
 use crate::engine::config::{Failover, IdentityPattern, Need, Plan, Planned, Start};
+use crate::engine::{Authorities, ClientCheck, ServerCheck, TLS_AVAILABLE, TlsVersion};
 use crate::journal::{Durability, Location};
 use crate::session::fix::policy::{Garbled, OnSilence, OrigSendingTime, RequestEnd, ResendFrom};
 use crate::session::fix::rules::ALL;
@@ -350,9 +352,114 @@ const ROWS: &[Row] = &[
     ),
     (
         "SocketUseSSL",
-        "SocketUseSSL=N",
+        "SocketUseSSL=Y\nCertificationAuthoritiesFile={tls}/ca.pem",
         I,
-        Nothing { refused: "Y" },
+        Change(|s| s.config.connect.tls.is_some()),
+    ),
+    (
+        "NeedClientAuth",
+        "NeedClientAuth=Y\nCertificationAuthoritiesFile={tls}/ca.pem\n\
+         ServerCertificateFile={tls}/cert.pem\nServerCertificateKeyFile={tls}/key.pem",
+        A,
+        ChangeOfPlan(|plan| {
+            let check = plan.listeners[0].tls.as_ref().map(|tls| &tls.client_check);
+            matches!(check, Some(ClientCheck::Required(_)))
+        }),
+    ),
+    (
+        "EnabledProtocols",
+        "EnabledProtocols=TLSv1.3\nCertificationAuthoritiesFile={tls}/ca.pem",
+        I,
+        Change(is_tls13),
+    ),
+    (
+        "EndpointIdentificationAlgorithm",
+        "EndpointIdentificationAlgorithm=HTTPS",
+        I,
+        Nothing { refused: "none" },
+    ),
+    ("UseSNI", "UseSNI=N", I, Warning("all the same")),
+    (
+        "SNIHostName",
+        "SNIHostName=other\nCertificationAuthoritiesFile={tls}/ca.pem",
+        I,
+        Change(|s| {
+            let tls = s.config.connect.tls.as_ref();
+            tls.is_some_and(|tls| tls.server_name.as_deref() == Some("other"))
+        }),
+    ),
+    (
+        "SSLProtocol",
+        "SSLProtocol=all -TLSv1_2\nCertificationAuthoritiesFile={tls}/ca.pem",
+        I,
+        Change(is_tls13),
+    ),
+    (
+        "CertificationAuthoritiesFile",
+        "CertificationAuthoritiesFile={tls}/ca.pem",
+        I,
+        Change(|s| {
+            let tls = s.config.connect.tls.as_ref();
+            tls.is_some_and(|tls| matches!(tls.authorities, Authorities::Only(_)))
+        }),
+    ),
+    (
+        "ServerCertificateFile",
+        "ServerCertificateFile={tls}/cert.pem\nServerCertificateKeyFile={tls}/key.pem",
+        A,
+        ChangeOfPlan(|plan| plan.listeners[0].tls.is_some()),
+    ),
+    (
+        "ServerCertificateKeyFile",
+        "ServerCertificateFile={tls}/cert.pem\nServerCertificateKeyFile={tls}/key.pem",
+        A,
+        ChangeOfPlan(|plan| plan.listeners[0].tls.is_some()),
+    ),
+    (
+        "CertificateVerifyLevel",
+        "CertificateVerifyLevel=0",
+        I,
+        Warning("TLS VERIFICATION IS OFF"),
+    ),
+    (
+        "ClientCertificateFile",
+        CLIENT_CERTIFICATE,
+        I,
+        Change(shows_certificate),
+    ),
+    (
+        "ClientCertificateKeyFile",
+        CLIENT_CERTIFICATE,
+        I,
+        Change(shows_certificate),
+    ),
+    (
+        "SocketPrivateKeyFile",
+        "SocketCertificateFile={tls}/cert.pem\nSocketPrivateKeyFile={tls}/key.pem",
+        A,
+        ChangeOfPlan(|plan| plan.listeners[0].tls.is_some()),
+    ),
+    (
+        "SocketCertificateFile",
+        "SocketCertificateFile={tls}/cert.pem\nSocketPrivateKeyFile={tls}/key.pem\n\
+         SocketCAFile={tls}/ca.pem",
+        I,
+        Change(shows_certificate),
+    ),
+    (
+        "SocketInsecureSkipVerify",
+        "SocketInsecureSkipVerify=Y\nSocketUseSSL=Y",
+        I,
+        Change(|s| {
+            let tls = s.config.connect.tls.as_ref();
+            tls.is_some_and(|tls| tls.server_check == ServerCheck::DangerouslyNone)
+        }),
+    ),
+    (
+        "SocketMinimumTLSVersion",
+        "SocketMinimumTLSVersion=TLS13\nSocketCAFile={tls}/ca.pem",
+        I,
+        Change(is_tls13),
     ),
     (
         "FileStorePath",
@@ -812,14 +919,52 @@ fn every_key_that_is_honoured_has_an_example() {
     }
 }
 
+const CLIENT_CERTIFICATE: &str = "CertificationAuthoritiesFile={tls}/ca.pem\n\
+     ClientCertificateFile={tls}/cert.pem\nClientCertificateKeyFile={tls}/key.pem";
+
+fn is_tls13(session: &Planned) -> bool {
+    let tls = session.config.connect.tls.as_ref();
+    tls.is_some_and(|tls| tls.min_version == TlsVersion::Tls13)
+}
+
+fn shows_certificate(session: &Planned) -> bool {
+    let tls = session.config.connect.tls.as_ref();
+    tls.is_some_and(|tls| tls.identity.is_some())
+}
+
+/// A directory with `ca.pem`, `cert.pem` and `key.pem`.
+pub(super) fn certificates() -> &'static str {
+    static MADE: OnceLock<String> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let directory = std::env::temp_dir().join(format!("pinfix-examples-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        for (name, pem) in [
+            ("ca.pem", made.cert.pem()),
+            ("cert.pem", made.cert.pem()),
+            ("key.pem", made.signing_key.serialize_pem()),
+        ] {
+            std::fs::write(directory.join(name), pem).unwrap();
+        }
+        directory.to_str().unwrap().to_owned()
+    })
+}
+
 #[test]
 fn every_example_comes_to_what_it_says() {
     for (name, lines, role, shows) in ROWS {
+        let lines = &lines.replace("{tls}", certificates());
         let base = match role {
             Role::Initiator => INITIATOR,
             Role::Acceptor => ACCEPTOR,
         };
         let plan = |text: &str| read(text).unwrap_or_else(|problems| panic!("{name}: {problems}"));
+        let wants_tls = lines.contains("SocketUseSSL=Y") || lines.contains(".pem");
+        if wants_tls && !TLS_AVAILABLE {
+            let problems = read(&with(base, lines)).expect_err(name).to_string();
+            assert!(problems.contains("built without TLS"), "{problems}");
+            continue;
+        }
         let without = plan(base);
         let with = plan(&with(base, lines));
         match shows {

@@ -211,3 +211,32 @@ fn an_initiator_without_heartbeats_is_refused_and_a_peer_without_is_not() {
         )));
     }
 }
+
+#[cfg(feature = "tls")]
+#[test]
+fn sessions_on_one_port_share_its_tls() {
+    let identity = |line: &str| {
+        format!(
+            "[SESSION]\nConnectionType=acceptor\nBeginString=FIX.4.4\nSenderCompID=ME\nTargetCompID={line}\n"
+        )
+    };
+    let port = "SocketAcceptPort=5001\nUseDataDictionary=N\n";
+    let plain = identity("A") + port;
+    let tls = identity("B") + port + "ServerCertificateFile=/nowhere/c.pem\n";
+    let said = wrong(&(plain.clone() + &tls)).join("\n");
+    assert!(
+        said.contains("ServerCertificateKeyFile: is missing"),
+        "{said}"
+    );
+    let tls = tls + "ServerCertificateKeyFile=/nowhere/k.pem\n";
+    let said = wrong(&(plain.clone() + &tls)).join("\n");
+    assert!(said.contains("/nowhere/c.pem"), "{said}");
+    let there = super::examples::certificates();
+    let [certificate, key] = ["c.pem", "k.pem"].map(|name| format!("/nowhere/{name}"));
+    let tls = tls.replace(&certificate, &format!("{there}/cert.pem"));
+    let tls = tls.replace(&key, &format!("{there}/key.pem"));
+    let said = wrong(&(plain.clone() + &tls)).join("\n");
+    assert!(said.contains("share its TLS"), "{said}");
+    let elsewhere = (plain + &tls).replacen("SocketAcceptPort=5001", "SocketAcceptPort=5002", 1);
+    assert!(read(&elsewhere).is_ok());
+}
