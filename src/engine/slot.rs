@@ -16,7 +16,7 @@ use crate::counters::{ConnectionState, SessionStatus};
 use crate::journal::Journal;
 use crate::session::fix::{self, Phase, Role};
 use crate::session::fixp;
-use crate::session::{Cause, Hold, Outbox as _};
+use crate::session::{Cause, Hold, Outbox as _, SeriesOutbox as _};
 use crate::time::{Mono, Now, Utc};
 
 /// How often the end of a hold is compared with the wall clock at least.
@@ -299,6 +299,7 @@ impl Slot {
             logged_on_utc: self.traffic.logged_on.utc,
             disconnected_utc: self.traffic.disconnected.utc,
             disconnect_cause: self.traffic.last_cause.into(),
+            uuid: self.journal.series(),
             ..SessionStatus::default()
         };
         match &self.session {
