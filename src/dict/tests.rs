@@ -519,6 +519,28 @@ fn faults_of_the_header_and_of_the_type() {
 }
 
 #[test]
+fn a_logon_may_have_the_fields_that_are_agreed_upon() {
+    use InvalidKind::*;
+    let logon = |body: &str| message_of("FIX.4.4", "A", &format!("98=0|108=30|{body}"));
+    let mut strict = fix44(Checks::default());
+    let mut agreed = fix44(Checks::default()).with_logon_fields([925, 6001]);
+    for (body, expected) in [
+        ("6001=x|", Ok(())),
+        ("384=1|372=D|385=S|925=new|553=user|", Ok(())),
+        ("6001=x|925=y|6001=x|", Err((6001, Repeated))),
+        ("925=|", Err((925, Empty))),
+        ("6002=x|", Err((6002, UndefinedTag))),
+        ("925=x|108=30|", Err((108, Repeated))),
+        ("925=x|34=2|", Err((34, Misplaced))),
+    ] {
+        assert_eq!(judge(&mut agreed, &logon(body), V44), expected, "{body}");
+        assert!(judge(&mut strict, &logon(body), V44).is_err(), "{body}");
+    }
+    let order = order(&format!("{ORDER}6001=x|"));
+    assert_eq!(judge(&mut agreed, &order, V44), Err((6001, UndefinedTag)));
+}
+
+#[test]
 fn what_switches_let_through() {
     type Switch = fn(&mut Checks);
     let strict = Checks::default();

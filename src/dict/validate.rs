@@ -22,10 +22,10 @@ use super::field_type::FieldType;
 use super::invalid::{Invalid, InvalidKind};
 use super::quick::{Quick, Trail};
 use super::table::{Block, BlockId, Dictionary, Probe, Slot};
-use crate::wire::fix::Message;
 use crate::wire::fix::index::FIELDS_MAX;
 use crate::wire::fix::tag::{self, Tag};
 use crate::wire::fix::value;
+use crate::wire::fix::{Message, msg_type};
 
 /// The first three fields of every message: it would be garbled without them, so that they are not
 /// looked at again.
@@ -121,6 +121,8 @@ pub struct Validator {
     strays: Strays,
     /// A day that was found good, as the wire has it.
     day: [u8; 8],
+    /// Fields that a Logon(A) may have beside those of its dictionary.
+    logon_fields: Box<[Tag]>,
 }
 
 impl Validator {
@@ -152,8 +154,17 @@ impl Validator {
             front_required,
             strays: Strays::new(scope == Scope::Full && checks.lets_strays_in()),
             day: *b"19700101",
+            logon_fields: Box::default(),
             dictionaries,
         }
+    }
+
+    /// The same, with these fields let into a Logon(A) although its dictionary does not have them: what
+    /// a Logon says of its sender is agreed between the firms.
+    #[must_use]
+    pub fn with_logon_fields(mut self, tags: impl IntoIterator<Item = Tag>) -> Self {
+        self.logon_fields = tags.into_iter().collect();
+        self
     }
 
     /// The dictionaries it was made with.
@@ -231,6 +242,10 @@ impl Validator {
             seen: &mut self.seen,
             front: &self.front,
             strays: &mut self.strays,
+            agreed: match message.msg_type() {
+                msg_type::LOGON => &self.logon_fields,
+                _ => &[],
+            },
             faults: Faults::default(),
         };
         walk.message();
@@ -317,6 +332,8 @@ struct Walk<'v, 'm, 'd> {
     seen: &'v mut [u64],
     front: &'v [u64],
     strays: &'v mut Strays,
+    /// Fields that may be there although no dictionary places them.
+    agreed: &'v [Tag],
     faults: Faults,
 }
 
@@ -477,7 +494,14 @@ impl<'m, 'd> Walk<'_, 'm, 'd> {
             Some(body) => body.dictionary,
             None => self.header.dictionary,
         };
-        let kind = if !self.checks.lets_in(tag) {
+        let agreed = tag != tag::INVALID && self.agreed.contains(&tag);
+        // There are few of these, in a message that is rare: a search is cheaper than a table.
+        let agreed_before = || self.message.tags()[..self.at - 1].contains(&tag);
+        let kind = if agreed && agreed_before() {
+            Some(InvalidKind::Repeated)
+        } else if agreed {
+            (value.is_empty() && self.checks.empty_values).then_some(InvalidKind::Empty)
+        } else if !self.checks.lets_in(tag) {
             // What can be no tag at all is defined nowhere.
             let is_defined = dictionary.field_at(tag).is_some();
             Some(if is_defined {

@@ -88,6 +88,7 @@ impl Session {
         } else {
             None
         };
+        self.validate_logon(message)?;
         if rules.logon_capabilities {
             MsgTypeSupport::read(message, &mut self.peer.msg_types)
                 .map_err(|tag| bad(tag, FieldErrorKind::Format))?;

@@ -283,7 +283,7 @@ impl Session {
                 .sending
                 .inbound
                 .map(|limit| Bucket::new(limit.rate)),
-            validator: settings.validation.validator(),
+            validator: settings.validation.validator(&settings.logon_fields),
             settings,
             state: State::Down,
             garbled_in_a_row: 0,
@@ -392,7 +392,10 @@ impl Session {
             }
             (Phase::Down, _) => self.fault(now, Fault::FirstMessageNotLogon, message, out),
             (Phase::LogonSent, Kind::Logon) => self.logon_answered(now, message, &head, out),
-            (Phase::LogonSent, Kind::Logout) => Ok(self.logon_refused(message, out)),
+            (Phase::LogonSent, Kind::Logout) => {
+                self.note_defects(message, &head);
+                Ok(self.logon_refused(message, out))
+            }
             (Phase::LogonSent, _) => self.fault(now, Fault::NotALogonAnswer, message, out),
             (Phase::Resetting, Kind::Logon) => self.reset_answered(now, message, &head, out),
             (Phase::Resetting, _) => self.old_series(now, message, &head, kind, out),
@@ -463,7 +466,10 @@ impl Session {
             (Kind::Logout, Place::Low) if self.settings.logout.below_expected == Refuse => {
                 self.too_low(now, seq, message, out)
             }
-            (Kind::Logout, _) => self.logout_received(now, message, place, out),
+            (Kind::Logout, _) => {
+                self.note_defects(message, head);
+                self.logout_received(now, message, place, out)
+            }
             (Kind::ResendRequest, Place::High) if header.is_ok() => {
                 // Served before our own gap is asked for, or two recovering peers wait for ever.
                 let sound = self.validate(message, head, kind);

@@ -2,17 +2,19 @@
 //!
 //! Without dictionaries nothing is judged but what the session itself must read. With them, messages
 //! are judged when it is their turn: one that waits behind a gap is judged when the gap is closed, and a
-//! copy of one that was dealt with is not. Logon(A) and Logout(5) are judged by the session alone.
+//! copy of one that was dealt with is not. An invalid Logon(A) is refused like one that the session
+//! itself cannot accept; an invalid Logout(5) is a Logout all the same, and its fault is counted.
 
 use super::Session;
 use super::content::Kind;
 use super::head::Head;
 use super::peer::Peer;
-use super::settings::Settings;
+use super::settings::{LogonField, Settings};
 use crate::dict::{
     ApplDialect, Checks, Dictionaries, Invalid, InvalidKind, Scope, SharedDictionary, Validator,
 };
-use crate::session::Fault;
+use crate::session::{Defect, Fault};
+use crate::wire::fix::tag::Tag;
 use crate::wire::fix::{ApplVersion, Message, tag};
 
 /// What is checked of messages received, beyond what the session itself needs.
@@ -40,6 +42,22 @@ pub enum OnInvalid {
     Accept,
 }
 
+/// Fields of a Logon about who sends it. Venues use them in versions that do not define them, so they are
+/// taken in every version.
+const LOGON_FIELDS: [Tag; 11] = [
+    tag::RAW_DATA_LENGTH,
+    tag::RAW_DATA,
+    tag::USERNAME,
+    tag::PASSWORD,
+    tag::NEW_PASSWORD,
+    tag::ENCRYPTED_PASSWORD_METHOD,
+    tag::ENCRYPTED_PASSWORD_LEN,
+    tag::ENCRYPTED_PASSWORD,
+    tag::ENCRYPTED_NEW_PASSWORD_LEN,
+    tag::ENCRYPTED_NEW_PASSWORD,
+    tag::SESSION_STATUS,
+];
+
 impl Validation {
     /// Validation by these dictionaries, with all checks.
     #[must_use]
@@ -50,10 +68,15 @@ impl Validation {
         }
     }
 
-    /// What judges messages, if any are to be judged.
-    pub(super) fn validator(&self) -> Option<Validator> {
+    /// What judges messages, if any are to be judged. `ours` are the fields that are added to our own
+    /// Logon: the peer's may have them too.
+    pub(super) fn validator(&self, ours: &[LogonField]) -> Option<Validator> {
         let dictionaries = self.dictionaries.clone()?;
-        (self.scope != Scope::Off).then(|| Validator::new(dictionaries, self.scope, self.checks))
+        let agreed = LOGON_FIELDS
+            .into_iter()
+            .chain(ours.iter().map(|field| field.tag));
+        (self.scope != Scope::Off)
+            .then(|| Validator::new(dictionaries, self.scope, self.checks).with_logon_fields(agreed))
     }
 }
 
@@ -84,6 +107,34 @@ impl Session {
         }
     }
 
+    /// Judges a Logon(A) that the session itself finds in order.
+    pub(super) fn validate_logon(&mut self, message: &Message<'_>) -> Result<(), Fault> {
+        let version = self.settings.rules.appl_version;
+        let Some(validator) = &mut self.validator else {
+            return Ok(());
+        };
+        let Err(invalid) = validator.check(message, version.into()) else {
+            return Ok(());
+        };
+        let defect = match invalid.kind {
+            InvalidKind::Missing => Defect::Missing,
+            _ => Defect::Invalid,
+        };
+        let tag = invalid.tag;
+        self.take_or_refuse(Fault::BadLogonField { tag, defect })
+    }
+
+    /// Counts what is wrong with a Logout(5), which is a Logout whatever is wrong with it.
+    pub(super) fn note_defects(&mut self, logout: &Message<'_>, head: &Head<'_>) {
+        let judged = match head.check(&self.settings.validation.checks) {
+            Ok(()) => self.validate(logout, head, Kind::Logout),
+            wrong => wrong,
+        };
+        if let Err(fault) = judged {
+            self.tally.note(fault);
+        }
+    }
+
     fn judge(&mut self, message: &Message<'_>, head: &Head<'_>, kind: Kind) -> Result<(), Fault> {
         let version = match kind {
             Kind::Application => self.version_of(message, head)?,
@@ -96,7 +147,11 @@ impl Session {
         let Err(invalid) = validator.check(message, dialect) else {
             return Ok(());
         };
-        let fault = Fault::from(invalid);
+        self.take_or_refuse(invalid.into())
+    }
+
+    /// What becomes of an invalid message.
+    fn take_or_refuse(&mut self, fault: Fault) -> Result<(), Fault> {
         match self.settings.validation.invalid {
             OnInvalid::Reject => Err(fault),
             OnInvalid::Accept => {
