@@ -228,6 +228,8 @@ status! {
         disconnected_utc: Utc,
         /// Why the last connection ended, as the engine numbers its causes; zero if none ended yet.
         disconnect_cause: u64,
+        /// UUID of the current series of a FIXP session; zero before the first Negotiate, and for FIX.
+        uuid: u64,
     }
 }
 

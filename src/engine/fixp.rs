@@ -16,8 +16,7 @@ use crate::session::fix::{Origin, Phase, Unparked};
 use crate::session::fixp::{self, Broken, Frame, Step};
 use crate::session::{Fault, Full, Outbox as _};
 use crate::time::Now;
-use crate::wire::sbe::ilink3::{Establish, Negotiate};
-use crate::wire::sbe::{self, Cut, cut};
+use crate::wire::sbe::{Cut, cut};
 
 /// The version of the schema a stranger is refused in: the oldest that every client reads.
 const REFUSAL_VERSION: u16 = 8;
@@ -33,19 +32,11 @@ pub(super) struct Knocking<'a> {
 impl<'a> Knocking<'a> {
     /// What a Negotiate(500) or Establish(503) says of its sender.
     fn of(frame: &Frame<'a>) -> Option<Self> {
-        let frame = sbe::Frame::new(frame.bytes()).ok()?;
-        if let Ok(negotiate) = Negotiate::read(&frame) {
-            return Some(Self {
-                access_key_id: negotiate.access_key_id(),
-                session: negotiate.session(),
-                firm: negotiate.firm(),
-            });
-        }
-        let establish = Establish::read(&frame).ok()?;
+        let identity = fixp::identity(frame)?;
         Some(Self {
-            access_key_id: establish.access_key_id(),
-            session: establish.session(),
-            firm: establish.firm(),
+            access_key_id: identity.access_key_id,
+            session: identity.session,
+            firm: identity.firm,
         })
     }
 }
@@ -112,7 +103,7 @@ impl Engine {
         app: &mut A,
     ) -> Handled {
         let bytes = &self.buffers[index].received()[..len];
-        let Some(frame) = Frame::read(bytes) else {
+        let Ok(frame) = Frame::new(bytes) else {
             // Its root block does not fit into it.
             self.take_broken(now, index, Broken::Sofh, app);
             return Handled::Done;
@@ -203,7 +194,7 @@ impl Engine {
             return true;
         };
         self.desk.read_at = self.desk.ticker.now();
-        if let Some(frame) = Frame::read(&self.parked[..len]) {
+        if let Ok(frame) = Frame::new(&self.parked[..len]) {
             let step = session.receive(now, &frame, Origin::Parked, journal);
             let _: Handled = self.desk.follow_fixp(now, slot, step, Some(&frame), app);
         }
@@ -304,7 +295,8 @@ impl Desk {
                     self.drain(now, slot, cause);
                     Step::Done
                 }
-                (Step::Done | Step::Deliver(_), _) => {
+                // No session of an engine is a backup.
+                (Step::Done | Step::Deliver(_) | Step::Promoted(_), _) => {
                     let _: Flushed = self.flush(now, slot);
                     return Handled::Done;
                 }

@@ -8,6 +8,7 @@ use super::slot::Slot;
 use crate::admin::{HoldOrder, Operation};
 use crate::counters::{SessionStatus, Stage};
 use crate::session::fix::{Decision, Peer, Phase, Sent};
+use crate::session::fixp;
 use crate::session::{Hold, Outbox as _, Queued, Refusal, SeriesOutbox as _, SessionId, Text};
 use crate::time::Now;
 use crate::wire::fix::{FrameWriter, HeaderFields};
@@ -126,6 +127,42 @@ impl<'a> Outbound<'a> {
         };
         let sent = session.send(self.now, room, write, journal);
         self.after_send(at, asked_at, sent)
+    }
+
+    /// Lays down how the gateway of a FIXP session answers the next message of a kind, instead of as is
+    /// right: for a simulated exchange. Several for one kind are used in turn.
+    ///
+    /// # Errors
+    /// There is no such session, it speaks FIX, or as many answers are laid down already as can be.
+    pub fn script(
+        &mut self,
+        session: SessionHandle,
+        on: fixp::On,
+        answer: fixp::Answer,
+    ) -> Result<(), Refusal> {
+        self.fixp(session)?
+            .script(on, answer)
+            .map_err(|full| Refusal::ScriptFull(full.0))
+    }
+
+    /// Has the gateway of a FIXP session number and keep `count` business messages from now on, and not
+    /// send them: its client finds a gap. For a simulated exchange.
+    ///
+    /// # Errors
+    /// There is no such session, or it speaks FIX.
+    pub fn withhold(&mut self, session: SessionHandle, count: u32) -> Result<(), Refusal> {
+        self.fixp(session)?.withhold(count);
+        Ok(())
+    }
+
+    fn fixp(&mut self, session: SessionHandle) -> Result<&mut fixp::Session, Refusal> {
+        let Some(at) = self.desk.slots.number_of(session) else {
+            return Err(Refusal::UnknownSession);
+        };
+        match &mut self.desk.slots[at].session {
+            Session::Fixp(session) => Ok(session),
+            Session::Fix(_) => Err(Refusal::OtherProtocol),
+        }
     }
 
     /// Hands what was written to the socket, and sees to it that the rest follows.

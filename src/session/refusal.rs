@@ -64,6 +64,10 @@ pub enum Refusal {
     Resending,
     /// The peer chooses the identifier of a series, not we.
     NotOurChoice,
+    /// So many answers of a simulated exchange are laid down; no more are taken.
+    ScriptFull(usize),
+    /// Business messages go over the primary connection of a session, not over its backup.
+    OnBackup,
 }
 
 impl fmt::Display for Refusal {
@@ -103,7 +107,9 @@ impl fmt::Display for Refusal {
             }
             Self::NoMessage => f.write_str("not a business message that this side may send"),
             Self::Resending => f.write_str("messages are being sent again, a new one must wait"),
+            Self::OnBackup => f.write_str("business messages go over the primary connection"),
             Self::NotOurChoice => f.write_str("the client chooses the UUID"),
+            Self::ScriptFull(count) => write!(f, "{count} answers are laid down, no more are taken"),
             Self::Message(error) => write!(f, "not a valid message: {error}"),
         }
     }

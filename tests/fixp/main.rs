@@ -2,8 +2,8 @@
 //! reject code, for both roles, in virtual time.
 //!
 //! A scenario is one machine against the frames of a peer, or both machines against each other. Each is run
-//! twice: over an outbox of vectors, and over a journal in files, which a restart opens again. The suite also
-//! fails if a row of `catalogue.txt` has no scenario, or if a `fixp::Fault` or a `Cause` that only
+//! twice: over an outbox of vectors, and over a journal in files, which a restart opens again, and over which
+//! a session must not allocate. The suite also fails if a row of `catalogue.txt` has no scenario, or if a `fixp::Fault` or a `Cause` that only
 //! FIXP has is provoked by none.
 //!
 //! # The format
@@ -28,6 +28,8 @@
 //! wait 30s                     time passes
 //! logout TEXT | terminate CODE TEXT | disconnect | resume | renew | begin-week | restart | reopen
 //! set-next-out N | set-next-in N | block yes | no | withhold N | full Unsent | Segment | none
+//! hear-while-down              a frame without a connection
+//! follow UUID | primary-ended | promote N      of a backup
 //! damage N                     our message N cannot be read any more
 //! script ON ANSWER [CODE]      Negotiate Reject 3
 //! turn-away MESSAGE            the first message of a stranger, and what the gateway sends
@@ -59,7 +61,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod catalogue;
+mod failover;
 mod frame;
+mod hostile;
+mod quiet;
 mod script;
 mod settings;
 mod shelf;
@@ -123,6 +128,29 @@ fn main() -> ExitCode {
                 }
             })
         }));
+    }
+    let seen = Arc::clone(&coverage);
+    trials.push(Trial::test(
+        "failover - both sides go on over the backup",
+        move || {
+            failover::run::<Shelf>(&seen).map_err(Failed::from)?;
+            failover::run::<Files>(&seen).map_err(Failed::from)
+        },
+    ));
+    for role in ["client", "gateway"] {
+        let coverage = Arc::new(Coverage::default());
+        trials.push(Trial::test(
+            format!("hostile - a peer of a {role}"),
+            move || {
+                (0..hostile::SEEDS).try_for_each(|seed| {
+                    hostile::run::<Shelf>(seed, role, &coverage).map_err(Failed::from)?;
+                    match seed % 10 {
+                        0 => hostile::run::<Files>(seed, role, &coverage).map_err(Failed::from),
+                        _ => Ok(()),
+                    }
+                })
+            },
+        ));
     }
     let catalogue = catalogue::check(&scenarios);
     let told = catalogue.clone().map(drop).map_err(Failed::from);

@@ -4,8 +4,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use pinfix::session::fixp::{
-    EstablishHole, LogonRefusal, NextLogon, NotAppliedCount, OnNotApplied, RateLimit, RetransmitUuid,
-    Settings, Unanswered, UnaskedGap, Unconsumed, UnknownPrevious, Unserved, UuidRule,
+    EstablishHole, Lane, LogonRefusal, NextLogon, NotAppliedCount, OnNotApplied, RateLimit,
+    RetransmitUuid, Settings, Unanswered, UnaskedGap, Unconsumed, UnknownPrevious, Unserved, UuidRule,
 };
 
 pub fn set(settings: &mut Settings, key: &str, value: &str) -> Result<(), String> {
@@ -14,6 +14,12 @@ pub fn set(settings: &mut Settings, key: &str, value: &str) -> Result<(), String
     match key {
         "keep_alive_ms" => settings.keep_alive_ms = parse(value)?,
         "slack_percent" => settings.slack_percent = parse(value)?,
+        "lane" => {
+            settings.lane = one_of(
+                value,
+                &[("Primary", Lane::Primary), ("Backup", Lane::Backup)],
+            )?;
+        }
         "schema_version" => settings.schema_version = parse(value)?,
         "finish_retransmission" => settings.finish_retransmission = parse(value)?,
         "client.uuid" => {

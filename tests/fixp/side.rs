@@ -11,6 +11,7 @@ use pinfix::time::{Mono, Now};
 
 use crate::Coverage;
 use crate::frame::{Fields, Value, layout};
+use crate::quiet::counted;
 use crate::store::Store;
 
 pub const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
@@ -31,6 +32,8 @@ pub struct Side<S> {
     pub not_applied: Vec<(u64, u64)>,
     pub verdict: Verdict,
     pub connected: bool,
+    /// How often the session, or its store, has allocated while it worked.
+    pub allocations: u64,
     /// Nothing is sent again by itself.
     pub hold_replay: bool,
 }
@@ -46,6 +49,7 @@ impl<S: Store> Side<S> {
             not_applied: Vec::new(),
             verdict: Verdict::Accept,
             connected: false,
+            allocations: 0,
             hold_replay: false,
         })
     }
@@ -67,7 +71,7 @@ impl<S: Store> Side<S> {
 
     pub fn connect(&mut self, now: Now) {
         self.connected = true;
-        let step = self.session.connected(now, self.store.out());
+        let step = self.work(|session, out| session.connected(now, out));
         self.follow(now, step);
     }
 
@@ -76,43 +80,51 @@ impl<S: Store> Side<S> {
             self.connected = false;
             self.wire.clear();
             self.store.forget();
-            let told = self.session.disconnected(now, self.store.out());
+            let told = self.work(|session, out| session.disconnected(now, out));
             self.told.extend(told.then(|| "logged-off".to_owned()));
         }
     }
 
     pub fn receive(&mut self, now: Now, bytes: &[u8]) -> Result<(), String> {
-        let frame = Frame::read(bytes).ok_or("no frame")?;
-        let step = self
-            .session
-            .receive(now, &frame, Origin::Wire, self.store.out());
+        let frame = Frame::new(bytes).map_err(|error| error.to_string())?;
+        let step = self.work(|session, out| session.receive(now, &frame, Origin::Wire, out));
         self.follow(now, step);
         self.settle(now, usize::MAX);
         Ok(())
     }
 
     pub fn broken(&mut self, now: Now, why: Broken) {
-        let step = self.session.broken(now, why, self.store.out());
+        let step = self.work(|session, out| session.broken(now, why, out));
         self.follow(now, step);
     }
 
     pub fn timeout(&mut self, now: Now) {
-        let step = self.session.timeout(now, self.store.out());
+        let step = self.work(|session, out| session.timeout(now, out));
         self.follow(now, step);
         self.settle(now, usize::MAX);
     }
 
     pub fn logout(&mut self, now: Now, reason: &str) {
-        let step = self
-            .session
-            .logout(now, &Text::lossy(reason.as_bytes()), self.store.out());
+        let reason = Text::lossy(reason.as_bytes());
+        let step = self.work(|session, out| session.logout(now, &reason, out));
         self.follow(now, step);
     }
 
     pub fn terminate(&mut self, now: Now, code: u16, reason: &str) {
         let reason = Text::lossy(reason.as_bytes());
-        let step = self.session.terminate(now, code, &reason, self.store.out());
+        let step = self.work(|session, out| session.terminate(now, code, &reason, out));
         self.follow(now, step);
+    }
+
+    /// Has the session work, and counts what it allocates.
+    fn work<R>(&mut self, work: impl FnOnce(&mut fixp::Session, &mut S::Out) -> R) -> R {
+        let before = self.store.preparations();
+        let out = self.store.out();
+        let (done, allocations) = counted(|| work(&mut self.session, out));
+        if self.store.preparations() == before {
+            self.allocations += allocations;
+        }
+        done
     }
 
     /// The application sends a business message of its side.
@@ -122,7 +134,7 @@ impl<S: Store> Side<S> {
             room[..frame.len()].copy_from_slice(&frame);
             Ok::<_, ()>(frame.len())
         };
-        let sent = self.session.send(now, room, write, self.store.out());
+        let sent = self.work(|session, out| session.send(now, room, write, out));
         self.store.take(&mut self.wire);
         sent
     }
@@ -134,14 +146,13 @@ impl<S: Store> Side<S> {
     /// What waited goes on, and up to `replay` messages are sent again.
     pub fn settle(&mut self, now: Now, replay: usize) {
         loop {
-            match self.session.next_parked(self.store.out()) {
+            match self.work(|session, out| session.next_parked(out)) {
                 Unparked::Nothing => break,
                 Unparked::Message(at) => {
                     let bytes = self.store.look().inbound(at).unwrap().to_vec();
-                    let frame = Frame::read(&bytes).unwrap();
-                    let step = self
-                        .session
-                        .receive(now, &frame, Origin::Parked, self.store.out());
+                    let frame = Frame::new(&bytes).unwrap();
+                    let step =
+                        self.work(|session, out| session.receive(now, &frame, Origin::Parked, out));
                     self.follow(now, step);
                 }
                 Unparked::Close(cause) => {
@@ -157,7 +168,7 @@ impl<S: Store> Side<S> {
         while left > 0 && self.session.is_replaying() {
             let budget = left.min(2);
             left -= budget;
-            let replayed = self.session.replay(now, budget, self.store.out());
+            let replayed = self.work(|session, out| session.replay(now, budget, out));
             self.store.take(&mut self.wire);
             if replayed == fixp::Replayed::Waiting {
                 return;
@@ -165,7 +176,7 @@ impl<S: Store> Side<S> {
         }
     }
 
-    fn follow(&mut self, now: Now, mut step: Step) {
+    pub fn follow(&mut self, now: Now, mut step: Step) {
         loop {
             self.store.take(&mut self.wire);
             let words = match step {
@@ -186,7 +197,8 @@ impl<S: Store> Side<S> {
                     }
                     self.told.push_back(words);
                     self.taken.push((series, seq));
-                    step = self.session.delivered(now, self.verdict, self.store.out());
+                    let verdict = self.verdict;
+                    step = self.work(|session, out| session.delivered(now, verdict, out));
                     continue;
                 }
                 Step::NotApplied(lost) => {
@@ -200,6 +212,7 @@ impl<S: Store> Side<S> {
                         missed.first, missed.last, missed.series
                     )
                 }
+                Step::Promoted(next) => format!("promoted {next}"),
                 Step::Close(cause) => format!("close {}", words_of(&cause)),
                 Step::CloseAfterFlush(cause) => format!("end {}", words_of(&cause)),
             };

@@ -102,6 +102,10 @@ pub fn run<S: Store>(scenario: &Scenario, coverage: &Coverage) -> Result<(), Str
     })?;
     for side in &stage.sides {
         side.note(coverage);
+        if S::QUIET && side.allocations > 0 {
+            let allocations = side.allocations;
+            return Err(format!("{}: allocated {allocations} times", scenario.id));
+        }
     }
     Ok(())
 }
@@ -237,6 +241,10 @@ impl<'a, S: Store> Stage<'a, S> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let now = self.now;
         let coverage = self.coverage;
+        let uuid = match word {
+            "follow" => Some(self.value(rest)?),
+            _ => None,
+        };
         if word == "restart" {
             self.wait(STARTING)?;
         }
@@ -319,6 +327,28 @@ impl<'a, S: Store> Stage<'a, S> {
                     on.session.set_next_in(now, next, on.store.out())
                 };
                 return refused(done, refusal);
+            }
+            "follow" => {
+                let Value::Number(uuid) = uuid.ok_or("follow UUID")? else {
+                    return Err("follow UUID".into());
+                };
+                let done = on.session.follow(now, uuid, on.store.out());
+                self.peer.uuid = uuid;
+                self.peer.next = 0;
+                return refused(done, "");
+            }
+            "hear-while-down" => {
+                let bytes = frame::layout("Sequence")?.build(&Fields::new(), 9)?;
+                on.receive(now, &bytes)?;
+            }
+            "primary-ended" => {
+                let step = on.session.primary_ended(now, on.store.out());
+                on.follow(now, step);
+            }
+            "promote" => {
+                let next = parse(rest)?;
+                let step = on.session.promote(now, next, on.store.out());
+                on.follow(now, step.map_err(|why| format!("{why:?}"))?);
             }
             "block" => on.session.block(rest == "yes"),
             "withhold" => on.session.withhold(parse(rest)?),
@@ -483,6 +513,54 @@ impl<'a, S: Store> Stage<'a, S> {
         lines.iter().try_for_each(|line| self.line(line))
     }
 
+    /// Goes on over the connection of the backup, whose machines have none afterwards.
+    pub fn take_over(&mut self, backup: &mut Self, next: u64) -> Result<(), String> {
+        let now = self.now;
+        for (side, from) in self.sides.iter_mut().zip(&mut backup.sides) {
+            let uuid = from.store.look().series();
+            let taken = side
+                .session
+                .take_over(now, &mut from.session, uuid, next, side.store.out());
+            let step = taken.map_err(|refusal| format!("{refusal:?}"))?;
+            (side.connected, from.connected) = (true, false);
+            side.follow(now, step);
+        }
+        self.pump()
+    }
+
+    /// What was sent and told is of no interest.
+    pub fn forget(&mut self) {
+        for side in &mut self.sides {
+            side.wire.clear();
+            side.told.clear();
+        }
+    }
+
+    /// The machine gets a frame, if it is one as far as the framing goes.
+    pub fn hear(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.trace.push(format!(
+            "{:>8.3} > {}",
+            self.elapsed(),
+            frame::describe(bytes)
+        ));
+        let now = self.now;
+        if Frame::new(bytes).is_err() {
+            self.one().broken(now, Broken::Sofh);
+            return Ok(());
+        }
+        self.one().receive(now, bytes)
+    }
+
+    /// Signs a logon as the client does.
+    pub fn sign(&self, name: &str, fields: &mut Fields) {
+        if matches!(name, "Negotiate" | "Establish") {
+            fields.insert(
+                "HMACSignature".into(),
+                Value::Bytes(signature(name, fields)),
+            );
+        }
+    }
+
     /// A frame of the peer, with what the scenario does not say filled in.
     fn peer_sends(&mut self, line: &str) -> Result<(), String> {
         let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -525,7 +603,7 @@ impl<'a, S: Store> Stage<'a, S> {
         self.one().receive(now, &bytes)
     }
 
-    fn defaults(&mut self, name: &str, client: bool) -> Fields {
+    pub fn defaults(&mut self, name: &str, client: bool) -> Fields {
         let mut fields = Fields::new();
         let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
         let number = Value::Number;
@@ -865,7 +943,7 @@ impl<'a, S: Store> Stage<'a, S> {
             (self.peer.stamp, self.peer.uuid) = (*stamp, *uuid);
         }
         let bytes = frame::layout(name)?.build(&fields, 9)?;
-        let frame = Frame::read(&bytes).ok_or("no frame")?;
+        let frame = Frame::new(&bytes).map_err(|error| error.to_string())?;
         let mut room = [0; fixp::REFUSAL_MAX];
         let named = fixp::identity(&frame).map(|identity| (identity.session, identity.firm));
         if named.is_some_and(|named| named != (b"ABC", b"007")) {

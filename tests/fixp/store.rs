@@ -12,9 +12,17 @@ use crate::shelf::Shelf;
 pub trait Store: Sized {
     type Out: SeriesOutbox;
 
+    /// Whether it allocates nothing, so that a session over it must not either.
+    const QUIET: bool;
+
     fn new() -> Self;
     fn out(&mut self) -> &mut Self::Out;
     fn look(&self) -> &Self::Out;
+    /// Grows when it prepares room, which costs what a thread of its own does elsewhere.
+    fn preparations(&self) -> usize {
+        0
+    }
+
     /// What was committed goes on the wire.
     fn take(&mut self, wire: &mut Vec<Vec<u8>>);
     /// The connection is gone, and what was not taken with it.
@@ -29,6 +37,8 @@ pub trait Store: Sized {
 
 impl Store for Shelf {
     type Out = Self;
+
+    const QUIET: bool = false;
 
     fn new() -> Self {
         Self::empty()
@@ -92,6 +102,8 @@ impl Files {
 impl Store for Files {
     type Out = Journal;
 
+    const QUIET: bool = true;
+
     fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let nth = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -115,6 +127,11 @@ impl Store for Files {
 
     fn look(&self) -> &Journal {
         self.journal.as_ref().unwrap()
+    }
+
+    fn preparations(&self) -> usize {
+        let stat = self.look().stat();
+        2 * stat.segments + usize::from(stat.next_ready)
     }
 
     fn take(&mut self, wire: &mut Vec<Vec<u8>>) {

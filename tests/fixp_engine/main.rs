@@ -79,6 +79,8 @@ fn orders_are_answered_and_a_logout_keeps_numbers_and_uuid() {
     );
     assert_eq!(pair.client.stand(), (101, 101, uuid));
     assert_eq!(pair.gateway.stand(), (101, 101, uuid));
+    let shown = pair.client.control.status(pair.client.session).unwrap();
+    assert_eq!(shown.uuid, uuid);
 
     for gateway in [false, true] {
         let outcome = command(&mut pair, gateway, logout(b"end of the day"));

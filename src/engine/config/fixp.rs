@@ -9,7 +9,7 @@ use super::{
 use crate::engine::net::SocketOptions;
 use crate::journal::{JournalConfig, Location, OpenError};
 use crate::session::fix::Role;
-use crate::session::fixp::Settings;
+use crate::session::fixp::{Lane, Settings};
 use crate::session::schedule::{Calendar, Schedule};
 use crate::session::{Credentials, SessionId};
 
@@ -101,7 +101,12 @@ impl FixpSessionConfig {
             let right = "4096 or more: a few session-level messages must fit";
             ("journal.control_reserve_bytes", reserve.to_string(), right)
         });
+        let lane = (self.settings.lane != Lane::Primary).then(|| {
+            let right = "Primary: an engine has no backup connections";
+            ("lane", format!("{:?}", self.settings.lane), right)
+        });
         let wrong = [
+            lane,
             wrong_direction(self.settings.role, &self.connect, &self.accept),
             self.connect.check().err(),
             self.socket.check().err(),

@@ -58,7 +58,9 @@ impl Session {
     /// What the next logon of a client will be: a Negotiate, or else an Establish.
     #[must_use]
     pub fn will_negotiate<O: SeriesOutbox>(&self, out: &O) -> bool {
-        self.settings.role == Role::Initiator && (out.series() == 0 || self.client.renewal.is_some())
+        self.settings.role == Role::Initiator
+            && !self.is_backup()
+            && (out.series() == 0 || self.client.renewal.is_some())
     }
 
     pub(super) fn client_receives<O: SeriesOutbox>(
@@ -92,6 +94,14 @@ impl Session {
             (State::Up(_), _) if letter.sender() == Sender::Client => {
                 self.fault(now, Fault::WrongDirection, Some(letter), out)
             }
+            // A backup numbers nothing, so there is nothing to say on it.
+            (
+                State::Up(_),
+                Letter::Business(_)
+                | Letter::NotApplied(_)
+                | Letter::Retransmission(_)
+                | Letter::RetransmitReject(_),
+            ) if self.is_backup() => self.fault(now, Fault::WrongDirection, Some(letter), out),
             (State::Up(_), Letter::Business(business)) => {
                 self.business_from_exchange(now, business, letter, at, out)
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::keepalive::Pulse;
 use super::letter::{Letter, Request, Response, Terms};
 use super::retransmit::Fetching;
+use super::sending::SEQ_MAX;
 use super::{Asked, Fault, Session, State, Step, Up, write_letter};
 use crate::session::{Full, Part, SeriesOutbox};
 use crate::time::{Mono, Now};
@@ -22,7 +23,7 @@ impl Session {
         let stamp = self.stamp(now);
         let settings = &self.settings;
         let client = &settings.client;
-        let next = u32::try_from(out.next_out()).unwrap_or(u32::MAX - 1);
+        let next = self.next_seq_no(out);
         let texts = [
             settings.session.as_bytes(),
             settings.firm.as_bytes(),
@@ -57,12 +58,7 @@ impl Session {
                 keep_alive_ms: Some(settings.keep_alive_ms),
             }),
         };
-        write_letter(
-            now,
-            settings.schema_version,
-            &Letter::Establish(request),
-            out,
-        )?;
+        write_letter(now, settings, &Letter::Establish(request), out)?;
         self.state = State::EstablishSent(Asked {
             give_up: now.mono + self.interval(),
             uuid,
@@ -86,8 +82,15 @@ impl Session {
         let (expected, received) = (out.next_in(), u64::from(ack.next_seq_no));
         let fault = if !asked.is_echoed(ack.uuid, ack.stamp) {
             Some(Fault::NotOurRequest)
+        } else if self.is_backup() {
+            (received != 0).then_some(Fault::NextSeqNo {
+                expected: 0,
+                received,
+            })
         } else if received < expected {
             Some(Fault::AckLow { expected, received })
+        } else if received > SEQ_MAX + 1 {
+            Some(Fault::NextSeqNo { expected, received })
         } else if asked.first && received != 1 && self.settings.client.ack_at_one {
             Some(Fault::AckNotAtOne { received })
         } else {
@@ -97,7 +100,9 @@ impl Session {
             return self.fault(now, fault, Some(letter), out);
         }
         let mut fetching = Fetching::from(received);
-        if let Err(unknown) = fetching.look_back(ack, &self.settings.client, out) {
+        if !self.is_backup()
+            && let Err(unknown) = fetching.look_back(ack, &self.settings.client, out)
+        {
             self.tally.note(unknown);
         }
         let pulse = self.pulse(self.settings.keep_alive_ms, now.mono);

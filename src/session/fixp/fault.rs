@@ -143,6 +143,13 @@ catalogue! {
     /// A logon beyond the rate of session-level messages.
     AdminRate => Reject(15), "Too many session-level messages";
 
+    /// A logon on the backup before the session is established on the primary.
+    BeforePrimary => Reject(27), "Designated backup";
+    /// A Negotiate on the backup: the UUID is that of the primary.
+    NegotiateOnBackup => Reject(28), "Negotiate not allowed on the backup";
+    /// The primary connection has ended: the client's doing, or the network's.
+    PrimaryEnded => Terminate(26), "The primary connection has ended";
+
     // The gateway and the client, any time.
 
     /// UUID is null.
@@ -169,6 +176,9 @@ catalogue! {
     SlowConsumer => Close, "Slow consumer";
 
     // The gateway, while established.
+
+    /// A business message on the backup, with the number 0 that belongs there.
+    OnBackup => BusinessReject(131), "Not on the backup connection";
 
     /// SeqNum above the number expected next: the messages from there on are not applied.
     Gap { expected: u64, received: u64 } => NotApplied, "SeqNum too high";

@@ -142,7 +142,8 @@ impl Session {
     ) -> Result<(), Full> {
         let sequence = super::letter::Sequence {
             uuid: Some(out.series()),
-            next_seq_no: u32::try_from(out.next_out()).ok(),
+            next_seq_no: Some(self.next_seq_no(out)),
+            primary: !self.is_backup(),
             lapsed: Some(lapsed),
         };
         self.say(now, &Letter::Sequence(sequence), out)

@@ -1,27 +1,18 @@
 //! The messages of the session layer as values: what is read from a frame, and how each is written.
 //!
 //! Nulls stay visible, because a field that must not be null is the gateway's to complain about: `None`
-//! is a null, and a field that ends beyond the block is null.
+//! is a null here.
 
-use super::frame::{Frame, HEAD_LEN, SCHEMA_ID, layout_of, room_of};
+use super::Lane;
 use crate::session::Text;
+use crate::wire::sbe::ilink3::{self, Direction, FaultTolerance, KeepAliveLapsed, layout_of};
+use crate::wire::sbe::{EncodeError, Frame};
 
-/// Template numbers of the session layer.
-pub(super) mod template {
-    pub(in super::super) const NEGOTIATE: u16 = 500;
-    pub(in super::super) const NEGOTIATION_RESPONSE: u16 = 501;
-    pub(in super::super) const NEGOTIATION_REJECT: u16 = 502;
-    pub(in super::super) const ESTABLISH: u16 = 503;
-    pub(in super::super) const ESTABLISHMENT_ACK: u16 = 504;
-    pub(in super::super) const ESTABLISHMENT_REJECT: u16 = 505;
-    pub(in super::super) const SEQUENCE: u16 = 506;
-    pub(in super::super) const TERMINATE: u16 = 507;
-    pub(in super::super) const RETRANSMIT_REQUEST: u16 = 508;
-    pub(in super::super) const RETRANSMISSION: u16 = 509;
-    pub(in super::super) const RETRANSMIT_REJECT: u16 = 510;
-    pub(in super::super) const NOT_APPLIED: u16 = 513;
-    pub(in super::super) const BUSINESS_REJECT: u16 = 521;
-}
+/// The number of the schema.
+const SCHEMA_ID: u16 = 8;
+
+/// Room that every message of the session layer fits in.
+pub(super) const ROOM: usize = 192;
 
 /// A message, by what the session does with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +84,8 @@ pub(super) struct LogonReject {
 pub(super) struct Sequence {
     pub(super) uuid: Option<u64>,
     pub(super) next_seq_no: Option<u32>,
+    /// FaultToleranceIndicator(39010)=1: the sender is, or has become, the primary.
+    pub(super) primary: bool,
     /// KeepAliveIntervalLapsed(39016).
     pub(super) lapsed: Option<u8>,
 }
@@ -157,103 +150,142 @@ pub(super) enum Sender {
 }
 
 impl<'a> Letter<'a> {
-    /// Reads a frame; `None` if its template is unknown or its block shorter than any version of it.
+    /// Reads a frame; `None` if it is no message of the schema, or is cut short.
     pub(super) fn read(frame: &Frame<'a>) -> Option<Self> {
-        let block = Block(frame.block());
-        if frame.block().len() < shortest_block(frame.template())? {
+        if frame.schema_id() != SCHEMA_ID {
             return None;
         }
-        Some(match frame.template() {
-            template::NEGOTIATE => Self::Negotiate(Request {
-                signature: block.bytes(0, 32),
-                access_key_id: block.text(32, 20),
-                uuid: block.u64(52),
-                stamp: block.u64(60),
-                session: block.text(68, 3),
-                firm: block.text(71, 5),
-                terms: None,
-            }),
-            template::ESTABLISH => Self::Establish(Request {
-                signature: block.bytes(0, 32),
-                access_key_id: block.text(32, 20),
-                uuid: block.u64(102),
-                stamp: block.u64(110),
-                session: block.text(122, 3),
-                firm: block.text(125, 5),
-                terms: Some(Terms {
-                    system_name: block.text(52, 30),
-                    system_version: block.text(82, 10),
-                    system_vendor: block.text(92, 10),
-                    next_seq_no: block.u32(118),
-                    keep_alive_ms: block.u16(130),
-                }),
-            }),
-            template::NEGOTIATION_RESPONSE => Self::NegotiationResponse(Response {
-                uuid: block.u64(0)?,
-                stamp: block.u64(8)?,
-                next_seq_no: 0,
-                previous_seq_no: block.u32(20)?,
-                previous_uuid: block.u64(24)?,
-                keep_alive_ms: 0,
-            }),
-            template::ESTABLISHMENT_ACK => Self::EstablishmentAck(Response {
-                uuid: block.u64(0)?,
-                stamp: block.u64(8)?,
-                next_seq_no: block.u32(16)?,
-                previous_seq_no: block.u32(20)?,
-                previous_uuid: block.u64(24)?,
-                keep_alive_ms: block.u16(32)?,
-            }),
-            template::NEGOTIATION_REJECT => Self::NegotiationReject(LogonReject {
-                reason: Text::lossy(block.text(0, 48)),
-                uuid: block.u64(48)?,
-                stamp: block.u64(56)?,
-                next_seq_no: 0,
-                code: block.u16(64)?,
-            }),
-            template::ESTABLISHMENT_REJECT => Self::EstablishmentReject(LogonReject {
-                reason: Text::lossy(block.text(0, 48)),
-                uuid: block.u64(48)?,
-                stamp: block.u64(56)?,
-                next_seq_no: block.u32(64)?,
-                code: block.u16(68)?,
-            }),
-            template::SEQUENCE => Self::Sequence(Sequence {
-                uuid: block.u64(0),
-                next_seq_no: block.u32(8),
-                lapsed: block.u8(13),
-            }),
-            template::TERMINATE => Self::Terminate(Terminate {
-                reason: Text::lossy(block.text(0, 48)),
-                uuid: block.u64(48),
-                stamp: block.u64(56),
-                code: block.u16(64),
-            }),
-            template::RETRANSMIT_REQUEST => Self::RetransmitRequest(block.retransmit()),
-            template::RETRANSMISSION => Self::Retransmission(block.retransmit()),
-            template::RETRANSMIT_REJECT => Self::RetransmitReject(RetransmitReject {
-                reason: Text::lossy(block.text(0, 48)),
-                uuid: block.u64(48),
-                last_uuid: block.u64(56),
-                stamp: block.u64(64),
-                code: block.u16(72)?,
-            }),
-            template::NOT_APPLIED => Self::NotApplied(NotApplied {
-                uuid: block.u64(0),
-                from: block.u32(8)?,
-                count: block.u32(12)?,
-            }),
-            business => {
-                let layout = layout_of(business)?;
-                Self::Business(Business {
-                    template: business,
-                    seq: block.u32(layout.seq_num?),
-                    uuid: layout.uuid.and_then(|at| block.u64(at)),
-                    retransmitted: layout.poss_retrans.and_then(|at| block.u8(at)) == Some(1),
-                    unconsumed: business == template::BUSINESS_REJECT
-                        && block.u32(REF_SEQ_NUM).is_none(),
+        Some(match frame.template_id() {
+            ilink3::Negotiate::TEMPLATE_ID => {
+                let message = ilink3::Negotiate::read(frame).ok()?;
+                Self::Negotiate(Request {
+                    signature: message.hmac_signature(),
+                    access_key_id: message.access_key_id(),
+                    uuid: long(message.uuid()),
+                    stamp: long(message.request_timestamp()),
+                    session: message.session(),
+                    firm: message.firm(),
+                    terms: None,
                 })
             }
+            ilink3::Establish::TEMPLATE_ID => {
+                let message = ilink3::Establish::read(frame).ok()?;
+                Self::Establish(Request {
+                    signature: message.hmac_signature(),
+                    access_key_id: message.access_key_id(),
+                    uuid: long(message.uuid()),
+                    stamp: long(message.request_timestamp()),
+                    session: message.session(),
+                    firm: message.firm(),
+                    terms: Some(Terms {
+                        system_name: message.trading_system_name(),
+                        system_version: message.trading_system_version(),
+                        system_vendor: message.trading_system_vendor(),
+                        next_seq_no: int(message.next_seq_no()),
+                        keep_alive_ms: short(message.keep_alive_interval()),
+                    }),
+                })
+            }
+            ilink3::NegotiationResponse::TEMPLATE_ID => {
+                let message = ilink3::NegotiationResponse::read(frame).ok()?;
+                Self::NegotiationResponse(Response {
+                    uuid: message.uuid(),
+                    stamp: message.request_timestamp(),
+                    next_seq_no: 0,
+                    previous_seq_no: message.previous_seq_no(),
+                    previous_uuid: message.previous_uuid(),
+                    keep_alive_ms: 0,
+                })
+            }
+            ilink3::EstablishmentAck::TEMPLATE_ID => {
+                let message = ilink3::EstablishmentAck::read(frame).ok()?;
+                Self::EstablishmentAck(Response {
+                    uuid: message.uuid(),
+                    stamp: message.request_timestamp(),
+                    next_seq_no: message.next_seq_no(),
+                    previous_seq_no: message.previous_seq_no(),
+                    previous_uuid: message.previous_uuid(),
+                    keep_alive_ms: message.keep_alive_interval(),
+                })
+            }
+            ilink3::NegotiationReject::TEMPLATE_ID => {
+                let message = ilink3::NegotiationReject::read(frame).ok()?;
+                Self::NegotiationReject(LogonReject {
+                    reason: said(message.reason()),
+                    uuid: message.uuid(),
+                    stamp: message.request_timestamp(),
+                    next_seq_no: 0,
+                    code: message.error_codes(),
+                })
+            }
+            ilink3::EstablishmentReject::TEMPLATE_ID => {
+                let message = ilink3::EstablishmentReject::read(frame).ok()?;
+                Self::EstablishmentReject(LogonReject {
+                    reason: said(message.reason()),
+                    uuid: message.uuid(),
+                    stamp: message.request_timestamp(),
+                    next_seq_no: message.next_seq_no(),
+                    code: message.error_codes(),
+                })
+            }
+            ilink3::Sequence::TEMPLATE_ID => {
+                let message = ilink3::Sequence::read(frame).ok()?;
+                Self::Sequence(Sequence {
+                    uuid: long(message.uuid()),
+                    next_seq_no: int(message.next_seq_no()),
+                    primary: message.fault_tolerance_indicator() == Some(FaultTolerance::PRIMARY),
+                    lapsed: Some(message.keep_alive_interval_lapsed().0)
+                        .filter(|&lapsed| lapsed != u8::MAX),
+                })
+            }
+            ilink3::Terminate::TEMPLATE_ID => {
+                let message = ilink3::Terminate::read(frame).ok()?;
+                Self::Terminate(Terminate {
+                    reason: said(message.reason()),
+                    uuid: long(message.uuid()),
+                    stamp: long(message.request_timestamp()),
+                    code: short(message.error_codes()),
+                })
+            }
+            ilink3::RetransmitRequest::TEMPLATE_ID => {
+                let message = ilink3::RetransmitRequest::read(frame).ok()?;
+                Self::RetransmitRequest(Retransmit {
+                    uuid: long(message.uuid()),
+                    last_uuid: message.last_uuid(),
+                    stamp: long(message.request_timestamp()),
+                    from: int(message.from_seq_no()),
+                    count: short(message.msg_count()),
+                })
+            }
+            ilink3::Retransmission::TEMPLATE_ID => {
+                let message = ilink3::Retransmission::read(frame).ok()?;
+                Self::Retransmission(Retransmit {
+                    uuid: long(message.uuid()),
+                    last_uuid: message.last_uuid(),
+                    stamp: long(message.request_timestamp()),
+                    from: int(message.from_seq_no()),
+                    count: short(message.msg_count()),
+                })
+            }
+            ilink3::RetransmitReject::TEMPLATE_ID => {
+                let message = ilink3::RetransmitReject::read(frame).ok()?;
+                Self::RetransmitReject(RetransmitReject {
+                    reason: said(message.reason()),
+                    uuid: long(message.uuid()),
+                    last_uuid: message.last_uuid(),
+                    stamp: long(message.request_timestamp()),
+                    code: message.error_codes(),
+                })
+            }
+            ilink3::NotApplied::TEMPLATE_ID => {
+                let message = ilink3::NotApplied::read(frame).ok()?;
+                Self::NotApplied(NotApplied {
+                    uuid: long(message.uuid()),
+                    from: message.from_seq_no(),
+                    count: message.msg_count(),
+                })
+            }
+            business => Self::Business(Business::read(business, frame)?),
         })
     }
 
@@ -262,14 +294,10 @@ impl<'a> Letter<'a> {
         match self {
             Self::Negotiate(_) | Self::Establish(_) | Self::RetransmitRequest(_) => Sender::Client,
             Self::Sequence(_) | Self::Terminate(_) => Sender::Either,
-            Self::Business(business) => {
-                let of_gateway = layout_of(business.template).is_some_and(|of| of.uuid.is_some());
-                if of_gateway {
-                    Sender::Gateway
-                } else {
-                    Sender::Client
-                }
-            }
+            Self::Business(business) => match layout_of(business.template).map(|of| of.direction) {
+                Some(Direction::ToExchange) => Sender::Client,
+                _ => Sender::Gateway,
+            },
             _ => Sender::Gateway,
         }
     }
@@ -307,271 +335,214 @@ impl<'a> Letter<'a> {
     }
 }
 
-/// RefSeqNum(45) in a BusinessReject(521).
-pub(super) const REF_SEQ_NUM: usize = 317;
-
-/// Block bytes of the oldest version of a template; `None` if there is no such template.
-fn shortest_block(template: u16) -> Option<usize> {
-    Some(match template {
-        template::NEGOTIATE => 76,
-        template::NEGOTIATION_RESPONSE => 32,
-        template::NEGOTIATION_REJECT => 68,
-        template::ESTABLISH => 132,
-        template::ESTABLISHMENT_ACK => 38,
-        template::ESTABLISHMENT_REJECT => 72,
-        template::SEQUENCE => 14,
-        template::TERMINATE => 67,
-        template::RETRANSMIT_REQUEST => 30,
-        template::RETRANSMISSION => 31,
-        template::RETRANSMIT_REJECT => 75,
-        template::NOT_APPLIED => 17,
-        business => layout_of(business)?.shortest_block,
-    })
-}
-
-/// A root block, read by offset.
-#[derive(Clone, Copy)]
-struct Block<'a>(&'a [u8]);
-
-impl<'a> Block<'a> {
-    fn bytes(self, at: usize, len: usize) -> &'a [u8] {
-        self.0.get(at..at + len).unwrap_or_default()
-    }
-
-    /// Without the padding.
-    fn text(self, at: usize, len: usize) -> &'a [u8] {
-        let bytes = self.bytes(at, len);
-        let end = bytes.iter().rposition(|&byte| byte != 0);
-        &bytes[..end.map_or(0, |last| last + 1)]
-    }
-
-    fn array<const N: usize>(self, at: usize) -> Option<[u8; N]> {
-        self.0.get(at..at + N)?.try_into().ok()
-    }
-
-    fn u8(self, at: usize) -> Option<u8> {
-        Some(self.array::<1>(at)?[0]).filter(|&value| value != u8::MAX)
-    }
-
-    fn u16(self, at: usize) -> Option<u16> {
-        Some(u16::from_le_bytes(self.array(at)?)).filter(|&value| value != u16::MAX)
-    }
-
-    fn u32(self, at: usize) -> Option<u32> {
-        Some(u32::from_le_bytes(self.array(at)?)).filter(|&value| value != u32::MAX)
-    }
-
-    fn u64(self, at: usize) -> Option<u64> {
-        Some(u64::from_le_bytes(self.array(at)?)).filter(|&value| value != u64::MAX)
-    }
-
-    fn retransmit(self) -> Retransmit {
-        Retransmit {
-            uuid: self.u64(0),
-            last_uuid: self.u64(8),
-            stamp: self.u64(16),
-            from: self.u32(24),
-            count: self.u16(28),
+impl Business {
+    /// `None` if there is no such message, or its block is shorter than any version of it.
+    fn read(template: u16, frame: &Frame<'_>) -> Option<Self> {
+        let layout = layout_of(template)?;
+        let block = frame.block();
+        let oldest = layout.block_lengths.iter().find(|length| **length > 0)?;
+        if block.len() < usize::from(*oldest) {
+            return None;
         }
+        let unconsumed = template == ilink3::BusinessReject::TEMPLATE_ID
+            && ilink3::BusinessReject::read(frame)
+                .ok()?
+                .ref_seq_num()
+                .is_none();
+        Some(Self {
+            template,
+            seq: int(u32::from_le_bytes(field(block, layout.seq_num?)?)),
+            uuid: layout
+                .uuid
+                .and_then(|at| long(u64::from_le_bytes(field(block, at)?))),
+            retransmitted: layout.poss_retrans_flag.and_then(|at| field(block, at)) == Some([1]),
+            unconsumed,
+        })
     }
 }
 
-/// A frame being written: all zero but its head, so that a field that is not put is zero or empty.
-struct Sheet<'a>(&'a mut [u8]);
-
-/// Writes the head of a frame that fills `room`, with a root block of `block` bytes.
-fn head(room: &mut [u8], block: usize, template: u16, version: u16) {
-    let head = [
-        u16::try_from(room.len()).unwrap_or(u16::MAX),
-        0xCAFE,
-        u16::try_from(block).unwrap_or(u16::MAX),
-        template,
-        SCHEMA_ID,
-        version,
-    ];
-    for (field, value) in room.chunks_exact_mut(2).zip(head) {
-        field.copy_from_slice(&value.to_le_bytes());
-    }
+fn field<const N: usize>(block: &[u8], at: u16) -> Option<[u8; N]> {
+    block.get(usize::from(at)..)?.first_chunk().copied()
 }
 
-/// The head of a frame that is all root block.
-pub(super) fn letter_head(room: &mut [u8], template: u16, version: u16) {
-    let block = room.len() - HEAD_LEN;
-    head(room, block, template, version);
+fn short(value: u16) -> Option<u16> {
+    (value != u16::MAX).then_some(value)
 }
 
-impl<'a> Sheet<'a> {
-    /// A sheet in room of exactly [`len_of`] bytes.
-    fn new(room: &'a mut [u8], template: u16, version: u16) -> Self {
-        let (block, _) = room_of(template, version);
-        room.fill(0);
-        head(room, block, template, version);
-        Self(&mut room[HEAD_LEN..HEAD_LEN + block])
-    }
-
-    /// Cut to what there is room for, both of the field and of the block: a version that does not have
-    /// the field has no room for it.
-    fn put(&mut self, at: usize, bytes: &[u8]) {
-        if let Some(field) = self.0.get_mut(at..at + bytes.len()) {
-            field.copy_from_slice(bytes);
-        }
-    }
-
-    fn text(&mut self, at: usize, len: usize, text: &[u8]) {
-        self.put(at, &text[..text.len().min(len)]);
-    }
-
-    fn u8(&mut self, at: usize, value: Option<u8>) {
-        self.put(at, &[value.unwrap_or(u8::MAX)]);
-    }
-
-    fn u16(&mut self, at: usize, value: Option<u16>) {
-        self.put(at, &value.unwrap_or(u16::MAX).to_le_bytes());
-    }
-
-    fn u32(&mut self, at: usize, value: Option<u32>) {
-        self.put(at, &value.unwrap_or(u32::MAX).to_le_bytes());
-    }
-
-    fn u64(&mut self, at: usize, value: Option<u64>) {
-        self.put(at, &value.unwrap_or(u64::MAX).to_le_bytes());
-    }
+fn int(value: u32) -> Option<u32> {
+    (value != u32::MAX).then_some(value)
 }
 
-/// Bytes of a message of the session layer.
-pub(super) fn len_of(template: u16, version: u16) -> usize {
-    let (block, tail) = room_of(template, version);
-    HEAD_LEN + block + tail
+fn long(value: u64) -> Option<u64> {
+    (value != u64::MAX).then_some(value)
 }
 
-/// FaultToleranceIndicator(39010) of a primary connection.
-pub(super) const PRIMARY: u8 = 1;
+fn said(reason: Option<&[u8]>) -> Text {
+    Text::lossy(reason.unwrap_or_default())
+}
+
+/// What fits of a text, as a field of `N` characters takes it.
+fn cut<const N: usize>(text: Text) -> ([u8; N], usize) {
+    let mut room = [0; N];
+    let text = text.as_bytes();
+    let len = text.len().min(N);
+    for (place, byte) in room.iter_mut().zip(text) {
+        *place = if (b' '..=b'~').contains(byte) {
+            *byte
+        } else {
+            b'?'
+        };
+    }
+    (room, len)
+}
 
 impl Letter<'_> {
-    /// Writes a message of the session layer into room of [`len_of`] bytes. A business message is the
-    /// application's to write.
-    pub(super) fn write(&self, room: &mut [u8], version: u16, indicator: u8) {
-        let mut sheet = Sheet::new(room, self.template(), version);
+    /// Writes a message of the session layer at the front of `room`, of [`ROOM`] bytes; answers its length.
+    /// A business message is the application's to write.
+    ///
+    /// # Errors
+    /// The room is too small, the version unknown, or a text too long for its field: none of which settings
+    /// that were checked allow.
+    pub(super) fn write(
+        &self,
+        room: &mut [u8],
+        version: u16,
+        lane: Lane,
+    ) -> Result<usize, EncodeError> {
+        let null = u64::MAX;
+        let indicator = match lane {
+            Lane::Primary => FaultTolerance::PRIMARY,
+            Lane::Backup => FaultTolerance::BACKUP,
+        };
         match self {
-            Self::Negotiate(request) => {
-                sheet.put(0, request.signature);
-                sheet.text(32, 20, request.access_key_id);
-                sheet.u64(52, request.uuid);
-                sheet.u64(60, request.stamp);
-                sheet.text(68, 3, request.session);
-                sheet.text(71, 5, request.firm);
-            }
+            Self::Negotiate(request) => ilink3::NegotiateEncoder::new(room, version)?
+                .hmac_signature(request.signature)
+                .access_key_id(request.access_key_id)
+                .uuid(request.uuid.unwrap_or(null))
+                .request_timestamp(request.stamp.unwrap_or(null))
+                .session(request.session)
+                .firm(request.firm)
+                .finish(),
             Self::Establish(request) => {
-                sheet.put(0, request.signature);
-                sheet.text(32, 20, request.access_key_id);
-                sheet.u64(102, request.uuid);
-                sheet.u64(110, request.stamp);
-                sheet.text(122, 3, request.session);
-                sheet.text(125, 5, request.firm);
+                let mut encoder = ilink3::EstablishEncoder::new(room, version)?;
+                encoder
+                    .hmac_signature(request.signature)
+                    .access_key_id(request.access_key_id)
+                    .uuid(request.uuid.unwrap_or(null))
+                    .request_timestamp(request.stamp.unwrap_or(null))
+                    .session(request.session)
+                    .firm(request.firm);
                 if let Some(terms) = &request.terms {
-                    sheet.text(52, 30, terms.system_name);
-                    sheet.text(82, 10, terms.system_version);
-                    sheet.text(92, 10, terms.system_vendor);
-                    sheet.u32(118, terms.next_seq_no);
-                    sheet.u16(130, terms.keep_alive_ms);
+                    encoder
+                        .trading_system_name(terms.system_name)
+                        .trading_system_version(terms.system_version)
+                        .trading_system_vendor(terms.system_vendor)
+                        .next_seq_no(terms.next_seq_no.unwrap_or(u32::MAX))
+                        .keep_alive_interval(terms.keep_alive_ms.unwrap_or(u16::MAX));
                 }
+                encoder.finish()
             }
             Self::NegotiationResponse(response) => {
-                sheet.u64(0, Some(response.uuid));
-                sheet.u64(8, Some(response.stamp));
-                sheet.u16(16, None);
-                sheet.u8(18, Some(indicator));
-                sheet.u8(19, None);
-                sheet.u32(20, Some(response.previous_seq_no));
-                sheet.u64(24, Some(response.previous_uuid));
-                sheet.u8(32, None);
+                ilink3::NegotiationResponseEncoder::new(room, version)?
+                    .uuid(response.uuid)
+                    .request_timestamp(response.stamp)
+                    .fault_tolerance_indicator(indicator)
+                    .previous_seq_no(response.previous_seq_no)
+                    .previous_uuid(response.previous_uuid)
+                    .finish()
             }
-            Self::EstablishmentAck(response) => {
-                sheet.u64(0, Some(response.uuid));
-                sheet.u64(8, Some(response.stamp));
-                sheet.u32(16, Some(response.next_seq_no));
-                sheet.u32(20, Some(response.previous_seq_no));
-                sheet.u64(24, Some(response.previous_uuid));
-                sheet.u16(32, Some(response.keep_alive_ms));
-                sheet.u16(34, None);
-                sheet.u8(36, Some(indicator));
-                sheet.u8(37, None);
-                sheet.u8(38, None);
-            }
+            Self::EstablishmentAck(response) => ilink3::EstablishmentAckEncoder::new(room, version)?
+                .uuid(response.uuid)
+                .request_timestamp(response.stamp)
+                .next_seq_no(response.next_seq_no)
+                .previous_seq_no(response.previous_seq_no)
+                .previous_uuid(response.previous_uuid)
+                .keep_alive_interval(response.keep_alive_ms)
+                .fault_tolerance_indicator(indicator)
+                .finish(),
             Self::NegotiationReject(reject) => {
-                sheet.text(0, 48, reject.reason.as_bytes());
-                sheet.u64(48, Some(reject.uuid));
-                sheet.u64(56, Some(reject.stamp));
-                sheet.u16(64, Some(reject.code));
-                sheet.u8(66, Some(indicator));
-                sheet.u8(67, None);
-                sheet.u8(68, None);
+                let (reason, len) = cut::<48>(reject.reason);
+                ilink3::NegotiationRejectEncoder::new(room, version)?
+                    .reason(&reason[..len])
+                    .uuid(reject.uuid)
+                    .request_timestamp(reject.stamp)
+                    .error_codes(reject.code)
+                    .fault_tolerance_indicator(indicator)
+                    .finish()
             }
             Self::EstablishmentReject(reject) => {
-                sheet.text(0, 48, reject.reason.as_bytes());
-                sheet.u64(48, Some(reject.uuid));
-                sheet.u64(56, Some(reject.stamp));
-                sheet.u32(64, Some(reject.next_seq_no));
-                sheet.u16(68, Some(reject.code));
-                sheet.u8(70, Some(indicator));
-                sheet.u8(71, None);
-                sheet.u8(72, None);
+                let (reason, len) = cut::<48>(reject.reason);
+                ilink3::EstablishmentRejectEncoder::new(room, version)?
+                    .reason(&reason[..len])
+                    .uuid(reject.uuid)
+                    .request_timestamp(reject.stamp)
+                    .next_seq_no(reject.next_seq_no)
+                    .error_codes(reject.code)
+                    .fault_tolerance_indicator(indicator)
+                    .finish()
             }
-            Self::Sequence(sequence) => {
-                sheet.u64(0, sequence.uuid);
-                sheet.u32(8, sequence.next_seq_no);
-                sheet.u8(12, Some(indicator));
-                sheet.u8(13, sequence.lapsed);
-            }
+            Self::Sequence(sequence) => ilink3::SequenceEncoder::new(room, version)?
+                .uuid(sequence.uuid.unwrap_or(null))
+                .next_seq_no(sequence.next_seq_no.unwrap_or(u32::MAX))
+                .fault_tolerance_indicator(if sequence.primary {
+                    FaultTolerance::PRIMARY
+                } else {
+                    FaultTolerance::BACKUP
+                })
+                .keep_alive_interval_lapsed(KeepAliveLapsed(sequence.lapsed.unwrap_or(u8::MAX)))
+                .finish(),
             Self::Terminate(terminate) => {
-                sheet.text(0, 48, terminate.reason.as_bytes());
-                sheet.u64(48, terminate.uuid);
-                sheet.u64(56, terminate.stamp);
-                sheet.u16(64, terminate.code);
-                sheet.u8(66, None);
+                let (reason, len) = cut::<48>(terminate.reason);
+                ilink3::TerminateEncoder::new(room, version)?
+                    .reason(&reason[..len])
+                    .uuid(terminate.uuid.unwrap_or(null))
+                    .request_timestamp(terminate.stamp.unwrap_or(null))
+                    .error_codes(terminate.code.unwrap_or(u16::MAX))
+                    .finish()
             }
-            Self::RetransmitRequest(request) | Self::Retransmission(request) => {
-                sheet.u64(0, request.uuid);
-                sheet.u64(8, request.last_uuid);
-                sheet.u64(16, request.stamp);
-                sheet.u32(24, request.from);
-                sheet.u16(28, request.count);
-                sheet.u8(30, None);
+            Self::RetransmitRequest(request) => {
+                let mut encoder = ilink3::RetransmitRequestEncoder::new(room, version)?;
+                if let Some(uuid) = request.last_uuid {
+                    encoder.last_uuid(uuid);
+                }
+                encoder
+                    .uuid(request.uuid.unwrap_or(null))
+                    .request_timestamp(request.stamp.unwrap_or(null))
+                    .from_seq_no(request.from.unwrap_or(u32::MAX))
+                    .msg_count(request.count.unwrap_or(u16::MAX))
+                    .finish()
+            }
+            Self::Retransmission(answer) => {
+                let mut encoder = ilink3::RetransmissionEncoder::new(room, version)?;
+                if let Some(uuid) = answer.last_uuid {
+                    encoder.last_uuid(uuid);
+                }
+                encoder
+                    .uuid(answer.uuid.unwrap_or(null))
+                    .request_timestamp(answer.stamp.unwrap_or(null))
+                    .from_seq_no(answer.from.unwrap_or(u32::MAX))
+                    .msg_count(answer.count.unwrap_or(u16::MAX))
+                    .finish()
             }
             Self::RetransmitReject(reject) => {
-                sheet.text(0, 48, reject.reason.as_bytes());
-                sheet.u64(48, reject.uuid);
-                sheet.u64(56, reject.last_uuid);
-                sheet.u64(64, reject.stamp);
-                sheet.u16(72, Some(reject.code));
-                sheet.u8(74, None);
+                let (reason, len) = cut::<48>(reject.reason);
+                let mut encoder = ilink3::RetransmitRejectEncoder::new(room, version)?;
+                if let Some(uuid) = reject.last_uuid {
+                    encoder.last_uuid(uuid);
+                }
+                encoder
+                    .reason(&reason[..len])
+                    .uuid(reject.uuid.unwrap_or(null))
+                    .request_timestamp(reject.stamp.unwrap_or(null))
+                    .error_codes(reject.code)
+                    .finish()
             }
-            Self::NotApplied(not_applied) => {
-                sheet.u64(0, not_applied.uuid);
-                sheet.u32(8, Some(not_applied.from));
-                sheet.u32(12, Some(not_applied.count));
-                sheet.u8(16, None);
-            }
-            Self::Business(_) => {}
-        }
-    }
-
-    /// Its template number.
-    pub(super) fn template(&self) -> u16 {
-        match self {
-            Self::Negotiate(_) => template::NEGOTIATE,
-            Self::Establish(_) => template::ESTABLISH,
-            Self::NegotiationResponse(_) => template::NEGOTIATION_RESPONSE,
-            Self::EstablishmentAck(_) => template::ESTABLISHMENT_ACK,
-            Self::NegotiationReject(_) => template::NEGOTIATION_REJECT,
-            Self::EstablishmentReject(_) => template::ESTABLISHMENT_REJECT,
-            Self::Sequence(_) => template::SEQUENCE,
-            Self::Terminate(_) => template::TERMINATE,
-            Self::RetransmitRequest(_) => template::RETRANSMIT_REQUEST,
-            Self::Retransmission(_) => template::RETRANSMISSION,
-            Self::RetransmitReject(_) => template::RETRANSMIT_REJECT,
-            Self::NotApplied(_) => template::NOT_APPLIED,
-            Self::Business(business) => business.template,
+            Self::NotApplied(not_applied) => ilink3::NotAppliedEncoder::new(room, version)?
+                .uuid(not_applied.uuid.unwrap_or(null))
+                .from_seq_no(not_applied.from)
+                .msg_count(not_applied.count)
+                .finish(),
+            Self::Business(_) => Ok(0),
         }
     }
 }

@@ -15,16 +15,16 @@
 //!  gateway  Down -> Accepted -> Negotiating -> Negotiated -> Establishing -> Up -> ...
 //! ```
 //!
-//! Not here: a second, backup connection of a session. Everything is said as on a primary connection.
+//! A backup connection has a session of its own over an outbox of its own; see [`Session::follow`].
 
 mod client;
 mod codes;
 mod establish;
 mod fault;
-mod frame;
 mod gateway;
 mod guard;
 mod keepalive;
+mod lanes;
 mod letter;
 mod negotiate;
 mod not_applied;
@@ -45,7 +45,6 @@ pub use self::codes::{
     logon_reject_name, terminate_code,
 };
 pub use self::fault::{Disposition, Fault, FaultCounts};
-pub use self::frame::Frame;
 use self::gateway::{Gateway, Judging, Serving};
 pub use self::gateway::{Identity, REFUSAL_MAX, identity, refuse, turn_away};
 pub use self::guard::Halted;
@@ -56,7 +55,7 @@ use self::retransmit::Fetching;
 pub use self::script::{Answer, On, ScriptFull};
 pub use self::sending::SEQ_MAX;
 pub use self::settings::{
-    ClientSettings, EstablishHole, GatewaySettings, LogonRefusal, NotAppliedCount, OnNotApplied,
+    ClientSettings, EstablishHole, GatewaySettings, Lane, LogonRefusal, NotAppliedCount, OnNotApplied,
     RateLimit, RetransmitUuid, Role, Settings, SettingsError, Unanswered, UnaskedGap, Unconsumed,
     UnknownPrevious, Unserved, UuidRule,
 };
@@ -64,6 +63,7 @@ pub use self::tally::Tally;
 pub use super::fix::{Origin, Phase, Replayed, Sent, Unparked};
 use crate::session::{Cause, Class, Full, InboundAt, SeriesOutbox, Text};
 use crate::time::{Mono, Now};
+pub use crate::wire::sbe::Frame;
 
 /// What the caller must do after it handed something to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,9 @@ pub enum Step {
     NotApplied(NotApplied),
     /// Messages of the exchange were asked for and will not come: tell the application.
     Missed(Missed),
+    /// On a backup connection: the primary gateway has failed and this one is the primary now. Its next
+    /// message has this number. Call [`Session::take_over`] of the primary's session.
+    Promoted(u64),
     /// Close the connection now.
     Close(Cause),
     /// Close the connection as soon as everything committed is on the wire.
@@ -327,6 +330,9 @@ impl Session {
             return Step::Done;
         }
         if let State::Down = self.state {
+            if self.settings.role == Role::Initiator {
+                return Step::Done;
+            }
             // A gateway whose caller has read the first message before it knew which session it is for.
             let give_up = now.mono + self.settings.gateway.logon_timeout;
             self.state = State::Accepted { give_up };
@@ -495,7 +501,7 @@ impl Session {
 
     /// Sends a message of the session layer.
     fn say<O: SeriesOutbox>(&mut self, now: Now, letter: &Letter<'_>, out: &mut O) -> Result<(), Full> {
-        write_letter(now, self.settings.schema_version, letter, out)?;
+        write_letter(now, &self.settings, letter, out)?;
         self.spoke(now);
         Ok(())
     }
@@ -560,13 +566,14 @@ impl Session {
 /// Writes a message of the session layer in place and publishes it.
 fn write_letter<O: SeriesOutbox>(
     now: Now,
-    version: u16,
+    settings: &Settings,
     letter: &Letter<'_>,
     out: &mut O,
 ) -> Result<(), Full> {
-    let len = letter::len_of(letter.template(), version);
-    let room = out.claim(Class::Control, len)?;
-    letter.write(&mut room[..len], version, letter::PRIMARY);
+    let room = out.claim(Class::Control, letter::ROOM)?;
+    let len = letter
+        .write(room, settings.schema_version, settings.lane)
+        .expect("invariant: checked settings fit the fields, and every letter its room");
     out.commit_unnumbered(0..len, now.utc);
     Ok(())
 }

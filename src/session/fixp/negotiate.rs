@@ -17,9 +17,15 @@ impl Session {
         if self.waits_for_operator() {
             return Ok(self.close(Cause::AwaitsOperator));
         }
+        if self.is_backup() && out.series() == 0 {
+            // There is no primary to follow.
+            return Ok(self.close(Cause::Disconnected));
+        }
         self.client.not_before = None;
         if self.will_negotiate(out) {
-            let uuid = self.new_uuid(now, out.series());
+            // At the start of a week the last one is behind the series of UUID 0.
+            let last = out.series().max(out.previous_series().unwrap_or(0));
+            let uuid = self.new_uuid(now, last);
             self.negotiate(now, uuid, None, out)
         } else {
             let uuid = out.series();
@@ -63,12 +69,7 @@ impl Session {
             firm,
             terms: None,
         };
-        write_letter(
-            now,
-            settings.schema_version,
-            &Letter::Negotiate(request),
-            out,
-        )?;
+        write_letter(now, settings, &Letter::Negotiate(request), out)?;
         self.state = State::NegotiateSent(Asked {
             give_up: now.mono + 2 * self.interval(),
             uuid,

@@ -95,7 +95,7 @@ impl Session {
                 return Replayed::Finished;
             };
             if !resending.is_running() {
-                return Replayed::Finished;
+                break;
             }
             let seq = resending.next;
             match self.resend_one(now, seq, out) {
@@ -111,9 +111,12 @@ impl Session {
             }
         }
         if self.is_replaying() {
-            Replayed::More
-        } else {
-            Replayed::Finished
+            return Replayed::More;
+        }
+        // A logout that waited for this only says so and waits for the answer.
+        match self.leave_if_wished(now, out) {
+            Ok(_) => Replayed::Finished,
+            Err(_) => Replayed::Waiting,
         }
     }
 
@@ -135,6 +138,7 @@ impl Session {
         let sequence = letter::Sequence {
             uuid: Some(out.series()),
             next_seq_no: u32::try_from(seq + 1).ok(),
+            primary: true,
             lapsed: Some(0),
         };
         self.say(now, &Letter::Sequence(sequence), out)

@@ -3,11 +3,12 @@
 //! A gateway numbers what it has to say also while there is no connection: the client finds the numbers
 //! missing and asks for them. A client refuses: an order is not to go out when nobody expects it any more.
 
-use super::frame::{Frame, HEAD_LEN, Layout, layout_of};
-use super::letter::{Letter, Sender};
+use super::letter::Letter;
 use super::{Role, Sent, Session, State, Up};
 use crate::session::{Class, Refusal, SeriesOutbox};
 use crate::time::Now;
+use crate::wire::sbe::ilink3::{Direction, Layout, layout_of};
+use crate::wire::sbe::{Frame, HEADERS_LEN};
 
 /// The highest SeqNum.
 pub const SEQ_MAX: u64 = 999_999_999;
@@ -23,7 +24,7 @@ impl Session {
     /// Has the application write a business message in place, numbers it and sends it.
     ///
     /// `write` gets `room` bytes and answers how many it used: a whole frame, as the encoders of
-    /// [`wire::sbe`](crate::wire) make them. SeqNum, SendingTimeEpoch, and UUID in a gateway's message, are
+    /// [`wire::sbe`](crate::wire::sbe) make them. SeqNum, SendingTimeEpoch, and UUID in a gateway's message, are
     /// filled in here, whatever they were.
     ///
     /// # Errors
@@ -53,7 +54,7 @@ impl Session {
         let layout = self.layout(frame).ok_or(Refusal::NoMessage)?;
         put(frame, layout.seq_num, &number.to_le_bytes());
         put(frame, layout.uuid, &series.to_le_bytes());
-        put(frame, layout.sending_time, &now.utc.0.to_le_bytes());
+        put(frame, layout.sending_time_epoch, &now.utc.0.to_le_bytes());
         match destiny {
             Destiny::Now => {
                 out.commit(0..len, false, false, now.utc);
@@ -69,23 +70,23 @@ impl Session {
     }
 
     /// Where the fields of a business message of our side lie.
-    fn layout(&self, bytes: &[u8]) -> Option<Layout> {
-        let frame = Frame::read(bytes)?;
+    fn layout(&self, bytes: &[u8]) -> Option<&'static Layout> {
+        let frame = Frame::new(bytes).ok()?;
         let Letter::Business(_) = Letter::read(&frame)? else {
             return None;
         };
-        let sender = Letter::read(&frame)?.sender();
         let ours = match self.settings.role {
-            Role::Initiator => Sender::Client,
-            Role::Acceptor => Sender::Gateway,
+            Role::Initiator => Direction::ToExchange,
+            Role::Acceptor => Direction::ToClient,
         };
-        (sender == ours)
-            .then(|| layout_of(frame.template()))
-            .flatten()
+        layout_of(frame.template_id()).filter(|layout| layout.direction == ours)
     }
 
     fn destiny(&mut self) -> Result<Destiny, Refusal> {
         let client = self.settings.role == Role::Initiator;
+        if self.is_backup() {
+            return Err(Refusal::OnBackup);
+        }
         match &self.state {
             State::Up(Up {
                 leaving: Some(_), ..
@@ -94,7 +95,7 @@ impl Session {
             State::Up(up) if client && up.resending.is_some_and(|resending| resending.is_running()) => {
                 Err(Refusal::Resending)
             }
-            State::Up(_) if self.gateway.withhold > 0 => {
+            State::Up(_) if !client && self.gateway.withhold > 0 => {
                 self.gateway.withhold -= 1;
                 Ok(Destiny::Unsent)
             }
@@ -108,22 +109,26 @@ impl Session {
 
 /// Stamps a copy of a message with the time it is sent again.
 pub(super) fn stamp(bytes: &mut [u8], now: Now) {
-    let layout = Frame::read(bytes).and_then(|frame| layout_of(frame.template()));
+    let layout = Frame::new(bytes)
+        .ok()
+        .and_then(|frame| layout_of(frame.template_id()));
     if let Some(layout) = layout {
-        put(bytes, layout.sending_time, &now.utc.0.to_le_bytes());
+        put(bytes, layout.sending_time_epoch, &now.utc.0.to_le_bytes());
     }
 }
 
 /// Marks a copy of a message as a retransmission.
 pub(super) fn mark_retransmitted(bytes: &mut [u8]) {
-    let layout = Frame::read(bytes).and_then(|frame| layout_of(frame.template()));
+    let layout = Frame::new(bytes)
+        .ok()
+        .and_then(|frame| layout_of(frame.template_id()));
     if let Some(layout) = layout {
-        put(bytes, layout.poss_retrans, &[1]);
+        put(bytes, layout.poss_retrans_flag, &[1]);
     }
 }
 
-fn put(frame: &mut [u8], at: Option<usize>, value: &[u8]) {
-    let Some(at) = at.map(|at| HEAD_LEN + at) else {
+fn put(frame: &mut [u8], at: Option<u16>, value: &[u8]) {
+    let Some(at) = at.map(|at| HEADERS_LEN + usize::from(at)) else {
         return;
     };
     if let Some(field) = frame.get_mut(at..at + value.len()) {

@@ -88,6 +88,9 @@ impl Session {
         if sequence.lapsed == Some(1) {
             self.say_sequence(now, 0, out)?;
         }
+        if self.is_backup() {
+            return self.sequence_on_backup(now, sequence, letter, out);
+        }
         let State::Up(Up { fetching, .. }) = &mut self.state else {
             return Ok(Step::Done);
         };
@@ -97,6 +100,10 @@ impl Session {
         );
         if received < expected {
             let fault = Fault::SequenceLow { expected, received };
+            return self.fault(now, fault, Some(letter), out);
+        }
+        if received > SEQ_MAX + 1 {
+            let fault = Fault::NextSeqNo { expected, received };
             return self.fault(now, fault, Some(letter), out);
         }
         if received == expected {

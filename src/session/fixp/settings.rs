@@ -17,6 +17,8 @@ pub struct Settings {
     pub id: SessionId,
     /// Which side starts: an initiator is the client, an acceptor the gateway.
     pub role: Role,
+    /// Which connection of the session it is for.
+    pub lane: Lane,
     /// What the client signs with, and the gateway verifies with.
     pub credentials: Credentials,
     /// Session, 1 to 3 characters.
@@ -35,6 +37,18 @@ pub struct Settings {
     pub client: ClientSettings,
     /// What concerns a gateway only.
     pub gateway: GatewaySettings,
+}
+
+/// Which connection of a session a machine is for. The two have one UUID, and numbers are those of the
+/// primary; see [`Session::follow`](super::Session::follow).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lane {
+    /// The one that messages go over.
+    #[default]
+    Primary,
+    /// The one that waits for the primary gateway to fail: only messages of the session layer go over it,
+    /// and every number is 0.
+    Backup,
 }
 
 /// What concerns a client only.
@@ -258,6 +272,7 @@ impl Settings {
         Self {
             id: SessionId::new("FIXP", sender, target),
             role,
+            lane: Lane::default(),
             credentials,
             session: session.to_owned(),
             firm: firm.to_owned(),

@@ -4,6 +4,7 @@
 //! terminal that does not take output cannot hold up a session.
 
 mod echo;
+mod ilink3;
 mod orders;
 mod rehearsal;
 mod venue;
@@ -25,6 +26,7 @@ use pinfix::time::Now;
 use pinfix::wire::fix::Decimal;
 
 use self::echo::BodyOrder;
+use self::ilink3::Gateway;
 use self::rehearsal::Rehearsal;
 use self::venue::{Conduct, Terms, Venue};
 use crate::bulletin::Bulletin;
@@ -76,21 +78,30 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     tls_key: Option<PathBuf>,
 
-    /// Play this venue, by its documents: t4, brokeret
+    /// Play this venue, by its documents: t4, brokeret, ilink3
     ///
     /// Listens on the ports of the venue, on 127.0.0.1 unless --listen says otherwise; with port 0 each
     /// service gets one of its own. Logons are checked against --accounts. Without --tls-certificate a
     /// client of a venue that wants TLS says tls = "off".
+    ///
+    /// ilink3 is a gateway of CME iLink 3: FIXP over SBE, signatures verified, retransmissions from the
+    /// journal. It answers NewOrderSingle(514), OrderCancelReplaceRequest(515), OrderCancelRequest(516),
+    /// OrderMassActionRequest(529) and OrderStatusRequest(533), and everything else with a
+    /// BusinessReject(521), reason 3. Stop orders are filled as the others are.
     #[arg(long, value_name = "VENUE", conflicts_with_all = ["config", "echo", "strict"], requires = "accounts")]
     venue: Option<String>,
 
-    /// Who may log on to --venue: [[account]] with comp_id, username, password, license, venue_comp_id
+    /// Who may log on to --venue: [[account]] with comp_id, username, password, license, venue_comp_id;
+    /// of ilink3 with session, firm, access_key_id, secret_key, schema_version, keep_alive_min
     #[arg(long, value_name = "FILE", requires = "venue")]
     accounts: Option<PathBuf>,
 
     /// What --venue does wrong, one thing a line: `logon 1 drop`, `logon 2 refuse TEXT`, `order 5 gap 3`,
     /// `order 6 reject 18 TEXT`, `order 7 disconnect`, `order 8 forget`, `at 30s logout TEXT`,
-    /// `at 10s test_request`, `at 20s reset`, `default_appl_ver_id 7`
+    /// `at 10s test_request`, `at 20s reset`, `default_appl_ver_id 7`. Of ilink3: `negotiate reject 12`,
+    /// `establish terminate 5`, `retransmit reject 2`, `terminate silence`, `message 3 reject 5`, `message 4
+    /// unconsumed 3`, `message 5 terminate 9`, `message 6 silence`, `message 7 drop`, `message 8 gap 2`,
+    /// `logon 2 gap 1`, `at 30s logout TEXT`, `at 40s disconnect`
     #[arg(long, value_name = "FILE", requires = "venue")]
     script: Option<PathBuf>,
 
@@ -124,6 +135,7 @@ Examples:
   pinfix exchange --config venue.toml
   pinfix exchange --status-page /dev/shm/venue
   pinfix exchange --venue t4 --accounts accounts.toml --script mishaps.txt
+  pinfix exchange --venue ilink3 --accounts sessions.toml --journal journals
   pinfix exchange --config old.cfg --echo --strict    for black-box conformance scripts
 
 A configuration file:
@@ -192,7 +204,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 /// Plays a venue until it is interrupted.
 fn rehearse(arguments: &Arguments, venue: &str, accounts: &Path) -> anyhow::Result<ExitCode> {
-    let profile = config::venue(venue).map_err(|why| anyhow!("--venue: {why}"))?;
+    let profile = match venue {
+        ilink3::NAME => None,
+        name => Some(config::venue(name).map_err(|why| anyhow!("--venue: {why}, or ilink3"))?),
+    };
+    anyhow::ensure!(
+        profile.is_some() || arguments.tls().is_none(),
+        "--tls-certificate: iLink 3 is spoken in plain text"
+    );
     let mut plan = Plan::default();
     arguments
         .hosting
@@ -211,8 +230,17 @@ fn rehearse(arguments: &Arguments, venue: &str, accounts: &Path) -> anyhow::Resu
         conduct: Conduct::Trade,
         added: BodyOrder::Received,
     };
-    let venue = Venue::new(terms, bulletin, Clock::new().now().utc);
     let script = arguments.script.as_deref();
+    let Some(profile) = profile else {
+        let mut gateway = Gateway::new(terms, bulletin, accounts, script)?;
+        gateway.open(&mut engine, arguments.listen, arguments.hosting.journals())?;
+        let admin = arguments.hosting.serve_admin(&mut engine)?;
+        gateway.run(&mut engine, run, &stopper);
+        drop((admin, gateway));
+        printer.finish();
+        return Ok(ExitCode::SUCCESS);
+    };
+    let venue = Venue::new(terms, bulletin, Clock::new().now().utc);
     let mut rehearsal = Rehearsal::new(profile, venue, accounts, script)?;
     rehearsal.open(
         &mut engine,

@@ -1,15 +1,14 @@
 //! Business messages and Sequence(506) of a client, and what a gateway says to them.
 
-use super::super::frame::HEAD_LEN;
-use super::super::letter::{
-    Business, Letter, NotApplied, REF_SEQ_NUM, Sequence, letter_head, template,
-};
+use super::super::letter::{Business, Letter, NotApplied, Sequence};
 use super::super::script::{Answer, On};
 use super::super::sending::SEQ_MAX;
 use super::super::settings::{NotAppliedCount, RateLimit, UnaskedGap};
 use super::super::{Delivering, Delivery, Fault, Session, State, Step, Verdict};
 use crate::session::{Class, Full, SeriesOutbox, Text};
 use crate::time::{Mono, Now};
+use crate::wire::sbe::EncodeError;
+use crate::wire::sbe::ilink3::{BusinessRejectEncoder, layout_of};
 
 /// How many messages came in the window that runs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -139,13 +138,13 @@ impl Session {
         if let Err(fault) = self.check_sequence(sequence, out.series()) {
             return self.fault(now, fault, Some(letter), out);
         }
-        let expected = out.next_in();
+        let expected = if self.is_backup() { 0 } else { out.next_in() };
         let received = sequence.next_seq_no.map_or(0, u64::from);
         if received < expected {
             let fault = Fault::SequenceLow { expected, received };
             return self.fault(now, fault, Some(letter), out);
         }
-        if received > SEQ_MAX + 1 {
+        if received > SEQ_MAX + 1 || self.is_backup() && received != 0 {
             let fault = Fault::NextSeqNo { expected, received };
             return self.fault(now, fault, Some(letter), out);
         }
@@ -214,8 +213,8 @@ impl Session {
     }
 }
 
-/// Bytes of a BusinessReject(521).
-const BUSINESS_REJECT_LEN: usize = HEAD_LEN + 330;
+/// Room that a BusinessReject(521) fits in.
+const BUSINESS_REJECT_ROOM: usize = 352;
 
 impl Session {
     /// BusinessReject(521), a business message of ours. Without `about` it refers to no number, which
@@ -228,87 +227,42 @@ impl Session {
         about: Option<&Business>,
         out: &mut O,
     ) -> Result<(), Full> {
-        let (seq, series) = (out.next_out(), out.series());
-        let number = u32::try_from(seq).unwrap_or(u32::MAX);
-        let room = out.claim(Class::Control, BUSINESS_REJECT_LEN)?;
-        let reject = BusinessReject {
-            number,
-            series,
-            sent: now.utc.0,
-            reason,
-            text,
-            ref_seq_num: about.and_then(|about| about.seq),
-            ref_msg_type: about.map_or([0; 2], |about| msg_type(about.template)),
-        };
-        reject.write(
-            &mut room[..BUSINESS_REJECT_LEN],
-            self.settings.schema_version,
-        );
-        out.commit(0..BUSINESS_REJECT_LEN, false, false, now.utc);
+        let (number, series) = (self.next_seq_no(out), out.series());
+        let version = self.settings.schema_version;
+        let room = out.claim(Class::Control, BUSINESS_REJECT_ROOM)?;
+        let len = business_reject(room, version, about, |encoder| {
+            encoder
+                .seq_num(number)
+                .uuid(series)
+                .text(text.as_bytes())
+                .sending_time_epoch(now.utc.0)
+                .business_reject_reason(reason);
+        })
+        .expect("invariant: the text fits its field, and the message its room");
+        if self.is_backup() {
+            out.commit_unnumbered(0..len, now.utc);
+        } else {
+            out.commit(0..len, false, false, now.utc);
+        }
         self.spoke(now);
         Ok(())
     }
 }
 
-/// What a BusinessReject says.
-struct BusinessReject {
-    number: u32,
-    series: u64,
-    sent: u64,
-    reason: u16,
-    text: Text,
-    ref_seq_num: Option<u32>,
-    ref_msg_type: [u8; 2],
-}
-
-impl BusinessReject {
-    fn write(&self, room: &mut [u8], version: u16) {
-        room.fill(0);
-        let text = self.text.as_bytes();
-        let fields: [(usize, &[u8]); 13] = [
-            (0, &self.number.to_le_bytes()),
-            (4, &self.series.to_le_bytes()),
-            (12, text),
-            (288, &[0xFF; 8]),
-            (296, &self.sent.to_le_bytes()),
-            (304, &[0xFF; 8]),
-            (
-                REF_SEQ_NUM,
-                &self.ref_seq_num.unwrap_or(u32::MAX).to_le_bytes(),
-            ),
-            (321, &[0xFF; 2]),
-            (323, &self.reason.to_le_bytes()),
-            (325, &self.ref_msg_type),
-            (327, &[0]),
-            (328, &[0xFF]),
-            (329, &[0xFF]),
-        ];
-        letter_head(room, template::BUSINESS_REJECT, version);
-        for (at, bytes) in fields {
-            if let Some(field) = room.get_mut(HEAD_LEN + at..HEAD_LEN + at + bytes.len()) {
-                field.copy_from_slice(bytes);
-            }
+fn business_reject(
+    room: &mut [u8],
+    version: u16,
+    about: Option<&Business>,
+    rest: impl FnOnce(&mut BusinessRejectEncoder<'_>),
+) -> Result<usize, EncodeError> {
+    let mut encoder = BusinessRejectEncoder::new(room, version)?;
+    if let Some(about) = about {
+        if let Some(seq) = about.seq {
+            encoder.ref_seq_num(seq);
         }
+        let msg_type = layout_of(about.template).map_or("", |layout| layout.msg_type);
+        encoder.ref_msg_type(msg_type.as_bytes());
     }
-}
-
-/// MsgType of a client's message, as RefMsgType(372) has it.
-fn msg_type(template: u16) -> [u8; 2] {
-    match template {
-        514 => *b"D\0",
-        515 => *b"G\0",
-        516 => *b"F\0",
-        517 | 567 => *b"i\0",
-        518 => *b"CX",
-        528 | 568..=570 => *b"Z\0",
-        529 => *b"CA",
-        530 => *b"AF",
-        533 => *b"H\0",
-        537 => *b"CF",
-        539 => *b"BN",
-        543 => *b"R\0",
-        544 | 566 => *b"s\0",
-        560 => *b"c\0",
-        _ => [0; 2],
-    }
+    rest(&mut encoder);
+    encoder.finish()
 }

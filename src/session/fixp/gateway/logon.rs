@@ -1,14 +1,14 @@
 //! A client logs on: what a gateway answers to Negotiate(500) and Establish(503), and when it has enough.
 
-use super::super::frame::Frame;
 use super::super::letter::{self, Letter, LogonReject, Request, Response};
 use super::super::script::{Answer, On};
 use super::super::settings::{EstablishHole, LogonRefusal};
 use super::super::terminate::CLOCKED;
-use super::super::{Disposition, Fault, Session, State, Step, Up};
+use super::super::{Disposition, Fault, Lane, Session, State, Step, Up};
 use super::Judging;
 use crate::session::{Cause, Full, ResetCause, SeriesOutbox, Text};
 use crate::time::Now;
+use crate::wire::sbe::Frame;
 
 impl Session {
     pub(super) fn negotiate_received<O: SeriesOutbox>(
@@ -63,7 +63,7 @@ impl Session {
         };
         self.gateway.last_request = request.echoed_stamp();
         let response = Response {
-            next_seq_no: u32::try_from(out.next_out()).unwrap_or(u32::MAX - 1),
+            next_seq_no: self.next_seq_no(out),
             keep_alive_ms: terms.keep_alive_ms.unwrap_or_default(),
             ..self.response(request, out)
         };
@@ -71,7 +71,7 @@ impl Session {
         let pulse = self.pulse(response.keep_alive_ms, now.mono);
         self.state = State::Up(Up::new(pulse));
         let (expected, received) = (out.next_in(), terms.next_seq_no.map_or(0, u64::from));
-        if received > expected {
+        if received > expected && !self.is_backup() {
             let _: Step = self.fault(now, Fault::Hole { expected, received }, Some(letter), out)?;
             if self.settings.gateway.establish_hole == EstablishHole::Move {
                 out.set_next_in(received);
@@ -166,7 +166,7 @@ impl Session {
         let reject = LogonReject {
             uuid: judging.uuid,
             stamp: judging.stamp,
-            next_seq_no: next_seq_no(out),
+            next_seq_no: self.next_seq_no(out),
             code: fault.code().unwrap_or_default(),
             reason: fault.text(),
         };
@@ -188,15 +188,11 @@ impl Session {
         letter: &Letter<'_>,
         out: &mut O,
     ) -> Result<(), Full> {
-        let Some(reject) = reject_of(code, reason, letter, next_seq_no(out)) else {
+        let Some(reject) = reject_of(code, reason, letter, self.next_seq_no(out)) else {
             return Ok(());
         };
         self.say(now, &reject, out)
     }
-}
-
-fn next_seq_no<O: SeriesOutbox>(out: &O) -> u32 {
-    u32::try_from(out.next_out()).unwrap_or(u32::MAX - 1)
 }
 
 fn reject_of<'a>(code: u16, reason: Text, letter: &Letter<'_>, next: u32) -> Option<Letter<'a>> {
@@ -281,12 +277,9 @@ pub fn refuse(frame: &Frame<'_>, fault: Fault, now: Now, version: u16, room: &mu
             code: fault.code(),
         })
     });
-    let len = letter::len_of(refusal.template(), version);
-    match room.get_mut(..len) {
-        Some(room) => {
-            refusal.write(room, version, letter::PRIMARY);
-            len
-        }
+    match room.get_mut(..REFUSAL_MAX) {
+        // Nothing is written in a version there is not.
+        Some(room) => refusal.write(room, version, Lane::Primary).unwrap_or(0),
         None => 0,
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Gateway {
     pub(super) floor: u64,
     /// So many business messages are to be kept back.
     pub(super) withhold: u32,
+    /// Of a backup: the session is established on the primary.
+    pub(super) primary_up: bool,
     rate: business::Window,
     admin_rate: business::Window,
 }
@@ -50,6 +52,7 @@ impl Gateway {
             script: Script::default(),
             floor: 0,
             withhold: 0,
+            primary_up: false,
             rate: business::Window::default(),
             admin_rate: business::Window::default(),
         }
@@ -80,6 +83,12 @@ impl Session {
         match (&self.state, letter) {
             (State::Accepted { .. } | State::Negotiated { .. }, _) if self.gateway.port_closed => {
                 self.fault(now, Fault::PortClosed, Some(letter), out)
+            }
+            (State::Accepted { .. }, Letter::Negotiate(_)) if self.is_backup() => {
+                self.invalid_logon(now, Fault::NegotiateOnBackup, letter, out)
+            }
+            (State::Accepted { .. }, Letter::Establish(_)) if self.waits_for_primary() => {
+                self.invalid_logon(now, Fault::BeforePrimary, letter, out)
             }
             (State::Accepted { .. }, Letter::Negotiate(request)) => {
                 self.negotiate_received(now, request, letter, out)
@@ -126,6 +135,11 @@ impl Session {
             }
             (State::Up(_), Letter::RetransmitRequest(request)) => {
                 self.retransmission_asked(now, request, letter, out)
+            }
+            (State::Up(_), Letter::Business(business))
+                if letter.sender() == Sender::Client && self.is_backup() =>
+            {
+                self.business_on_backup(now, business, letter, out)
             }
             (State::Up(_), Letter::Business(business)) if letter.sender() == Sender::Client => {
                 self.business_from_client(now, business, letter, out)

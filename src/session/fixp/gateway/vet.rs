@@ -123,6 +123,14 @@ impl Session {
             return Err(Fault::KeepAliveInterval { min_ms, max_ms });
         }
         let received = u64::from(terms.next_seq_no.ok_or(Fault::NextSeqNoMissing)?);
+        if self.is_backup() {
+            let expected = 0;
+            return if received == expected {
+                Ok(())
+            } else {
+                Err(Fault::NextSeqNo { expected, received })
+            };
+        }
         let expected = next_in;
         if received < expected || received > SEQ_MAX || first && received != 1 {
             return Err(Fault::NextSeqNo { expected, received });

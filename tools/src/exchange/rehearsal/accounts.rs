@@ -6,13 +6,14 @@ use std::path::Path;
 use anyhow::Context as _;
 use pinfix::wire::fix::{Message, tag};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// The file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Accounts {
-    #[serde(default)]
-    account: Vec<Account>,
+struct Accounts<A> {
+    #[serde(default = "Vec::new")]
+    account: Vec<A>,
 }
 
 /// A client of the venue. Not to be debugged: it holds secrets.
@@ -40,14 +41,14 @@ pub enum Checked {
     Wrong,
 }
 
-/// What is in a file of accounts.
+/// What is in a file of accounts. `keys` are those an account cannot do without.
 ///
 /// # Errors
 /// Names the file and the line; never shows the line, which may hold a secret.
-pub fn read(path: &Path) -> anyhow::Result<Vec<Account>> {
+pub fn read<A: DeserializeOwned>(path: &Path, keys: &str) -> anyhow::Result<Vec<A>> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read the accounts in {}", path.display()))?;
-    let accounts: Accounts = toml::from_str(&text).map_err(|error| {
+    let accounts: Accounts<A> = toml::from_str(&text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         let line = 1 + text.get(..start).unwrap_or_default().matches('\n').count();
         // The parser quotes keys it does not know, and no values.
@@ -55,7 +56,7 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Account>> {
     })?;
     anyhow::ensure!(
         !accounts.account.is_empty(),
-        "{}: no account is listed, expected at least one [[account]] with comp_id and password",
+        "{}: no account is listed, expected at least one [[account]] with {keys}",
         path.display()
     );
     Ok(accounts.account)

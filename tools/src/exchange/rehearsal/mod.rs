@@ -3,8 +3,8 @@
 //! The sessions are those of the accounts, one for each service of the venue. What trades behind them
 //! is the exchange; in front of it stand the credentials and the script.
 
-mod accounts;
-mod script;
+pub mod accounts;
+pub mod script;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -79,7 +79,7 @@ impl Rehearsal {
         Ok(Self {
             profile,
             venue,
-            accounts: accounts::read(accounts)?,
+            accounts: accounts::read(accounts, "comp_id and password")?,
             script: script.map(Script::read).transpose()?.unwrap_or_default(),
             seats: Vec::new(),
             due: Vec::new(),
@@ -226,29 +226,25 @@ impl Rehearsal {
 
     /// Runs until it is to stop, then logs everybody out.
     pub fn run(&mut self, engine: &mut Engine, run: Run, stopper: &Stopper) {
-        let mut clock = Clock::new();
-        while !stopper.is_stopping() {
-            let now = clock.now();
-            let mut work = engine.poll(now, self);
-            for seat in &mut self.seats {
-                let session = seat.session;
-                let is_due = |(at, _): &mut (Mono, Action)| now.mono >= *at;
-                let due = seat.timed.extract_if(.., is_due);
-                self.due.extend(due.map(|(_, action)| (session, action)));
-            }
-            for (session, action) in std::mem::take(&mut self.due) {
-                self.act(engine, &mut clock, session, action);
-                work += 1;
-            }
-            if work == 0 {
-                hosting::pause(run.idle, NAP);
-            }
-        }
-        // Who does not answer is told of when the engine is dropped.
-        let _ = ending::log_out(engine, &mut clock, self, LOGOUT_PATIENCE, || {
-            hosting::pause(run.idle, NAP);
-        });
+        play(engine, self, run, stopper, Self::act_on_time);
         self.venue.say("stopped".to_owned());
+    }
+
+    /// Does what is due. Answers how much that was.
+    fn act_on_time(&mut self, engine: &mut Engine, clock: &mut Clock) -> usize {
+        let now = clock.now();
+        for seat in &mut self.seats {
+            let session = seat.session;
+            let is_due = |(at, _): &mut (Mono, Action)| now.mono >= *at;
+            let due = seat.timed.extract_if(.., is_due);
+            self.due.extend(due.map(|(_, action)| (session, action)));
+        }
+        let due = std::mem::take(&mut self.due);
+        let work = due.len();
+        for (session, action) in due {
+            self.act(engine, clock, session, action);
+        }
+        work
     }
 
     fn act(&mut self, engine: &mut Engine, clock: &mut Clock, session: SessionHandle, action: Action) {
@@ -291,6 +287,27 @@ impl Rehearsal {
     fn seat(&mut self, session: SessionHandle) -> Option<&mut Seat> {
         self.seats.get_mut(session.number())
     }
+}
+
+/// Polls an engine until it is to stop, with `act` after each cycle, then logs everybody out.
+pub fn play<A: Application>(
+    engine: &mut Engine,
+    app: &mut A,
+    run: Run,
+    stopper: &Stopper,
+    act: impl Fn(&mut A, &mut Engine, &mut Clock) -> usize,
+) {
+    let mut clock = Clock::new();
+    while !stopper.is_stopping() {
+        let work = engine.poll(clock.now(), app);
+        if work + act(app, engine, &mut clock) == 0 {
+            hosting::pause(run.idle, NAP);
+        }
+    }
+    // Who does not answer is told of when the engine is dropped.
+    let _ = ending::log_out(engine, &mut clock, app, LOGOUT_PATIENCE, || {
+        hosting::pause(run.idle, NAP);
+    });
 }
 
 impl Application for Rehearsal {

@@ -69,18 +69,8 @@ impl Script {
     /// # Errors
     /// Names the file, the line, and what would be right.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("cannot read the script {}", path.display()))?;
         let mut script = Self::default();
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            script
-                .take(line)
-                .with_context(|| format!("{}:{}: {line}", path.display(), number + 1))?;
-        }
+        each_line(path, |line| script.take(line))?;
         Ok(script)
     }
 
@@ -94,17 +84,10 @@ impl Script {
             self.version = Some(found.context("expected 7, 8 or 9")?);
             return Ok(());
         }
-        let count = || {
-            value
-                .parse()
-                .ok()
-                .filter(|count| *count > 0)
-                .context("expected a number from 1")
-        };
         let when = match word {
-            "logon" => When::Logon(count()?),
-            "order" => When::Order(count()?),
-            "at" => When::At(config::span(value).context("expected a time such as 30s")?),
+            "logon" => When::Logon(ordinal(value)?),
+            "order" => When::Order(ordinal(value)?),
+            "at" => When::At(time(value)?),
             _ => bail!("expected logon N, order N, at TIME, or default_appl_ver_id N"),
         };
         let action = action(rest.trim())?;
@@ -138,13 +121,42 @@ impl Script {
     }
 }
 
+/// Hands over every line of a script, without those that are empty or begin with #.
+///
+/// # Errors
+/// Names the file and the line.
+pub fn each_line(path: &Path, mut take: impl FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the script {}", path.display()))?;
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        take(line).with_context(|| format!("{}:{}: {line}", path.display(), number + 1))?;
+    }
+    Ok(())
+}
+
+/// The number of something that is counted from 1.
+pub fn ordinal(text: &str) -> anyhow::Result<u32> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.context("expected a number from 1")
+}
+
+/// How long after a logon.
+pub fn time(text: &str) -> anyhow::Result<Duration> {
+    config::span(text).context("expected a time such as 30s")
+}
+
+/// A text that a venue says.
+pub fn said(text: &str) -> anyhow::Result<Text> {
+    let text = Text::new(text.trim()).ok();
+    text.context("expected a printable text of up to 127 bytes")
+}
+
 fn action(text: &str) -> anyhow::Result<Action> {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
-    let said = |text: &str| {
-        Text::new(text.trim())
-            .ok()
-            .context("expected a printable text of up to 127 bytes")
-    };
     Ok(match word {
         "drop" => Action::Drop,
         "refuse" => Action::Refuse(said(rest)?),

@@ -1,0 +1,181 @@
+//! A session with two connections: the primary, and a backup that waits for the primary gateway to fail.
+//!
+//! The backup connection has a machine of its own, with [`Lane::Backup`] in its settings, over an outbox of
+//! its own that nothing need survive. It has the UUID of the primary and numbers nothing. When the primary
+//! gateway fails, the backup's gateway says Sequence(506) with FaultToleranceIndicator(39010)=1 and the
+//! number that comes next, and the session of the primary, with its outbox, goes on over that connection.
+//! When the primary connection ends in any other way, the backup ends with it.
+
+use super::letter::{Business, Letter, Sequence};
+use super::retransmit::Fetching;
+use super::{Fault, Lane, Role, Session, State, Step, Up};
+use crate::session::{Full, Refusal, ResetCause, SeriesOutbox};
+use crate::time::Now;
+
+impl Session {
+    /// Has a backup follow the primary, while down: `uuid` is that of the primary's session. A client's
+    /// backup can log on then, and a gateway's takes it.
+    ///
+    /// # Errors
+    /// This is no backup, there is a connection, or no room to record it. Nothing has changed then.
+    pub fn follow<O: SeriesOutbox>(&mut self, now: Now, uuid: u64, out: &mut O) -> Result<(), Refusal> {
+        if !self.is_backup() {
+            return Err(Refusal::NotOurChoice);
+        }
+        if !matches!(self.state, State::Down) {
+            return Err(Refusal::Connected);
+        }
+        if out.series() != uuid {
+            out.begin_series(uuid, ResetCause::Negotiated, now.utc)
+                .map_err(Refusal::Full)?;
+        }
+        self.gateway.primary_up = true;
+        Ok(())
+    }
+
+    /// Tells a gateway's backup that the primary connection has ended, other than by a failure of the
+    /// primary gateway: it is terminated with code 26, and refuses logons until it follows again.
+    pub fn primary_ended<O: SeriesOutbox>(&mut self, now: Now, out: &mut O) -> Step {
+        self.gateway.primary_up = false;
+        match self.state {
+            State::Down | State::Closing { .. } => Step::Done,
+            State::Accepted { .. } => Step::Done,
+            _ => self
+                .fault(now, Fault::PrimaryEnded, None, out)
+                .unwrap_or_else(|full| self.no_room(full)),
+        }
+    }
+
+    /// Makes the backup of a gateway the primary: it says so, with the number of the next message. The
+    /// session of the primary goes on over its connection; see [`Session::take_over`].
+    ///
+    /// # Errors
+    /// This is no gateway's backup, or it is not established.
+    pub fn promote<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        next_out: u64,
+        out: &mut O,
+    ) -> Result<Step, Refusal> {
+        if !self.is_backup() || self.settings.role == Role::Initiator {
+            return Err(Refusal::NotOurChoice);
+        }
+        if !matches!(self.state, State::Up(_)) {
+            return Err(Refusal::NotLoggedOn);
+        }
+        let sequence = Sequence {
+            uuid: Some(out.series()),
+            next_seq_no: u32::try_from(next_out).ok(),
+            primary: true,
+            lapsed: Some(0),
+        };
+        Ok(match self.say(now, &Letter::Sequence(sequence), out) {
+            Ok(()) => Step::Promoted(next_out),
+            Err(full) => self.no_room(full),
+        })
+    }
+
+    /// Goes on over the connection of `backup`, which has none afterwards: the session stays established,
+    /// with its UUID and numbers. `next` is what [`Step::Promoted`] said. A client asks for what it finds
+    /// missing.
+    ///
+    /// # Errors
+    /// This session still has a connection, it has another UUID than the backup, or the backup is not
+    /// established.
+    pub fn take_over<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        backup: &mut Self,
+        uuid: u64,
+        next: u64,
+        out: &mut O,
+    ) -> Result<Step, Refusal> {
+        if !matches!(self.state, State::Down) {
+            return Err(Refusal::Connected);
+        }
+        let State::Up(up) = &backup.state else {
+            return Err(Refusal::NotLoggedOn);
+        };
+        if uuid != out.series() || self.is_backup() {
+            return Err(Refusal::NotOurChoice);
+        }
+        let pulse = up.pulse;
+        backup.state = State::Down;
+        backup.gateway.primary_up = false;
+        self.last_stamp = self.last_stamp.max(backup.last_stamp);
+        self.gateway.last_request = self.gateway.last_request.max(backup.gateway.last_request);
+        self.state = State::Up(Up {
+            fetching: Fetching::from(next),
+            ..Up::new(pulse)
+        });
+        let done = match self.settings.role {
+            Role::Acceptor => Ok(Step::Done),
+            Role::Initiator if next < out.next_in() => {
+                let fault = Fault::SequenceLow {
+                    expected: out.next_in(),
+                    received: next,
+                };
+                self.fault(now, fault, None, out)
+            }
+            Role::Initiator => self.fetch(now, out),
+        };
+        Ok(done.unwrap_or_else(|full| self.no_room(full)))
+    }
+
+    pub(super) fn is_backup(&self) -> bool {
+        self.settings.lane == Lane::Backup
+    }
+
+    /// NextSeqNo as this connection says it.
+    pub(super) fn next_seq_no<O: SeriesOutbox>(&self, out: &O) -> u32 {
+        match self.settings.lane {
+            Lane::Primary => u32::try_from(out.next_out()).unwrap_or(u32::MAX - 1),
+            Lane::Backup => 0,
+        }
+    }
+
+    /// Whether a gateway's backup must not be logged on to yet.
+    pub(super) fn waits_for_primary(&self) -> bool {
+        self.is_backup() && !self.gateway.primary_up
+    }
+
+    /// Sequence(506) of the exchange on a client's backup.
+    pub(super) fn sequence_on_backup<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        sequence: &Sequence,
+        letter: &Letter<'_>,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        let received = sequence.next_seq_no.map_or(0, u64::from);
+        if sequence.primary {
+            return Ok(Step::Promoted(received));
+        }
+        if received != 0 {
+            let fault = Fault::NextSeqNo {
+                expected: 0,
+                received,
+            };
+            return self.fault(now, fault, Some(letter), out);
+        }
+        Ok(Step::Done)
+    }
+
+    /// A business message on a gateway's backup.
+    pub(super) fn business_on_backup<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        business: &Business,
+        letter: &Letter<'_>,
+        out: &mut O,
+    ) -> Result<Step, Full> {
+        let fault = match business.seq {
+            Some(0) => Fault::OnBackup,
+            other => Fault::SeqNum {
+                expected: 0,
+                received: other.map_or(0, u64::from),
+            },
+        };
+        self.fault(now, fault, Some(letter), out)
+    }
+}
