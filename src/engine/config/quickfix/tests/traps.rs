@@ -219,7 +219,10 @@ fn an_acceptor_with_any_tls_of_its_own_needs_a_certificate() {
     let acceptor = ACCEPTOR.to_owned();
     let authorities = "CertificationAuthoritiesFile=/nowhere/ca.pem\n";
     for (lines, expected) in [
-        (authorities.to_owned() + "NeedClientAuth=Y\n", "ServerCertificateFile"),
+        (
+            authorities.to_owned() + "NeedClientAuth=Y\n",
+            "ServerCertificateFile",
+        ),
         (authorities.to_owned(), "ServerCertificateFile"),
         ("NeedClientAuth=Y\n".to_owned(), "NeedClientAuth"),
         (
