@@ -177,7 +177,7 @@ pub enum Event<'a> {
 
 impl Event<'_> {
     /// The name of every event.
-    pub const NAMES: [&'static str; 13] = [
+    pub const NAMES: [&'static str; 11] = [
         "ConnectFailed",
         "TurnedAway",
         "LogonFailed",
@@ -189,11 +189,12 @@ impl Event<'_> {
         "SessionAdded",
         "SessionRemoved",
         "SessionNotAdded",
-        "NotApplied",
-        "Missed",
     ];
 
-    /// The name of this event, one of [`Event::NAMES`].
+    /// The name of every event that only sessions of FIXP have.
+    pub const FIXP_NAMES: [&'static str; 2] = ["NotApplied", "Missed"];
+
+    /// The name of this event, one of [`Event::NAMES`] or [`Event::FIXP_NAMES`].
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

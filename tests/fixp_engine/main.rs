@@ -20,6 +20,7 @@ use pinfix::engine::{
 };
 use pinfix::session::fix::Sent;
 use pinfix::session::fix::rules::FIX44;
+use pinfix::session::fixp::{Answer, On};
 use pinfix::session::{Cause, Refusal, Text};
 use pinfix::wire::fix::{msg_type, tag};
 
@@ -168,6 +169,31 @@ fn what_a_gateway_says_while_its_client_is_away_is_fetched() {
     );
     pair.trade("B", 2);
     assert_eq!(pair.client.stand(), (6, 9, uuid));
+}
+
+#[test]
+fn what_cannot_be_fetched_is_told_and_the_session_goes_on() {
+    let mut pair = Pair::new();
+    pair.log_on();
+    pair.trade("A", 2);
+    let outcome = command(&mut pair, false, logout(b"lunch"));
+    assert_eq!(outcome, Outcome::Done);
+    pair.until("the end of both", |pair| pair.gateway.app.causes.len() == 1);
+    let now = pair.clock.now();
+    let session = pair.gateway.session;
+    let mut out = pair.gateway.engine.outbound(now);
+    for _ in 3..=4 {
+        out.send_sbe(session, 512, |room| orders::report(room, "lost"))
+            .unwrap();
+    }
+    // RetransmitReject(510) code 1: the UUID is not known.
+    out.script(session, On::RetransmitRequest, Answer::Reject(1))
+        .unwrap();
+    assert_eq!(command(&mut pair, false, Operation::Logon), Outcome::Done);
+    pair.until("Missed", |pair| !pair.client.app.events.is_empty());
+    assert_eq!(pair.client.app.events, ["Missed 3-4"]);
+    assert_eq!(pair.client.app.retransmitted, []);
+    pair.trade("B", 2);
 }
 
 #[test]
