@@ -2,7 +2,7 @@
 //!
 //! A frame comes in through [`Session::receive`], time through [`Session::timeout`], the end of a
 //! connection through [`Session::disconnected`]; frames go out through a
-//! [`SeriesOutbox`](crate::session::SeriesOutbox), and a [`Step`] says what the caller must do next. The
+//! [`SeriesOutbox`], and a [`Step`] says what the caller must do next. The
 //! client's half of the match is in `client`, the gateway's in `gateway`; the files beside them hold one
 //! concern each.
 //!
