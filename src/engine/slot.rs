@@ -266,7 +266,7 @@ impl Slot {
             (Phase::Closing, _) => ConnectionState::Closing,
         };
         let queued = self.journal.queued();
-        let status = SessionStatus {
+        let mut status = SessionStatus {
             state,
             held: self.is_held(),
             in_schedule: self.is_in_schedule(),
@@ -303,56 +303,53 @@ impl Slot {
             ..SessionStatus::default()
         };
         match &self.session {
-            Session::Fix(session) => with_tally(status, session.tally()),
-            Session::Fixp(session) => with_fixp_tally(status, session.tally(), session.settings().role),
+            Session::Fix(session) => add_tally(&mut status, session.tally()),
+            Session::Fixp(session) => {
+                add_fixp_tally(&mut status, session.tally(), session.settings().role);
+            }
         }
+        status
     }
 }
 
-fn with_tally(status: SessionStatus, tally: &fix::Tally) -> SessionStatus {
-    SessionStatus {
-        messages_in: tally.messages_in,
-        resent: tally.resent,
-        gap_fills_out: tally.gap_fills_out,
-        gap_fills_in: tally.gap_fills_in,
-        resend_requests_out: tally.resend_requests_out,
-        resend_requests_in: tally.resend_requests_in,
-        garbled: tally.garbled,
-        rejects_out: tally.rejects_out,
-        rejects_in: tally.rejects_in,
-        faults: tally.faults,
-        last_fault: tally
-            .last_fault
-            .map_or(0, |fault| fault.number() as u64 + 1),
-        parked_dropped: tally.parked_dropped,
-        application_out: tally.application_out,
-        application_in: tally.application_in,
-        test_requests_out: tally.test_requests_out,
-        ..status
-    }
+fn add_tally(status: &mut SessionStatus, tally: &fix::Tally) {
+    status.messages_in = tally.messages_in;
+    status.resent = tally.resent;
+    status.gap_fills_out = tally.gap_fills_out;
+    status.gap_fills_in = tally.gap_fills_in;
+    status.resend_requests_out = tally.resend_requests_out;
+    status.resend_requests_in = tally.resend_requests_in;
+    status.garbled = tally.garbled;
+    status.rejects_out = tally.rejects_out;
+    status.rejects_in = tally.rejects_in;
+    status.faults = tally.faults;
+    status.last_fault = tally
+        .last_fault
+        .map_or(0, |fault| fault.number() as u64 + 1);
+    status.parked_dropped = tally.parked_dropped;
+    status.application_out = tally.application_out;
+    status.application_in = tally.application_in;
+    status.test_requests_out = tally.test_requests_out;
 }
 
 /// What FIXP has of the same: requests for what is missing, and refusals of them. Its faults have names
 /// of their own, for which the page has no place.
-fn with_fixp_tally(status: SessionStatus, tally: &fixp::Tally, role: Role) -> SessionStatus {
+fn add_fixp_tally(status: &mut SessionStatus, tally: &fixp::Tally, role: Role) {
     let (requests, rejects) = (tally.retransmit_requests, tally.retransmit_rejects);
     let client = role == Role::Initiator;
     let (ours, theirs) = if client { (requests, 0) } else { (0, requests) };
     let (rejects_out, rejects_in) = if client { (0, rejects) } else { (rejects, 0) };
-    SessionStatus {
-        messages_in: tally.messages_in,
-        resent: tally.resent,
-        resend_requests_out: ours,
-        resend_requests_in: theirs,
-        rejects_out,
-        rejects_in,
-        faults: tally.faults,
-        parked_dropped: tally.parked_dropped,
-        application_out: tally.application_out,
-        application_in: tally.application_in,
-        test_requests_out: tally.lapsed_out,
-        ..status
-    }
+    status.messages_in = tally.messages_in;
+    status.resent = tally.resent;
+    status.resend_requests_out = ours;
+    status.resend_requests_in = theirs;
+    status.rejects_out = rejects_out;
+    status.rejects_in = rejects_in;
+    status.faults = tally.faults;
+    status.parked_dropped = tally.parked_dropped;
+    status.application_out = tally.application_out;
+    status.application_in = tally.application_in;
+    status.test_requests_out = tally.lapsed_out;
 }
 
 /// The number of a place, as lists of them hold it.

@@ -4,6 +4,10 @@
 
 use pinfix::time::Utc;
 use pinfix::wire::fix::{FrameWriter, tag};
+use pinfix::wire::sbe::ilink3::{
+    ExecInst, ManualOrder, NewOrdType, NewOrderSingleEncoder, SideWithUndisclosed, TimeInForce,
+};
+use pinfix::wire::sbe::{EncodeError, Price9};
 
 const PREFIX_BYTES: usize = 8;
 const DIGITS: usize = 10;
@@ -89,6 +93,64 @@ pub fn write(body: &mut FrameWriter<'_>, ticket: &Ticket<'_>, cl_ord_id: &[u8], 
         .str(tag::ORDER_QTY, ticket.quantity)
         .char(tag::ORD_TYPE, b'2')
         .str(tag::PRICE, ticket.price);
+}
+
+/// The bytes that an order of iLink 3 needs at most.
+pub const ILINK3_ROOM: usize = 256;
+
+/// What is ordered in iLink 3: bought at a limit, good for the day.
+#[derive(Clone, Copy, Debug)]
+pub struct Ilink3Ticket<'a> {
+    /// SecurityID(48).
+    pub security_id: i32,
+    /// OrderQty(38).
+    pub quantity: u32,
+    /// Price(44).
+    pub price: Price9,
+    /// SenderID(5392).
+    pub sender_id: &'a [u8],
+    /// Location(9537).
+    pub location: &'a [u8],
+}
+
+impl Default for Ilink3Ticket<'static> {
+    fn default() -> Self {
+        Self {
+            security_id: 1234,
+            quantity: 5,
+            price: Price9::new(4_512_250_000_000),
+            sender_id: b"PINFIX",
+            location: b"UK",
+        }
+    }
+}
+
+/// Writes a NewOrderSingle(514). Answers its length.
+///
+/// # Errors
+/// A text of the ticket does not fit.
+#[inline]
+pub fn write_ilink3(
+    room: &mut [u8],
+    version: u16,
+    ticket: &Ilink3Ticket<'_>,
+    cl_ord_id: &[u8],
+    request_id: u64,
+) -> Result<usize, EncodeError> {
+    NewOrderSingleEncoder::new(room, version)?
+        .price(ticket.price)
+        .order_qty(ticket.quantity)
+        .security_id(ticket.security_id)
+        .side(SideWithUndisclosed::BUY)
+        .sender_id(ticket.sender_id)
+        .cl_ord_id(cl_ord_id)
+        .order_request_id(request_id)
+        .location(ticket.location)
+        .ord_type(NewOrdType::LIMIT)
+        .time_in_force(TimeInForce::DAY)
+        .manual_order_indicator(ManualOrder::AUTOMATED)
+        .exec_inst(ExecInst(0))
+        .finish()
 }
 
 #[cfg(test)]

@@ -87,6 +87,34 @@ fn a_smoke_run_prints_the_table_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn orders_of_ilink3_are_measured_in_the_same_way() {
+    let _alone = alone();
+    let ilink3 = ["--protocol", "ilink3"];
+    let few = ["--messages", "500", "--warm-up", "50", "--sessions", "2"];
+    let (finished, value) = figures(&[ilink3, few[..2].try_into().unwrap()].concat());
+    check(&value, 500);
+    assert_eq!(value["settings"]["version"], "iLink 3, schema 9");
+    // ExecutionReportNew(522), headers and all.
+    assert_eq!(value["reply_bytes"], 238);
+    assert!(
+        finished.out.contains("1 of iLink 3, schema 9"),
+        "{}",
+        finished.out
+    );
+    let (_, value) = figures(&[&ilink3[..], &few[..], &["--rate", "2000"]].concat());
+    check(&value, 500);
+    assert_eq!(value["settings"]["sessions"], 2);
+    run(&[
+        "latency",
+        "--protocol",
+        "ilink3",
+        "--connect",
+        "127.0.0.1:1",
+    ])
+    .failed(1, &["--connect", "within this process"]);
+}
+
+#[test]
 fn an_open_loop_over_several_sessions_counts_from_when_orders_are_due() {
     let _alone = alone();
     let (finished, value) = figures(&[

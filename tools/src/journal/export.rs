@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
 use super::filter::{Choice, Direction, FIELDS_MAX, Filter};
+use super::sbe::Shown;
 use super::{places, print};
 
 pub const EXAMPLES: &str = "\
@@ -29,7 +30,8 @@ A line of JSON:
   {\"session\":\"FIX.4.4:US->THEM\",\"direction\":\"out\",\"seq\":2,\"at\":\"2026-11-25T14:30:02.123456789Z\",
    \"type\":\"D\",\"fields\":[[8,\"FIX.4.4\"],[9,\"120\"],[35,\"D\"],...]}
 Fields stand as they stood on the wire, repeated ones as well. A value that is not UTF-8 is
-{\"hex\":\"00ff\"}. The start of a number series has direction \"reset\" and its numbers instead of fields.";
+{\"hex\":\"00ff\"}. The start of a number series has direction \"reset\" and its numbers instead of fields.
+A message of iLink 3 has \"template\":514,\"name\":\"NewOrderSingle\" and its fields by name.";
 
 /// What records become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -90,6 +92,10 @@ fn fix(
     if matches!(entry.kind, Kind::Reset | Kind::Series) {
         return Ok(());
     }
+    anyhow::ensure!(
+        Shown::read(entry.frame).is_none(),
+        "messages of iLink 3 are no FIX text, choose --format json"
+    );
     match index.read(entry.frame) {
         Ok(message) if delimiter == Delimiter::Soh => {
             let mut at = 0;
@@ -126,6 +132,14 @@ enum Content<'a> {
         #[serde(rename = "type")]
         msg_type: Value<'a>,
         fields: Vec<(Tag, Value<'a>)>,
+    },
+    Sbe {
+        #[serde(rename = "type")]
+        msg_type: &'static str,
+        template: u16,
+        name: &'static str,
+        version: u16,
+        fields: Vec<(String, String)>,
     },
     /// A frame that cannot be taken apart.
     Unreadable {
@@ -175,12 +189,14 @@ fn json(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let message = index.read(entry.frame);
+    let sbe = Shown::read(entry.frame);
     let content = match (entry.reset(), &message) {
         _ if entry.kind == Kind::Series => Content::Note {
             note: entry
                 .note()
                 .map_or_else(String::new, |note| note.to_string()),
         },
+        (None, _) if let Some(shown) = &sbe => of_sbe(shown),
         (Some(reset), _) => Content::Reset {
             series: reset.series,
             id: reset.begun.map(|begun| begun.id),
@@ -217,6 +233,22 @@ fn json(
     serde_json::to_writer(&mut *out, &line).map_err(std::io::Error::from)?;
     out.write_all(b"\n")?;
     Ok(())
+}
+
+/// A message of iLink 3.
+fn of_sbe<'a>(shown: &Shown) -> Content<'a> {
+    let Shown::Message(decoded) = shown else {
+        return Content::Unreadable {
+            text: shown.to_string(),
+        };
+    };
+    Content::Sbe {
+        msg_type: decoded.message.semantic_type,
+        template: decoded.message.template_id,
+        name: decoded.message.name,
+        version: decoded.version,
+        fields: decoded.flat(),
+    }
 }
 
 /// `2026-11-25T14:30:02.123456789Z`.

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use pinfix::journal::{Entry, Kind};
 use pinfix::wire::fix::FieldIndex;
 
+use super::sbe::{self, Shown};
 use super::term::Term;
 use super::when::When;
 
@@ -16,7 +17,7 @@ pub const FIELDS_MAX: usize = 65_536;
 /// What was chosen on the command line; a record must fit all of it.
 #[derive(clap::Args)]
 pub struct Choice {
-    /// Only messages of these MsgTypes(35)
+    /// Only messages of these MsgTypes(35); of iLink 3 also by name or number of the template
     #[arg(long = "type", value_name = "D,8", value_delimiter = ',')]
     types: Vec<String>,
 
@@ -164,6 +165,12 @@ impl Filter {
             return false;
         }
         let types = &self.choice.types;
+        if let Some(shown) = Shown::read(entry.frame) {
+            return shown.message().is_some_and(|message| {
+                (types.is_empty() || types.iter().any(|name| sbe::is_called(message, name)))
+                    && self.terms.iter().all(|term| term.fits_sbe(message))
+            });
+        }
         self.index.read(entry.frame).is_ok_and(|message| {
             let is_of_type = |name: &String| name.as_bytes() == message.msg_type();
             (types.is_empty() || types.iter().any(is_of_type))

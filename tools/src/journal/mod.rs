@@ -9,6 +9,7 @@ mod grep;
 mod places;
 mod print;
 mod replay;
+mod sbe;
 mod stat;
 mod term;
 mod verify;
@@ -36,6 +37,9 @@ pub enum Command {
     ///
     /// Each line has the time it was recorded (UTC), the direction, MsgSeqNum(34) and the message.
     /// Directions: out, in, replay (sent again for a ResendRequest), reset (a new series of numbers).
+    ///
+    /// Messages of iLink 3 have the number of their template, its name, and their fields by name, those
+    /// without a value left out; session messages have no number. HMACSignature and AccessKeyID are masked.
     #[command(after_help = print::EXAMPLES)]
     Print {
         /// A session's journal, or a directory of several
@@ -47,7 +51,7 @@ pub enum Command {
     /// Print messages that have all of these fields; exit code 1 if there are none
     ///
     /// TAG=VALUE is the whole value, TAG~PART a part of it. Of a field that repeats any one will do. Lines
-    /// are those of `print`.
+    /// are those of `print`. A value of an enumeration of iLink 3 is its label, or what is on the wire.
     #[command(after_help = grep::EXAMPLES)]
     Grep {
         /// A session's journal, or a directory of several

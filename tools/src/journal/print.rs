@@ -11,12 +11,14 @@ use pinfix::wire::fix::Printable;
 
 use super::filter::{Choice, Direction, Filter};
 use super::places;
+use super::sbe::Shown;
 
 pub const EXAMPLES: &str = "\
 Examples:
   pinfix journal print journals/FIX.4.4_VENUE-CLIENT-0a1b2c3d
   pinfix journal print journals --from 14:30:02.123 --to 14:30:02.123
   pinfix journal print journals --type D,8 --seq 100..120 --direction out
+  pinfix journal print journals --type NewOrderSingle,522     iLink 3
   pinfix journal print journals --from 2026-11-23T14:30:00Z | head";
 
 /// Prints what fits the choice, one session after the other.
@@ -84,7 +86,16 @@ pub fn record(entry: &Entry<'_>, out: &mut impl Write) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    let message = Printable(entry.frame);
-    writeln!(out, "  {direction:<6} {:>8}  {message}", entry.seq)?;
+    match Shown::read(entry.frame) {
+        // Session messages of FIXP are outside numbering.
+        Some(message) if entry.seq == 0 || entry.kind == Kind::Unnumbered => {
+            writeln!(out, "  {direction:<6} {:>8}  {message}", "-")?;
+        }
+        Some(message) => writeln!(out, "  {direction:<6} {:>8}  {message}", entry.seq)?,
+        None => {
+            let message = Printable(entry.frame);
+            writeln!(out, "  {direction:<6} {:>8}  {message}", entry.seq)?;
+        }
+    }
     Ok(())
 }

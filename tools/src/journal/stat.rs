@@ -70,7 +70,10 @@ impl Tally {
                 Kind::Queued => tally.queued += 1,
                 Kind::Inbound => {
                     tally.inbound += 1;
-                    widen(&mut tally.received, entry.seq);
+                    // Session messages of FIXP have no number.
+                    if entry.seq > 0 {
+                        widen(&mut tally.received, entry.seq);
+                    }
                 }
                 Kind::Reset => {
                     tally.series += 1;

@@ -4,6 +4,9 @@ use std::str::FromStr;
 
 use pinfix::wire::fix::Message;
 use pinfix::wire::fix::tag::{self, Tag};
+use pinfix::wire::sbe::Decoded;
+
+use super::sbe;
 
 /// A field that a message must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +26,20 @@ enum Wanted {
 impl Term {
     /// Whether the message has such a field; of a field that repeats, any will do.
     pub fn fits(&self, message: &Message<'_>) -> bool {
-        let mut values = message
+        let values = message
             .fields()
             .filter(|(tag, _)| *tag == self.tag)
             .map(|(_, value)| value);
+        self.fits_any(values)
+    }
+
+    /// The same of a message of iLink 3.
+    pub fn fits_sbe(&self, message: &Decoded) -> bool {
+        let values = sbe::values_of(message, self.tag);
+        self.fits_any(values.iter().map(String::as_bytes))
+    }
+
+    fn fits_any<'v>(&self, mut values: impl Iterator<Item = &'v [u8]>) -> bool {
         match &self.wanted {
             Wanted::Whole(wanted) => values.any(|value| value == wanted),
             Wanted::Part(part) if part.is_empty() => values.next().is_some(),
@@ -50,7 +63,7 @@ impl FromStr for Term {
             .ok()
             .filter(|&tag| tag > 0 && !number.starts_with('+'))
             .ok_or_else(wrong)?;
-        if tag::is_secret(tag) {
+        if tag::is_secret(tag) || sbe::is_secret(tag) {
             // Otherwise one could guess a value until it is found.
             return Err(format!(
                 "the value of tag {tag} is a secret, nothing looks into it"
@@ -111,7 +124,7 @@ mod tests {
         ] {
             assert!(text.parse::<Term>().is_err(), "{text}");
         }
-        for text in ["554=guess", "96~x"] {
+        for text in ["554=guess", "96~x", "39005~5a", "39004=KEY1"] {
             let error = text.parse::<Term>().expect_err(text);
             assert!(
                 error.contains("secret") && !error.contains("guess"),

@@ -11,23 +11,25 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow, bail};
 use pinfix::counters::StatusReader;
 use pinfix::engine::{
-    Application, Clock, Engine, EngineConfig, Event, Inbound, Outbound, SessionConfig, SessionHandle,
+    Application, Clock, Engine, EngineConfig, Event, Inbound, Outbound, SbeInbound, SessionHandle,
     Ticker,
 };
-use pinfix::session::fix::{AtLogon, Verdict};
-use pinfix::session::{Cause, Refusal};
+use pinfix::session::fix::Verdict;
+use pinfix::session::{Cause, Refusal, fixp};
 use pinfix::time::{Mono, Now, TimestampPrecision, TimestampWriter};
 use pinfix::wire::fix::{Message, Printable, msg_type, tag};
+use pinfix::wire::sbe::Frame;
+use pinfix::wire::sbe::ilink3::{BusinessReject, ExecutionReportNew, VERSION};
 
 use super::course::{Course, FinishOnDrop, Pause, Step};
 use super::floor::{HEAD_START_NS, Probe};
-use super::plan::{Journals, Plan};
+use super::plan::{Journals, Plan, Protocol};
 use super::results::{Cycles, Late, Measured, Stages};
 use super::schedule::Load;
 use super::venue::Ready;
 use super::watchers::{self, Compared, Watch};
 use crate::ending;
-use crate::order::{self, OrderIds, Ticket};
+use crate::order::{self, Ilink3Ticket, OrderIds, Ticket};
 
 /// How long the sessions may take to log on, and to log out.
 const LOGON_PATIENCE: Duration = Duration::from_secs(10);
@@ -127,14 +129,7 @@ impl<'a> Client<'a> {
             ..EngineConfig::default()
         })?;
         let mut sessions = Vec::new();
-        for client in plan.client_names() {
-            let address = venue_address(plan, ready)?;
-            let mut config = SessionConfig::initiator(plan.rules, &client, &plan.target, address);
-            config.connect.tls = plan.tls_of_client();
-            if plan.connect.is_some() {
-                // A venue remembers numbers of earlier runs that our new journal knows nothing of.
-                config.settings.at_logon = AtLogon::AskReset;
-            }
+        for config in plan.client_sessions(venue_address(plan, ready)?)? {
             sessions.push(engine.add_session(journals.apply(config), now)?.0);
         }
         let block_max = plan.warm_up.max(plan.blocks.size + plan.blocks.lead_in);
@@ -203,7 +198,7 @@ impl<'a> Client<'a> {
 
         let client_status = self.engine.status_reader();
         let pages: Vec<&StatusReader> = std::iter::once(&client_status)
-            .chain(ready.fix.as_ref().map(|(_, venue)| venue))
+            .chain(ready.venue.as_ref().map(|(_, venue)| venue))
             .collect();
         let before = Stages::read(&pages);
         self.late = Late::default();
@@ -314,14 +309,23 @@ impl<'a> Client<'a> {
     fn send(&mut self, now: Now, nth: usize, stamp: u64) -> anyhow::Result<bool> {
         let session = self.sessions[nth % self.sessions.len()];
         self.app.stamps[nth] = stamp;
-        let transact_time = self.stamp.write(now.utc, TimestampPrecision::Millis);
         let cl_ord_id = self.ids.text(self.sent);
-        let sent = self
-            .engine
-            .outbound(now)
-            .send(session, msg_type::NEW_ORDER_SINGLE, |body| {
-                order::write(body, &Ticket::default(), cl_ord_id, transact_time);
-            });
+        let mut out = self.engine.outbound(now);
+        let sent = match self.plan.protocol {
+            Protocol::Fix => {
+                let transact_time = self.stamp.write(now.utc, TimestampPrecision::Millis);
+                out.send(session, msg_type::NEW_ORDER_SINGLE, |body| {
+                    order::write(body, &Ticket::default(), cl_ord_id, transact_time);
+                })
+            }
+            Protocol::Ilink3 => {
+                let ticket = Ilink3Ticket::default();
+                let request = self.sent;
+                out.send_sbe(session, order::ILINK3_ROOM, |room| {
+                    order::write_ilink3(room, VERSION, &ticket, cl_ord_id, request)
+                })
+            }
+        };
         match sent {
             Ok(_) => {
                 self.sent += 1;
@@ -406,7 +410,7 @@ impl<'a> Client<'a> {
 
 fn venue_address(plan: &Plan, ready: &Ready) -> anyhow::Result<SocketAddr> {
     plan.connect
-        .or(ready.fix.as_ref().map(|(address, _)| *address))
+        .or(ready.venue.as_ref().map(|(address, _)| *address))
         .context("there is no venue to connect to")
 }
 
@@ -418,10 +422,8 @@ impl Blotter {
     }
 
     #[inline]
-    fn report(&mut self, received: u64, message: &Message<'_>) {
-        let number = message
-            .get(tag::CL_ORD_ID)
-            .and_then(|text| self.ids.number(text));
+    fn report(&mut self, received: u64, cl_ord_id: Option<&[u8]>, bytes: usize) {
+        let number = cl_ord_id.and_then(|text| self.ids.number(text));
         let Some(number) = number else { return };
         let nth = number.wrapping_sub(self.first);
         let stamp = usize::try_from(nth)
@@ -435,7 +437,7 @@ impl Blotter {
                 *stamp = 0;
                 self.outstanding -= 1;
                 self.answered += 1;
-                self.reply_bytes += message.frame().len() as u64;
+                self.reply_bytes += bytes as u64;
             }
             _ => self.more += 1,
         }
@@ -461,11 +463,30 @@ impl Application for Blotter {
     fn on_message(&mut self, inbound: &Inbound<'_>, _: &mut Outbound<'_>) -> Verdict {
         let received = self.ticker.now();
         match inbound.message.msg_type() {
-            msg_type::EXECUTION_REPORT => self.report(received, &inbound.message),
+            msg_type::EXECUTION_REPORT => {
+                let message = &inbound.message;
+                self.report(received, message.get(tag::CL_ORD_ID), message.frame().len());
+            }
             msg_type::BUSINESS_MESSAGE_REJECT => self.rejected(&inbound.message),
             _ => {}
         }
         Verdict::Accept
+    }
+
+    #[inline]
+    fn on_sbe(&mut self, inbound: &SbeInbound<'_>, _: &mut Outbound<'_>) -> fixp::Verdict {
+        let received = self.ticker.now();
+        let bytes = inbound.frame.bytes();
+        let Ok(frame) = Frame::new(bytes) else {
+            return fixp::Verdict::Accept;
+        };
+        if let Ok(report) = ExecutionReportNew::read(&frame) {
+            self.report(received, Some(report.cl_ord_id()), bytes.len());
+        } else if let Ok(reject) = BusinessReject::read(&frame) {
+            let text = Printable(reject.text().unwrap_or_default());
+            self.note(format!("the venue rejected an order: {text}"));
+        }
+        fixp::Verdict::Accept
     }
 
     fn on_reject(&mut self, _: SessionHandle, reject: &Message<'_>, _: &mut Outbound<'_>) {

@@ -40,7 +40,7 @@ use pinfix::session::fix::rules::Rules;
 use self::cores::{Cores, Pair};
 use self::course::Course;
 use self::machine::Machine;
-use self::plan::{Durability, Journals, Plan};
+use self::plan::{Durability, Journals, Plan, Protocol};
 use self::results::{Measured, us};
 use self::schedule::{Blocks, Load};
 use self::watchers::{Looked, Watch};
@@ -85,6 +85,11 @@ pub struct Arguments {
     /// Send orders to this FIX acceptor instead of one in this process
     #[arg(long, value_name = "HOST:PORT")]
     connect: Option<String>,
+
+    /// What is spoken; with ilink3 NewOrderSingle(514) goes out and ExecutionReportNew(522) comes back,
+    /// within this process
+    #[arg(long, value_enum, default_value = "fix")]
+    protocol: Protocol,
 
     /// FIX version: FIX.4.2, FIX.4.4, FIX.5.0SP2
     #[arg(long, value_name = "VERSION", default_value = "FIX.4.4", value_parser = version::parse)]
@@ -153,6 +158,7 @@ const EXAMPLES: &str = "\
 Examples:
   pinfix latency
   pinfix latency --rate 20000 --sessions 4
+  pinfix latency --protocol ilink3
   pinfix latency --version FIX.5.0SP2 --durability flush-every=10ms --journal journals
   pinfix latency --tls                               what TLS costs: run it without, too
   pinfix latency --connect 127.0.0.1:9878 --sender ME --target VENUE --json figures.json
@@ -217,6 +223,9 @@ fn create(file: &Path) -> anyhow::Result<File> {
 }
 
 fn plan(arguments: Arguments) -> anyhow::Result<Plan> {
+    if arguments.protocol == Protocol::Ilink3 && arguments.connect.is_some() {
+        bail!("--connect: orders go to FIX acceptors; iLink 3 is measured within this process");
+    }
     let load = arguments.rate.map_or(Load::Closed, Load::Open);
     let messages = match (arguments.messages, arguments.rate) {
         (Some(messages), _) => messages as usize,
@@ -226,6 +235,7 @@ fn plan(arguments: Arguments) -> anyhow::Result<Plan> {
         (None, None) => MESSAGES,
     };
     Ok(Plan {
+        protocol: arguments.protocol,
         rules: arguments.version,
         sender: arguments.sender,
         target: arguments.target,

@@ -7,17 +7,39 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use pinfix::engine::{SessionConfig, TlsClient, TlsServer};
+use clap::ValueEnum;
+use pinfix::engine::{
+    AnySessionConfig, FixpSessionConfig, Listen, SessionConfig, TlsClient, TlsServer,
+};
 use pinfix::journal;
+use pinfix::session::Credentials;
+use pinfix::session::fix::AtLogon;
 use pinfix::session::fix::rules::Rules;
+use pinfix::wire::sbe::ilink3::VERSION;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::cores::Cores;
 use super::schedule::{BLOCK_MAX, Blocks, Load};
 
+/// What both sides sign with over FIXP. Nobody outside of the process is to be kept out by it.
+const KEY: (&str, &str) = ("LATENCY", "cGluZml4IGxhdGVuY3ksIGJvdGggc2lkZXMgb2YgaXQ");
+
+/// Firm of every FIXP session.
+const FIRM: &str = "LAT";
+
+/// What is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Protocol {
+    /// FIX, in the version of --version
+    Fix,
+    /// CME iLink 3: FIXP over SBE
+    Ilink3,
+}
+
 /// A run.
 pub struct Plan {
+    pub protocol: Protocol,
     pub rules: &'static Rules,
     pub sender: String,
     pub target: String,
@@ -45,11 +67,61 @@ impl Plan {
         Some(page.into())
     }
 
-    /// SenderCompID(49) of each client session.
-    pub fn client_names(&self) -> impl Iterator<Item = String> + '_ {
-        (1..=self.sessions).map(|number| match self.sessions {
-            1 => self.sender.clone(),
-            _ => format!("{}{number}", self.sender),
+    /// The client's sessions, for a venue at `address`.
+    pub fn client_sessions(&self, address: SocketAddr) -> anyhow::Result<Vec<AnySessionConfig>> {
+        self.names()
+            .map(|name| self.client(&name, address))
+            .collect()
+    }
+
+    fn client(&self, name: &str, address: SocketAddr) -> anyhow::Result<AnySessionConfig> {
+        Ok(match self.protocol {
+            Protocol::Fix => {
+                let mut config = SessionConfig::initiator(self.rules, name, &self.target, address);
+                config.connect.tls = self.tls_of_client();
+                if self.connect.is_some() {
+                    // A venue remembers numbers of earlier runs that our new journal knows nothing of.
+                    config.settings.at_logon = AtLogon::AskReset;
+                }
+                config.into()
+            }
+            Protocol::Ilink3 => {
+                let mut config = FixpSessionConfig::client(name, FIRM, credentials()?, address);
+                config.connect.tls = self.tls_of_client();
+                config.into()
+            }
+        })
+    }
+
+    /// The venue's port, at `address`.
+    pub fn venue_port(&self, address: SocketAddr) -> Listen {
+        let listen = match self.protocol {
+            Protocol::Fix => Listen::on(address),
+            Protocol::Ilink3 => Listen::fixp(address),
+        };
+        Listen {
+            tls: self.tls_of_venue(),
+            ..listen
+        }
+    }
+
+    /// The venue's sessions, one for each of the client's.
+    pub fn venue_sessions(&self) -> anyhow::Result<Vec<AnySessionConfig>> {
+        let venue = |name: String| {
+            Ok(match self.protocol {
+                Protocol::Fix => SessionConfig::acceptor(self.rules, &self.target, &name).into(),
+                Protocol::Ilink3 => FixpSessionConfig::gateway(&name, FIRM, credentials()?).into(),
+            })
+        };
+        self.names().map(venue).collect()
+    }
+
+    /// SenderCompID(49), or Session of FIXP, which has up to three characters, of each client session.
+    fn names(&self) -> impl Iterator<Item = String> + '_ {
+        (1..=self.sessions).map(|number| match (self.protocol, self.sessions) {
+            (Protocol::Fix, 1) => self.sender.clone(),
+            (Protocol::Fix, _) => format!("{}{number}", self.sender),
+            (Protocol::Ilink3, _) => format!("{:03}", number - 1),
         })
     }
 
@@ -92,9 +164,12 @@ impl Plan {
             Some(address) => format!("at {address}"),
             None => "in this process".to_owned(),
         };
-        let sessions = match self.sessions {
-            1 => format!("{} {sender}->{target}, venue {venue}", rules.name),
-            count => format!(
+        let sessions = match (self.protocol, self.sessions) {
+            (Protocol::Ilink3, count) => {
+                format!("{count} of iLink 3, schema {VERSION}, venue {venue}")
+            }
+            (Protocol::Fix, 1) => format!("{} {sender}->{target}, venue {venue}", rules.name),
+            (Protocol::Fix, count) => format!(
                 "{count} of {} {sender}1..{count}->{target}, venue {venue}",
                 rules.name
             ),
@@ -122,7 +197,10 @@ impl Plan {
 
     pub fn json(&self) -> Value {
         json!({
-            "version": self.rules.name,
+            "version": match self.protocol {
+                Protocol::Fix => self.rules.name.to_owned(),
+                Protocol::Ilink3 => format!("iLink 3, schema {VERSION}"),
+            },
             "sessions": self.sessions,
             "connect": self.connect.map(|address| address.to_string()),
             "loop": match self.load { Load::Closed => "closed", Load::Open(_) => "open" },
@@ -136,6 +214,10 @@ impl Plan {
             "debug_build": cfg!(debug_assertions),
         })
     }
+}
+
+fn credentials() -> anyhow::Result<Credentials> {
+    Ok(Credentials::new(KEY.0, KEY.1)?)
 }
 
 /// `--durability` as given.
@@ -209,10 +291,19 @@ impl Journals {
     }
 
     /// Gives a session its journal.
-    pub fn apply(&self, config: SessionConfig) -> SessionConfig {
-        let mut config = config.journal_below(&self.directory);
-        config.journal.durability = self.durability.0;
-        config
+    pub fn apply(&self, config: AnySessionConfig) -> AnySessionConfig {
+        match config {
+            AnySessionConfig::Fix(config) => {
+                let mut config = config.journal_below(&self.directory);
+                config.journal.durability = self.durability.0;
+                config.into()
+            }
+            AnySessionConfig::Fixp(config) => {
+                let mut config = config.journal_below(&self.directory);
+                config.journal.durability = self.durability.0;
+                config.into()
+            }
+        }
     }
 
     pub fn directory(&self) -> &Path {

@@ -8,13 +8,15 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use pinfix::counters::StatusReader;
 use pinfix::engine::{
-    Application, Clock, Engine, EngineConfig, Inbound, Listen, Outbound, SessionConfig, SessionHandle,
+    Application, Clock, Engine, EngineConfig, Inbound, Outbound, SbeInbound, SessionHandle,
 };
-use pinfix::session::Cause;
 use pinfix::session::fix::Verdict;
 use pinfix::session::fix::rules::Rules;
+use pinfix::session::{Cause, fixp};
 use pinfix::time::Now;
 use pinfix::wire::fix::{Decimal, FieldError, Message, msg_type, tag};
+use pinfix::wire::sbe::ilink3::{ExecutionReportNewEncoder, NewOrderSingle, OrdType, VERSION};
+use pinfix::wire::sbe::{EncodeError, Frame};
 
 use super::course::{Course, Pause, Step};
 use super::floor::Echo;
@@ -33,7 +35,7 @@ const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4
 /// Where the client finds everything.
 pub struct Ready {
     /// The acceptor, if there is one in this process.
-    pub fix: Option<(SocketAddr, StatusReader)>,
+    pub venue: Option<(SocketAddr, StatusReader)>,
     /// The far end of the floor.
     pub floor: SocketAddr,
 }
@@ -54,19 +56,15 @@ pub fn run(
         status_page: plan.status_page_of_venue(),
         ..EngineConfig::default()
     })?;
-    for client in plan.client_names() {
-        let config = SessionConfig::acceptor(plan.rules, &plan.target, &client);
+    for config in plan.venue_sessions()? {
         engine.add_session(journals.apply(config), clock.now())?;
     }
-    let fix = engine.listen_as(Listen {
-        tls: plan.tls_of_venue(),
-        ..Listen::on(LOOPBACK)
-    })?;
+    let address = engine.listen_as(plan.venue_port(LOOPBACK))?;
     let status = engine.status_reader();
     plan.cores.pin_venue()?;
     // The main thread waits for it.
     let _ = ready.send(Ready {
-        fix: Some((fix, status)),
+        venue: Some((address, status)),
         floor,
     });
     let mut app = Responder {
@@ -94,7 +92,7 @@ pub fn run_floor_only(plan: &Plan, course: &Course, ready: &SyncSender<Ready>) -
     let listener = TcpListener::bind(LOOPBACK).context("listening for the floor")?;
     let floor = listener.local_addr().context("listening for the floor")?;
     plan.cores.pin_venue()?;
-    let _ = ready.send(Ready { fix: None, floor });
+    let _ = ready.send(Ready { venue: None, floor });
     let mut echo = None;
     loop {
         match course.step() {
@@ -165,12 +163,67 @@ impl Application for Responder {
         Verdict::Accept
     }
 
+    fn on_sbe(&mut self, inbound: &SbeInbound<'_>, out: &mut Outbound<'_>) -> fixp::Verdict {
+        let frame = Frame::new(inbound.frame.bytes()).map_err(Into::into);
+        let order = match frame.and_then(|frame| NewOrderSingle::read(&frame)) {
+            Ok(order) => order,
+            Err(error) => {
+                self.trouble = Some(format!("the venue could not read an order: {error}"));
+                return fixp::Verdict::Accept;
+            }
+        };
+        self.orders += 1;
+        let (number, now) = (self.orders, out.now());
+        let sent = out.send_sbe(inbound.session, REPORT_ROOM, |room| {
+            acknowledge(room, &order, number, now)
+        });
+        if let Err(refusal) = sent {
+            self.trouble = Some(format!("the venue could not send a report: {refusal}"));
+        }
+        fixp::Verdict::Accept
+    }
+
     fn on_logout(&mut self, session: SessionHandle, cause: &Cause, _: &mut Outbound<'_>) {
         if !matches!(cause, Cause::PeerLogout(_)) {
             let number = session.number();
             self.trouble = Some(format!("session {number} of the venue ended: {cause}"));
         }
     }
+}
+
+/// The bytes that an ExecutionReportNew(522) needs at most.
+const REPORT_ROOM: usize = 256;
+
+/// Writes an ExecutionReportNew(522). Answers its length.
+fn acknowledge(
+    room: &mut [u8],
+    order: &NewOrderSingle<'_>,
+    number: u64,
+    now: Now,
+) -> Result<usize, EncodeError> {
+    let mut report = ExecutionReportNewEncoder::new(room, VERSION)?;
+    report
+        .exec_id(order.cl_ord_id())
+        .sender_id(order.sender_id())
+        .cl_ord_id(order.cl_ord_id())
+        .party_details_list_req_id(order.party_details_list_req_id())
+        .order_id(number)
+        .transact_time(now.utc.0)
+        .order_request_id(order.order_request_id())
+        .location(order.location())
+        .security_id(order.security_id())
+        .order_qty(order.order_qty())
+        .ord_type(OrdType(order.ord_type().0))
+        .side(order.side())
+        .manual_order_indicator(order.manual_order_indicator())
+        .exec_inst(order.exec_inst());
+    if let Some(price) = order.price() {
+        report.price(price);
+    }
+    if let Some(time_in_force) = order.time_in_force() {
+        report.time_in_force(time_in_force);
+    }
+    report.finish()
 }
 
 fn report<'a>(order: &Message<'a>, number: u64, now: Now) -> Result<Report<'a>, FieldError> {
