@@ -36,6 +36,8 @@ pub struct Side<S> {
     pub allocations: u64,
     /// Nothing is sent again by itself.
     pub hold_replay: bool,
+    /// The application sends so many messages about the next one it is given, and does not return.
+    pub dies_behind: Option<usize>,
 }
 
 impl<S: Store> Side<S> {
@@ -51,6 +53,7 @@ impl<S: Store> Side<S> {
             connected: false,
             allocations: 0,
             hold_replay: false,
+            dies_behind: None,
         })
     }
 
@@ -197,6 +200,12 @@ impl<S: Store> Side<S> {
                     }
                     self.told.push_back(words);
                     self.taken.push((series, seq));
+                    if let Some(count) = self.dies_behind.take() {
+                        for _ in 0..count {
+                            self.send(now, "ExecutionReportNew").unwrap();
+                        }
+                        return;
+                    }
                     let verdict = self.verdict;
                     step = self.work(|session, out| session.delivered(now, verdict, out));
                     continue;
