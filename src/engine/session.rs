@@ -395,6 +395,13 @@ impl Session {
         }
     }
 
+    pub(super) fn awaits_decision(&self, ticket: u64) -> bool {
+        match self {
+            Self::Fix(session) => session.awaits_decision(ticket),
+            Self::Fixp(_) => false,
+        }
+    }
+
     pub(super) fn decide(
         &mut self,
         now: Now,
