@@ -28,14 +28,17 @@ pub struct Side<S> {
     pub told: VecDeque<String>,
     /// What the application has taken: series and number.
     pub taken: Vec<(u64, u64)>,
-    /// What the client was told of messages that were not applied.
-    pub not_applied: Vec<(u64, u64)>,
+    /// What the client was told of messages that were not applied and are not sent again: series, first
+    /// and last number.
+    pub not_applied: Vec<(u64, u64, u64)>,
     pub verdict: Verdict,
     pub connected: bool,
     /// How often the session, or its store, has allocated while it worked.
     pub allocations: u64,
     /// Nothing is sent again by itself.
     pub hold_replay: bool,
+    /// So many messages are sent at every logon.
+    pub at_logon: usize,
 }
 
 impl<S: Store> Side<S> {
@@ -51,6 +54,7 @@ impl<S: Store> Side<S> {
             connected: false,
             allocations: 0,
             hold_replay: false,
+            at_logon: 0,
         })
     }
 
@@ -182,7 +186,13 @@ impl<S: Store> Side<S> {
             let words = match step {
                 Step::Done => return,
                 Step::Retry(full) => format!("retry {full:?}"),
-                Step::LoggedOn => "logged-on".to_owned(),
+                Step::LoggedOn => {
+                    for _ in 0..self.at_logon {
+                        let sent = self.send(now, "NewOrderSingle");
+                        assert!(sent.is_ok(), "{sent:?}");
+                    }
+                    "logged-on".to_owned()
+                }
                 Step::Deliver(Delivery {
                     series,
                     seq,
@@ -202,7 +212,10 @@ impl<S: Store> Side<S> {
                     continue;
                 }
                 Step::NotApplied(lost) => {
-                    self.not_applied.push((lost.first, lost.last));
+                    if !lost.resent {
+                        let series = self.store.look().series();
+                        self.not_applied.push((series, lost.first, lost.last));
+                    }
                     let resent = if lost.resent { " resent" } else { "" };
                     format!("not-applied {} {}{resent}", lost.first, lost.last)
                 }

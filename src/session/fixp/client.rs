@@ -2,6 +2,7 @@
 
 use super::guard::{Guard, Halted};
 use super::letter::{Letter, Sender};
+use super::not_applied::Lost;
 use super::{ClientSettings, Fault, Role, Session, State, Step};
 use crate::session::{Full, InboundAt, ResetCause, SeriesOutbox};
 use crate::time::{Mono, Now};
@@ -14,6 +15,8 @@ pub(super) struct Client {
     /// The next logon negotiates a new UUID, and why.
     pub(super) renewal: Option<ResetCause>,
     pub(super) guard: Guard,
+    /// What was told as not applied.
+    pub(super) lost: Lost,
     pub(super) not_before: Option<Mono>,
 }
 
@@ -23,6 +26,7 @@ impl Client {
             tried_uuid: 0,
             renewal: None,
             guard: Guard::new(settings.failed_logons_max),
+            lost: Lost::default(),
             not_before: None,
         }
     }

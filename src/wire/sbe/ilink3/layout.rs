@@ -1,7 +1,7 @@
 //! What the session layer must know of each message: who sends it, where its number stands, how long its block is.
 //! Taken from the descriptions of the codecs when this is compiled.
 
-use super::super::{Body, MessageDescription};
+use super::super::{Body, DecodeError, Frame, MessageDescription, Parts};
 use super::generated::SCHEMA;
 
 /// The version that is written unless another is asked for.
@@ -153,6 +153,33 @@ pub fn layout_of(template_id: u16) -> Option<&'static Layout> {
     LAYOUTS
         .get(nth)
         .filter(|layout| layout.template_id == template_id)
+}
+
+/// What follows the headers of each, by `templateId` as [`LAYOUTS`].
+static BODIES: [Option<&Body>; SPAN] = {
+    let mut bodies = [None; SPAN];
+    let mut at = 0;
+    while at < COUNT {
+        let message = SCHEMA.messages[at];
+        bodies[(message.template_id - FIRST) as usize] = Some(message.body);
+        at += 1;
+    }
+    bodies
+};
+
+/// Checks that the groups and data of a message end within it, without a look at what they hold.
+///
+/// # Errors
+///
+/// [`DecodeError::UnknownTemplate`] if iLink 3 has no such message; else what [`Parts::skip`] refuses.
+#[inline]
+pub fn check_parts(frame: &Frame<'_>) -> Result<(), DecodeError> {
+    let given = frame.template_id();
+    let body = given
+        .checked_sub(FIRST)
+        .and_then(|nth| *BODIES.get(usize::from(nth))?)
+        .ok_or(DecodeError::UnknownTemplate { given })?;
+    Parts::of(frame).skip(body)
 }
 
 #[cfg(test)]
