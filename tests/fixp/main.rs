@@ -25,6 +25,7 @@
 //! broken Sofh | Undecodable    the peer sends bytes that are no message
 //! send N                       the application sends N business messages; `send 1 refused WHY`
 //! at-logon N                   the application sends N as soon as it is told of a logon
+//! enter-anew                   from now on it sends a new message for each that is told as not applied
 //! junk                         the application writes what is no business message of its side
 //! wait 30s                     time passes
 //! logout TEXT | terminate CODE TEXT | disconnect | resume | renew | begin-week | restart | reopen

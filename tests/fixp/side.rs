@@ -39,6 +39,8 @@ pub struct Side<S> {
     pub hold_replay: bool,
     /// So many messages are sent at every logon.
     pub at_logon: usize,
+    /// What was not applied is entered anew, at once and under new numbers.
+    pub enters_anew: bool,
 }
 
 impl<S: Store> Side<S> {
@@ -55,6 +57,7 @@ impl<S: Store> Side<S> {
             allocations: 0,
             hold_replay: false,
             at_logon: 0,
+            enters_anew: false,
         })
     }
 
@@ -215,6 +218,11 @@ impl<S: Store> Side<S> {
                     if !lost.resent {
                         let series = self.store.look().series();
                         self.not_applied.push((series, lost.first, lost.last));
+                        let orders = (lost.first..=lost.last).filter(|_| self.enters_anew);
+                        for _ in orders.take(5).collect::<Vec<_>>() {
+                            // Refused while something is sent again, or at a logout.
+                            let _ = self.send(now, "NewOrderSingle");
+                        }
                     }
                     let resent = if lost.resent { " resent" } else { "" };
                     format!("not-applied {} {}{resent}", lost.first, lost.last)

@@ -393,6 +393,7 @@ impl<'a, S: Store> Stage<'a, S> {
                     _ => Verdict::Accept,
                 }
             }
+            "enter-anew" => on.enters_anew = true,
             "at-logon" => on.at_logon = parse(rest)?,
             "hold-replay" => on.hold_replay = true,
             "replay" => on.settle(now, parse(rest)?),

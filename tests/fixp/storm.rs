@@ -55,6 +55,7 @@ pub fn run<S: Store>(seed: u64, resend: bool, coverage: &Coverage) -> Result<(),
 
 fn storm<S: Store>(stage: &mut Stage<'_, S>, seed: u64, whole: bool) -> Result<(), String> {
     let mut dice = Dice(seed);
+    stage.line("client enter-anew")?;
     stage.line(&format!("client at-logon {}", dice.throw(4)))?;
     for _ in 0..STEPS {
         let up = stage.is_up();

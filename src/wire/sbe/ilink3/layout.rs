@@ -184,7 +184,37 @@ pub fn check_parts(frame: &Frame<'_>) -> Result<(), DecodeError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::super::super::decode;
     use super::*;
+
+    proptest! {
+        /// Whatever follows a block, messages are taken for whole that `decode` can take apart.
+        #[test]
+        fn parts_that_fit(
+            nth in 0..COUNT,
+            headers in proptest::collection::vec((0_u8..80, 0_u8..4), 0..4),
+            rest in 0_usize..300,
+            version in OLDEST_VERSION..=VERSION,
+        ) {
+            let message = SCHEMA.messages[nth];
+            let mut parts = Vec::new();
+            for (entry_len, count) in headers {
+                parts.extend([entry_len, 0, count]);
+                parts.resize(parts.len() + usize::from(entry_len) * usize::from(count), 0);
+            }
+            parts.truncate(rest);
+            let block = message.body.block_length;
+            let len = 12 + block + u16::try_from(parts.len()).unwrap();
+            let head = [len, 0xCAFE, block, message.template_id, 8, version];
+            let mut bytes: Vec<u8> = head.iter().flat_map(|value| value.to_le_bytes()).collect();
+            bytes.extend(message.body.image);
+            bytes.extend(parts);
+            let frame = Frame::new(&bytes).unwrap();
+            prop_assert_eq!(check_parts(&frame).err(), decode(&frame, &SCHEMA).err());
+        }
+    }
 
     #[test]
     fn what_a_session_must_know() {
