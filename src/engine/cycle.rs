@@ -320,8 +320,9 @@ impl Engine {
             return (0, false);
         }
         let room = self.buffers[index].room();
-        // No room means that a stalled message waits; its turn comes below.
-        let received = if room.is_empty() {
+        // No room means that a stalled message waits; its turn comes below, and the socket's after it.
+        let passed_over = room.is_empty();
+        let received = if passed_over {
             Ok(None)
         } else {
             self.desk.net.receive(link, room).map(Some)
@@ -376,7 +377,8 @@ impl Engine {
             return (messages + 1, false);
         }
         // After a full read or a full batch there may be more; an empty read says there is none.
-        (messages, fresh > 0 || closed || messages >= READ_BATCH)
+        let more = fresh > 0 || closed || passed_over || messages >= READ_BATCH;
+        (messages, more)
     }
 
     fn is_released(&self, link: LinkId) -> bool {

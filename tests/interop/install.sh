@@ -4,6 +4,7 @@
 #   QuickFIX (Debian libquickfix-dev)   required: without it this script fails
 #   tshark   (Debian)                   optional: reported when missing
 #   jspurefix (npm, pinned by package-lock.json)   optional: reported when missing
+#   sbe (PyPI, pinned here)             required by tests/sbe: without it this script fails
 #
 # Does nothing but look when everything is there. Needs root only to install Debian packages. Exit
 # code 0: the QuickFIX peers are ready to run. What each peer is and how it is driven: PEERS.md.
@@ -41,6 +42,18 @@ install_jspurefix() {
     || say "could not install jspurefix"
 }
 
+# Where tests/sbe looks for it if Python does not find it anywhere else.
+SBE_DIRECTORY=python
+
+has_sbe() { PYTHONPATH="$SBE_DIRECTORY" python3 -c 'import sbe' 2>/dev/null; }
+
+install_sbe() {
+  has_sbe && return
+  say "installing the Python package sbe"
+  python3 -m pip install --quiet --disable-pip-version-check --target "$SBE_DIRECTORY" sbe==0.4.3 \
+    || say "could not install the Python package sbe"
+}
+
 report() {
   quickfix=missing
   if has_package libquickfix-dev && quickfix/build.sh; then quickfix=ready; fi
@@ -51,10 +64,14 @@ report() {
 
   say "quickfix $quickfix"
   say "tshark $tshark"
+  sbe=missing
+  has_sbe && sbe=ready
   say "jspurefix $jspurefix"
-  [ "$quickfix" = ready ]
+  say "sbe $sbe"
+  [ "$quickfix" = ready ] && [ "$sbe" = ready ]
 }
 
 install_debian
 install_jspurefix
+install_sbe
 report

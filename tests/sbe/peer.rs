@@ -1,7 +1,7 @@
 //! An independent decoder reads what we write: the package `sbe` of PyPI, field by field, for every message and with
 //! values of our own. Ignored where Python or the package is missing, unless `PINFIX_INTEROP=required`.
 //!
-//! `pip install sbe==0.4.3`, or the path of a directory with it in `PYTHONPATH`.
+//! `tests/interop/install.sh` puts it into `tests/interop/python`; `pip install sbe==0.4.3` does as well.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -13,18 +13,26 @@ use pinfix::wire::sbe::{Decimal, Frame, Kind, MessageDescription, Value, build, 
 use super::vectors::vectors;
 
 fn peer(frames: &[Vec<u8>]) -> Option<Vec<String>> {
-    let found = Command::new("python3").args(["-c", "import sbe"]).output();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = || {
+        let mut python = Command::new("python3");
+        let own = std::env::var_os("PYTHONPATH").unwrap_or_default();
+        let ours = root.join("tests/interop/python");
+        let path = std::env::join_paths(std::env::split_paths(&own).chain([ours]));
+        python.env("PYTHONPATH", path.unwrap_or(own));
+        python
+    };
+    let found = python().args(["-c", "import sbe"]).output();
     if !found.is_ok_and(|found| found.status.success()) {
         let required = std::env::var_os("PINFIX_INTEROP").is_some_and(|value| value == "required");
         assert!(
             !required,
-            "python3 has no package sbe, and PINFIX_INTEROP asks for it: pip install sbe==0.4.3"
+            "python3 has no package sbe, and PINFIX_INTEROP asks for it: run tests/interop/install.sh"
         );
-        eprintln!("IGNORED: python3 with the package sbe is not installed (pip install sbe==0.4.3)");
+        eprintln!("IGNORED: python3 with the package sbe is not installed (tests/interop/install.sh)");
         return None;
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut child = Command::new("python3")
+    let mut child = python()
         .arg(root.join("tests/sbe/peer.py"))
         .arg(root.join("src/wire/sbe/ilink3/ilink3.xml"))
         .stdin(Stdio::piped())

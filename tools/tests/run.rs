@@ -183,12 +183,12 @@ fn orders_of_a_client_that_was_killed_are_waited_for_by_the_next() {
     let file = client_file(directory.path(), exchange.address, "");
     let mut client = Client::start(
         &file,
-        &["--orders", "20", "--rate", "1000", "--patience", "600"],
+        &["--orders", "300", "--rate", "1000", "--patience", "600"],
     );
     client.says("logged on");
-    // It answers nothing until the client is gone.
+    // It answers nothing until the client is gone; the last orders are not sent by then.
     exchange.signal("STOP");
-    while orders_in(directory.path()).len() < 20 {
+    while orders_in(directory.path()).len() < 300 {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     client.child.kill().unwrap();

@@ -636,6 +636,10 @@ impl Session {
         }
         let answered = match (verdict, self.phase()) {
             (Verdict::Accept, _) => Ok(()),
+            // Its number is not counted: the peer sends the message again when it is back.
+            (Verdict::Failed, _) if self.settings.on_failure != OnFailure::Reject => {
+                return self.close(Cause::ApplicationFailed);
+            }
             // While logging out nothing is sent but resends.
             (_, phase) if phase != Phase::Up => Ok(()),
             (
@@ -654,18 +658,12 @@ impl Session {
                 self.tally.rejects_out += 1;
                 self.pen.business_reject(now, message, reason, text, out)
             }
-            (Verdict::Failed, _) => match self.settings.on_failure {
-                OnFailure::Reject => {
-                    self.tally.rejects_out += 1;
-                    let text = Text::lossy(b"Application not available");
-                    self.pen
-                        .business_reject(now, message, APPLICATION_NOT_AVAILABLE, text, out)
-                }
-                // Its number is not counted: the peer sends the message again when it is back.
-                OnFailure::Disconnect | OnFailure::Restart => {
-                    return self.close(Cause::ApplicationFailed);
-                }
-            },
+            (Verdict::Failed, _) => {
+                self.tally.rejects_out += 1;
+                let text = Text::lossy(b"Application not available");
+                self.pen
+                    .business_reject(now, message, APPLICATION_NOT_AVAILABLE, text, out)
+            }
         };
         match answered {
             Ok(()) => {

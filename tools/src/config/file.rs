@@ -20,6 +20,7 @@ use toml::Spanned;
 
 use super::dictionaries::Choice;
 use super::form::{Form as _, Leaf as _, Place, Text, Word};
+use super::ilink3::Ilink3Table;
 use super::tables::{EngineTable, ListenTable, SessionTable, TemplateTable};
 use super::tls::warn_of_unverified;
 use super::venues;
@@ -60,12 +61,20 @@ pub struct File {
     defaults: Option<SessionTable>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     session: Vec<Spanned<SessionTable>>,
+    /// `run`: clients of CME iLink 3.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ilink3: Vec<Ilink3Table>,
 }
 
 impl File {
     /// Reads the text of a file; `name` is what problems call it.
     pub fn parse(name: &str, text: &str) -> Result<Self, Problems> {
         toml::from_str(text).map_err(|error| Problems(vec![placed(name, text, &error)]))
+    }
+
+    /// The directory below which each session has its journal.
+    pub fn journals(&self) -> Option<&Path> {
+        self.journal.as_ref().map(|base| base.0.as_path())
     }
 
     /// The same file with everything its plan comes to said in it.
@@ -159,6 +168,11 @@ impl File {
             }
             seen.push((id, line));
             plan.sessions.push(planned);
+        }
+        for table in &self.ilink3 {
+            if let Err(wrong) = table.config(None) {
+                problems.push(at(None, None, format!("[[ilink3]]: {wrong}")));
+            }
         }
         warn_of_unverified(&mut plan, name);
         match problems.is_empty() {
@@ -370,7 +384,7 @@ fn placed(name: &str, text: &str, error: &toml::de::Error) -> Problem {
     // A line may hold a secret: only its key is shown then.
     let shown = match shown.split_once('=') {
         Some((key, _))
-            if ["password", "fields", "license"]
+            if ["password", "fields", "license", "secret"]
                 .iter()
                 .any(|part| key.contains(part)) =>
         {

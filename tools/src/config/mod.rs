@@ -7,6 +7,7 @@ mod dictionaries;
 pub mod file;
 mod form;
 mod hours;
+mod ilink3;
 mod policies;
 mod tables;
 mod tls;

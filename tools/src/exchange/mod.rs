@@ -307,6 +307,11 @@ fn decided(arguments: &Arguments) -> anyhow::Result<Settings> {
 /// What a file lists.
 fn listed(path: &Path) -> anyhow::Result<Loaded> {
     let loaded = config::load(path, &[])?;
+    anyhow::ensure!(
+        loaded.file.ilink3.is_empty(),
+        "{}: [[ilink3]] are clients, for `pinfix run`; a gateway is --venue ilink3",
+        path.display()
+    );
     let templates = loaded
         .plan
         .listeners

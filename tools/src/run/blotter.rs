@@ -12,10 +12,9 @@ use std::path::Path;
 
 use pinfix::engine::SessionHandle;
 use pinfix::journal::{Item, Kind, Reader};
-use pinfix::wire::fix::{FieldIndex, Message, msg_type, tag};
+use pinfix::wire::fix::FieldIndex;
 
-/// OrdStatus(39): rejected.
-const REJECTED: &[u8] = b"8";
+use super::reply::{Reply, Told};
 
 /// How many fields of a message in a journal are looked at; those that matter come early.
 const FIELDS_MAX: usize = 1024;
@@ -43,14 +42,6 @@ impl Order {
         // Nothing more comes of one that was rejected.
         self.rejected || self.executions.len() >= needed
     }
-}
-
-/// A report in the journal.
-struct Past {
-    seq: u64,
-    cl_ord_id: Box<[u8]>,
-    exec_id: Box<[u8]>,
-    rejected: bool,
 }
 
 /// What came of the orders.
@@ -120,18 +111,14 @@ impl Blotter {
     }
 
     /// Notes an ExecutionReport(8).
-    pub fn report(&mut self, message: &Message<'_>) -> Counted {
+    pub fn report(&mut self, reply: &Reply) -> Counted {
         let needed = self.needed();
-        let Some(order) = message
-            .get(tag::CL_ORD_ID)
-            .and_then(|id| self.orders.get_mut(id))
-        else {
+        let Some(order) = self.orders.get_mut(&reply.cl_ord_id) else {
             self.counts.strange += 1;
             return Counted::Nothing;
         };
-        let execution = message.get(tag::EXEC_ID).unwrap_or_default();
-        if order.executions.iter().any(|known| **known == *execution) {
-            if message.get(tag::POSS_RESEND) == Some(b"Y") {
+        if order.executions.contains(&reply.exec_id) {
+            if reply.marked {
                 self.counts.marked += 1;
                 return Counted::Nothing;
             }
@@ -139,9 +126,9 @@ impl Blotter {
             return Counted::Doubled;
         }
         let was_answered = order.is_answered(needed);
-        order.executions.push(execution.into());
+        order.executions.push(reply.exec_id.clone());
         self.counts.reports += 1;
-        let rejects = message.get(tag::ORD_STATUS) == Some(REJECTED);
+        let rejects = reply.rejects;
         order.rejected |= rejects;
         self.counts.rejected += u64::from(rejects);
         if !was_answered && order.is_answered(needed) {
@@ -154,13 +141,11 @@ impl Blotter {
         }
     }
 
-    /// Notes a Reject(3) or BusinessMessageReject(j) of the peer.
-    pub fn refused(&mut self, session: SessionHandle, reject: &Message<'_>) {
+    /// Notes a reject of the peer, of the message with this number.
+    pub fn refused(&mut self, session: SessionHandle, seq: Option<u64>) {
         let needed = self.needed();
         self.counts.rejected += 1;
-        let order = reject
-            .uint(tag::REF_SEQ_NUM)
-            .ok()
+        let order = seq
             .and_then(|seq| self.numbers.get(&(session, seq)))
             .and_then(|id| self.orders.get_mut(id));
         if let Some(order) = order {
@@ -182,27 +167,22 @@ impl Blotter {
         let mut reader = Reader::open(directory)?;
         let mut index = FieldIndex::with_capacity(FIELDS_MAX);
         // Of the series that is being read: it may end in messages that were not counted.
-        let mut reports: Vec<Past> = Vec::new();
+        let mut reports: Vec<(u64, Reply)> = Vec::new();
         while let Some(item) = reader.read()? {
             let Item::Record(entry) = item else { continue };
             if entry.kind == Kind::Reset {
                 self.take_over(&mut reports, u64::MAX);
                 continue;
             }
-            let Ok(message) = index.read(entry.frame) else {
-                continue;
+            let told = match index.read(entry.frame) {
+                Ok(message) => Told::of(&message),
+                Err(_) => Told::read(entry.frame),
             };
-            let bytes = |tag| Box::from(message.get(tag).unwrap_or_default());
-            match (entry.kind, message.msg_type()) {
-                (Kind::Application | Kind::Queued, msg_type::NEW_ORDER_SINGLE) => {
-                    self.orders.entry(bytes(tag::CL_ORD_ID)).or_default();
+            match (entry.kind, told) {
+                (Kind::Application | Kind::Queued, Some(Told::Order(id))) => {
+                    self.orders.entry(id).or_default();
                 }
-                (Kind::Inbound, msg_type::EXECUTION_REPORT) => reports.push(Past {
-                    seq: entry.seq,
-                    cl_ord_id: bytes(tag::CL_ORD_ID),
-                    exec_id: bytes(tag::EXEC_ID),
-                    rejected: message.get(tag::ORD_STATUS) == Some(REJECTED),
-                }),
+                (Kind::Inbound, Some(Told::Report(reply))) => reports.push((entry.seq, reply)),
                 _ => {}
             }
         }
@@ -213,12 +193,13 @@ impl Blotter {
         Ok(())
     }
 
-    fn take_over(&mut self, reports: &mut Vec<Past>, next_in: u64) {
-        for past in reports.drain(..).filter(|past| past.seq < next_in) {
+    fn take_over(&mut self, reports: &mut Vec<(u64, Reply)>, next_in: u64) {
+        let counted = reports.drain(..).filter(|(seq, _)| *seq < next_in);
+        for (_, past) in counted {
             let Some(order) = self.orders.get_mut(&past.cl_ord_id) else {
                 continue;
             };
-            order.rejected |= past.rejected;
+            order.rejected |= past.rejects;
             if !order.executions.contains(&past.exec_id) {
                 order.executions.push(past.exec_id);
             }
@@ -280,15 +261,7 @@ mod tests {
             frame(&format!("35=8|{body}")),
             FieldIndex::with_capacity(32),
         );
-        blotter.report(&index.read(&frame).unwrap())
-    }
-
-    fn refused(blotter: &mut Blotter, session: SessionHandle, body: &str) {
-        let (frame, mut index) = (
-            frame(&format!("35=3|{body}")),
-            FieldIndex::with_capacity(32),
-        );
-        blotter.refused(session, &index.read(&frame).unwrap());
+        blotter.report(&Reply::of(&index.read(&frame).unwrap()))
     }
 
     #[test]
@@ -319,7 +292,7 @@ mod tests {
         blotter.sent(b"B", session, Some(3));
         assert_eq!(reported(&mut blotter, "11=A|17=1|39=8"), Counted::Rejected);
         assert_eq!(blotter.outstanding(), 1);
-        refused(&mut blotter, session, "45=3");
+        blotter.refused(session, Some(3));
         assert_eq!(blotter.outstanding(), 0);
         assert_eq!(blotter.counts().rejected, 2);
         assert!(!blotter.counts().is_sound());

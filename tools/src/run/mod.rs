@@ -4,27 +4,30 @@
 //! The loop is the embedder's, so that orders go out at their times and not when a callback comes.
 
 mod blotter;
+mod reply;
 mod trader;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use pinfix::engine::{Clock, Engine, Idle, Opened, Plan, SessionHandle, Stopper};
 use pinfix::journal::Location;
 use pinfix::session::Refusal;
 use pinfix::session::fix::{Role, WhileDown};
 use pinfix::time::{Mono, Now, TimestampPrecision, TimestampWriter};
 use pinfix::wire::fix::msg_type;
+use pinfix::wire::sbe::Price9;
 
 use self::blotter::{Blotter, Counts};
 use self::trader::Trader;
 use crate::bulletin::Bulletin;
+use crate::config::{self, File};
 use crate::hosting::{self, Hosting, NAP, pause};
 use crate::latency::cores;
-use crate::order::{self, OrderIds, Ticket};
-use crate::{config, ending, interrupt};
+use crate::order::{self, Ilink3Ticket, OrderIds, Ticket};
+use crate::{ending, interrupt};
 
 /// Orders per second if only their number is given.
 const RATE: f64 = 10.0;
@@ -38,6 +41,9 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 /// How long the sessions may take to log out beyond their own timeouts.
 const LOGOUT_GRACE: Duration = Duration::from_secs(1);
 
+/// How long a session of iLink 3 may take to log out.
+const TERMINATE_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Run the sessions of a configuration file; send orders and check what comes back
 ///
 /// Connects the initiators and listens for the acceptors of the file, and prints a line for everything
@@ -48,6 +54,9 @@ const LOGOUT_GRACE: Duration = Duration::from_secs(1);
 ///
 /// Orders of earlier runs that lack a report, killed runs among them, are found in the journals of the
 /// sessions, and their reports are waited for as well.
+///
+/// Sessions of CME iLink 3 send NewOrderSingle(514) and match the execution reports and the
+/// BusinessReject(521).
 ///
 /// Ctrl-C waits for the reports that are due, logs every session out and tells the counts. Exit code
 /// 1 if fewer than --orders were sent, an order has no report, a report came twice, or anything was
@@ -87,6 +96,10 @@ pub struct Arguments {
     #[arg(long, default_value = Ticket::default().price, value_parser = value)]
     price: String,
 
+    /// SecurityID(48) of orders on sessions of iLink 3, which have no Symbol
+    #[arg(long, value_name = "ID", default_value_t = Ilink3Ticket::default().security_id)]
+    security_id: i32,
+
     /// How long reports that are due are waited for at the end, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     patience: u64,
@@ -125,14 +138,24 @@ At a venue that is known, t4 or brokeret, everything it documents is set:
   logon.password_env = \"T4_PASSWORD\"
   logon.license_env = \"T4_LICENSE\"
 
+  [[ilink3]]                      # a client of CME iLink 3
+  session = \"ABC\"
+  firm = \"007\"
+  access_key_id = \"KEY\"
+  secret_key_file = \"secret\"      # its first line; or secret_key_env, secret_key
+  connect.to = [\"127.0.0.1:9878\"]
+
+Further keys of [[ilink3]]: label, keep_alive, schema_version, system_name, system_version, system_vendor,
+sender_id, location, and connect as that of a session.
+
 `pinfix config check FILE` prints every setting it comes to, and what the venue set.";
 
 /// Runs until the orders are done or Ctrl-C comes.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config::Loaded { mut plan, file } = config::load(&arguments.config, &[])?;
     anyhow::ensure!(
-        !plan.sessions.is_empty() || !plan.listeners.is_empty(),
-        "{}: no session is listed, expected at least one [[session]]",
+        !plan.sessions.is_empty() || !plan.listeners.is_empty() || !file.ilink3.is_empty(),
+        "{}: no session is listed, expected at least one [[session]] or [[ilink3]]",
         arguments.config.display()
     );
     arguments.hosting.put(&mut plan, "pinfix run");
@@ -155,11 +178,24 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let opened = plan.open(&mut engine, now)?;
     let blotter = Blotter::new(arguments.reports.map(usize::from));
     let mut trader = Trader::new(blotter, bulletin);
-    let lines = introduce(&mut trader, &engine, &plan, &opened)?;
+    let mut lines = introduce(&mut trader, &engine, &plan, &opened)?;
+    lines.extend(introduce_ilink3(
+        &mut trader,
+        &mut engine,
+        &file,
+        &arguments,
+        now,
+    )?);
+    let carried = trader.blotter.counts().carried;
+    if carried > 0 {
+        trader.say(format!(
+            "{carried} orders of earlier runs lack a report, it is waited for"
+        ));
+    }
     let lines = chosen(lines, &arguments)?;
     let _admin = arguments.hosting.serve_admin(&mut engine)?;
     let mut client = Client {
-        source: Source::new(&arguments, lines, now),
+        source: Source::new(&arguments, lines, now)?,
         patience: Duration::from_secs(arguments.patience),
         idle: settings.idle,
         engine,
@@ -182,6 +218,7 @@ fn logout_patience(plan: &Plan) -> Duration {
     let settings = plan.sessions.iter().map(|planned| &planned.config.settings);
     settings
         .map(|settings| settings.logout.timeout)
+        .chain([TERMINATE_PATIENCE])
         .max()
         .unwrap_or_default()
         + LOGOUT_GRACE
@@ -194,6 +231,20 @@ struct Line {
     names: Vec<String>,
     /// Whether the engine keeps what cannot be sent now.
     keeps: bool,
+    asks: Asks,
+}
+
+/// How orders are written.
+#[derive(Clone, Debug)]
+enum Asks {
+    /// NewOrderSingle(D).
+    Fix,
+    /// NewOrderSingle(514).
+    Ilink3 {
+        version: u16,
+        sender_id: Vec<u8>,
+        location: Vec<u8>,
+    },
 }
 
 /// Tells about the sessions, and reads what their journals hold of earlier runs. Answers the initiators.
@@ -235,17 +286,58 @@ fn introduce(
                 .chain(settings.id.qualifier.clone())
                 .collect(),
             keeps: settings.sending.while_down != WhileDown::Refuse,
+            asks: Asks::Fix,
         });
         trader.knows(*session, name, settings.rules.appl_version);
         if let Some(max) = planned.config.connect.refusals_max {
             trader.waits_after(*session, max);
         }
     }
-    let carried = trader.blotter.counts().carried;
-    if carried > 0 {
-        trader.say(format!(
-            "{carried} orders of earlier runs lack a report, it is waited for"
-        ));
+    Ok(lines)
+}
+
+/// Adds the sessions of iLink 3, tells about them, and reads what their journals hold of earlier runs.
+fn introduce_ilink3(
+    trader: &mut Trader,
+    engine: &mut Engine,
+    file: &File,
+    arguments: &Arguments,
+    now: Now,
+) -> anyhow::Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for table in &file.ilink3 {
+        let journals = arguments.hosting.journals().or(file.journals());
+        let mut config = table.config(journals).map_err(|wrong| anyhow!(wrong))?;
+        if config.journal.location == Location::Memory {
+            config.journal.retention = hosting::forgetful();
+        }
+        let name = config.settings.id.to_string();
+        let to = config.connect.destinations.iter();
+        let to: Vec<_> = to.map(ToString::to_string).collect();
+        let version = config.settings.schema_version;
+        let location = config.journal.location.clone();
+        let (session, recovery) = engine.add_session(config, now)?;
+        for damage in &recovery.damage {
+            trader.say(format!("the journal of {name} was mended: {damage}"));
+        }
+        trader.say(format!("{name} connects to {}", to.join(", ")));
+        if let Location::Directory(directory) = &location {
+            carry_over(trader, engine, session, directory)?;
+        }
+        let (sender_id, location) = table.origin();
+        lines.push(Line {
+            session,
+            names: std::iter::once(name.clone())
+                .chain(table.label.clone())
+                .collect(),
+            keeps: false,
+            asks: Asks::Ilink3 {
+                version,
+                sender_id: sender_id.to_vec(),
+                location: location.to_vec(),
+            },
+        });
+        trader.calls(session, name);
     }
     Ok(lines)
 }
@@ -292,6 +384,8 @@ struct Source {
     symbol: String,
     quantity: String,
     price: String,
+    /// The same for sessions of iLink 3, if there are any.
+    ilink3: Ilink3Ticket<'static>,
     ids: OrderIds,
     stamp: TimestampWriter,
     lines: Vec<Line>,
@@ -307,9 +401,14 @@ struct Source {
 }
 
 impl Source {
-    fn new(arguments: &Arguments, lines: Vec<Line>, now: Now) -> Self {
+    fn new(arguments: &Arguments, lines: Vec<Line>, now: Now) -> anyhow::Result<Self> {
         let wanted = arguments.orders.is_some() || arguments.rate.is_some();
-        Self {
+        let ilink3 = match lines.iter().any(|line| !matches!(line.asks, Asks::Fix)) {
+            true => ilink3_ticket(arguments)?,
+            false => Ilink3Ticket::default(),
+        };
+        Ok(Self {
+            ilink3,
             symbol: arguments.symbol.clone(),
             quantity: arguments.quantity.clone(),
             price: arguments.price.clone(),
@@ -323,7 +422,7 @@ impl Source {
             interval: Duration::from_secs_f64(1.0 / arguments.rate.unwrap_or(RATE)),
             due: now.mono,
             made: 0,
-        }
+        })
     }
 
     /// Sends what is due.
@@ -359,19 +458,38 @@ impl Source {
 
     /// Answers whether it went out.
     fn send_on(&mut self, line: usize, now: Now, engine: &mut Engine, trader: &mut Trader) -> bool {
-        let session = self.lines[line].session;
-        let ticket = Ticket {
-            symbol: &self.symbol,
-            quantity: &self.quantity,
-            price: &self.price,
-        };
-        let transact_time = self.stamp.write(now.utc, TimestampPrecision::Millis);
+        let Line { session, asks, .. } = &self.lines[line];
+        let session = *session;
         let id = self.ids.text(self.made);
-        let sent = engine
-            .outbound(now)
-            .send(session, msg_type::NEW_ORDER_SINGLE, |body| {
-                order::write(body, &ticket, id, transact_time);
-            });
+        let mut out = engine.outbound(now);
+        let sent = match asks {
+            Asks::Fix => {
+                let ticket = Ticket {
+                    symbol: &self.symbol,
+                    quantity: &self.quantity,
+                    price: &self.price,
+                };
+                let transact_time = self.stamp.write(now.utc, TimestampPrecision::Millis);
+                out.send(session, msg_type::NEW_ORDER_SINGLE, |body| {
+                    order::write(body, &ticket, id, transact_time);
+                })
+            }
+            Asks::Ilink3 {
+                version,
+                sender_id,
+                location,
+            } => {
+                let ticket = Ilink3Ticket {
+                    sender_id,
+                    location,
+                    ..self.ilink3
+                };
+                let request = self.made;
+                out.send_sbe(session, order::ILINK3_ROOM, |room| {
+                    order::write_ilink3(room, *version, &ticket, id, request)
+                })
+            }
+        };
         match sent {
             Ok(sent) => {
                 trader.blotter.sent(id, session, sent.seq());
@@ -387,6 +505,7 @@ impl Source {
                 | Refusal::QueueFull
                 | Refusal::NotLoggedOn
                 | Refusal::LoggingOut
+                | Refusal::Resending
                 | Refusal::Resetting,
             ) => false,
             Err(refusal) => {
@@ -468,6 +587,20 @@ impl Client {
             }
         }
     }
+}
+
+/// What is ordered on sessions of iLink 3.
+fn ilink3_ticket(arguments: &Arguments) -> anyhow::Result<Ilink3Ticket<'static>> {
+    Ok(Ilink3Ticket {
+        security_id: arguments.security_id,
+        quantity: arguments
+            .quantity
+            .parse()
+            .context("--quantity: expected a whole number, as iLink 3 has it")?,
+        price: Price9::parse(&arguments.price)
+            .context("--price: expected a decimal number, as iLink 3 has it")?,
+        ..Ilink3Ticket::default()
+    })
 }
 
 fn rate(text: &str) -> Result<f64, String> {

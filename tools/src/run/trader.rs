@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use pinfix::engine::{Application, Event, Inbound, Outbound, SessionHandle};
-use pinfix::session::Cause;
+use pinfix::engine::{Application, Event, Inbound, Outbound, SbeInbound, SessionHandle};
 use pinfix::session::fix::Verdict;
+use pinfix::session::{Cause, fixp};
 use pinfix::wire::fix::{ApplVersion, Message, Printable, msg_type, tag};
 
 use super::blotter::{Blotter, Counted};
+use super::reply::{Reply, Told};
 use crate::bulletin::Bulletin;
 use crate::news;
 
@@ -41,6 +42,11 @@ impl Trader {
     /// Tells it what a session is called, and which version it speaks.
     pub fn knows(&mut self, session: SessionHandle, name: String, version: ApplVersion) {
         self.versions.insert(session, version);
+        self.calls(session, name);
+    }
+
+    /// Tells it what a session is called.
+    pub fn calls(&mut self, session: SessionHandle, name: String) {
         let number = session.number();
         if self.names.len() <= number {
             self.names.resize(number + 1, String::new());
@@ -51,6 +57,21 @@ impl Trader {
     /// Tells it after how many refused Logons the engine waits for an operator.
     pub fn waits_after(&mut self, session: SessionHandle, max: u32) {
         self.refusals.insert(session, (0, max));
+    }
+
+    fn report(&mut self, session: SessionHandle, reply: &Reply) {
+        let what = match self.blotter.report(reply) {
+            Counted::Report | Counted::Nothing => return,
+            Counted::Rejected => "rejected",
+            Counted::Doubled => "reported twice",
+        };
+        self.say(format!(
+            "{}: order {} {what}, ExecID {}: {}",
+            self.name(session),
+            Printable(&reply.cl_ord_id),
+            Printable(&reply.exec_id),
+            Printable(&reply.text)
+        ));
     }
 
     fn refused(&mut self, session: SessionHandle) {
@@ -95,23 +116,11 @@ impl Application for Trader {
         let (session, message) = (inbound.session, &inbound.message);
         match message.msg_type() {
             msg_type::EXECUTION_REPORT => {
-                let counted = self.blotter.report(message);
-                let what = match counted {
-                    Counted::Report | Counted::Nothing => return Verdict::Accept,
-                    Counted::Rejected => "rejected",
-                    Counted::Doubled => "reported twice",
-                };
-                let field = |tag| Printable(message.get(tag).unwrap_or_default());
-                self.say(format!(
-                    "{}: order {} {what}, ExecID {}: {}",
-                    self.name(session),
-                    field(tag::CL_ORD_ID),
-                    field(tag::EXEC_ID),
-                    field(tag::TEXT)
-                ));
+                self.report(session, &Reply::of(message));
             }
             msg_type::BUSINESS_MESSAGE_REJECT => {
-                self.blotter.refused(session, message);
+                let seq = message.uint(tag::REF_SEQ_NUM).ok();
+                self.blotter.refused(session, seq);
                 self.say(news::of_reject(self.name(session), message));
             }
             _ => {}
@@ -119,8 +128,25 @@ impl Application for Trader {
         Verdict::Accept
     }
 
+    fn on_sbe(&mut self, inbound: &SbeInbound<'_>, _: &mut Outbound<'_>) -> fixp::Verdict {
+        let session = inbound.session;
+        match Told::read(inbound.frame.bytes()) {
+            Some(Told::Report(reply)) => self.report(session, &reply),
+            Some(Told::Reject { seq, text, reason }) => {
+                self.blotter.refused(session, seq);
+                self.say(format!(
+                    "{} rejected a message of ours: {text}{reason}",
+                    self.name(session)
+                ));
+            }
+            Some(Told::Order(_)) | None => {}
+        }
+        fixp::Verdict::Accept
+    }
+
     fn on_reject(&mut self, session: SessionHandle, reject: &Message<'_>, _: &mut Outbound<'_>) {
-        self.blotter.refused(session, reject);
+        self.blotter
+            .refused(session, reject.uint(tag::REF_SEQ_NUM).ok());
         self.say(news::of_reject(self.name(session), reject));
     }
 

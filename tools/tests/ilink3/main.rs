@@ -5,4 +5,5 @@ mod client;
 #[path = "../command/mod.rs"]
 mod command;
 mod journal;
+mod running;
 mod trading;

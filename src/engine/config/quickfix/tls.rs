@@ -72,8 +72,14 @@ impl TlsDraft {
     /// How the port of an acceptor speaks TLS.
     pub fn server(mut self, wrong: &mut dyn FnMut(&str, String)) -> Option<TlsServer> {
         if !self.is_on(wrong) {
+            if self.client_wanted == Some(true) {
+                let text = "asks for certificates of peers, and without TLS there are none";
+                wrong("NeedClientAuth", text.to_owned());
+            }
             return None;
         }
+        // Plain text in place of what was asked for would go unnoticed.
+        let halves = usize::from(self.certificates.is_some()) + usize::from(self.key.is_some());
         let identity = self.identity(Role::Acceptor, wrong);
         let client_check = match (self.client_wanted.unwrap_or(false), self.authorities) {
             (false, _) => ClientCheck::None,
@@ -86,7 +92,7 @@ impl TlsDraft {
         };
         let Some(identity) = identity else {
             // Of two files, the one that is missing was named above.
-            if self.wanted == Some(true) {
+            if halves == 0 {
                 let text = "is missing: an acceptor that speaks TLS has a certificate";
                 wrong("ServerCertificateFile", text.to_owned());
             }

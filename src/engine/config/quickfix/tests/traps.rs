@@ -212,6 +212,29 @@ fn an_initiator_without_heartbeats_is_refused_and_a_peer_without_is_not() {
     }
 }
 
+/// A port that is meant to be encrypted must not open in plain text for want of one line.
+#[cfg(feature = "tls")]
+#[test]
+fn an_acceptor_with_any_tls_of_its_own_needs_a_certificate() {
+    let acceptor = ACCEPTOR.to_owned();
+    let authorities = "CertificationAuthoritiesFile=/nowhere/ca.pem\n";
+    for (lines, expected) in [
+        (
+            authorities.to_owned() + "NeedClientAuth=Y\n",
+            "ServerCertificateFile",
+        ),
+        (authorities.to_owned(), "ServerCertificateFile"),
+        ("NeedClientAuth=Y\n".to_owned(), "NeedClientAuth"),
+        (
+            "SocketUseSSL=N\nNeedClientAuth=Y\n".to_owned() + authorities,
+            "NeedClientAuth",
+        ),
+    ] {
+        let said = wrong(&(acceptor.clone() + &lines)).join("\n");
+        assert!(said.contains(expected), "{lines}: {said}");
+    }
+}
+
 #[cfg(feature = "tls")]
 #[test]
 fn sessions_on_one_port_share_its_tls() {
