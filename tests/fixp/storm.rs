@@ -36,8 +36,8 @@ impl Dice {
 pub fn run<S: Store>(seed: u64, resend: bool, coverage: &Coverage) -> Result<(), String> {
     let policy = if resend { "Resend" } else { "Skip" };
     // Of what is sent again nothing may be lost, unless the gateway refuses to consume a number.
-    let whole = resend && seed % 2 == 0;
-    let hole = if resend || seed % 2 == 0 {
+    let whole = resend && seed.is_multiple_of(2);
+    let hole = if resend || seed.is_multiple_of(2) {
         "Wait"
     } else {
         "Move"

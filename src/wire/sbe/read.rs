@@ -264,6 +264,8 @@ impl<'a> Parts<'a> {
             if count == 0 {
                 continue;
             }
+            // All have the same length: if one is long enough, all are.
+            self.take(group.name, entry_len)?;
             let mut required = group.body.fields.iter().filter(|field| field.required);
             if let Some(field) = required.find(|field| field.offset + field.size > entry_len) {
                 return Err(DecodeError::Missing {
@@ -272,11 +274,12 @@ impl<'a> Parts<'a> {
                 });
             }
             if group.body.groups.is_empty() && group.body.data.is_empty() {
-                let count = usize::try_from(count).unwrap_or(usize::MAX);
-                self.take(group.name, entry_len.saturating_mul(count))?;
+                let others = usize::try_from(count - 1).unwrap_or(usize::MAX);
+                self.take(group.name, entry_len.saturating_mul(others))?;
                 continue;
             }
-            for _ in 0..count {
+            self.skip(group.body)?;
+            for _ in 1..count {
                 self.take(group.name, entry_len)?;
                 self.skip(group.body)?;
             }
