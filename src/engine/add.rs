@@ -42,6 +42,7 @@ pub(super) fn make(
             right: "at most max_message_bytes of the engine",
         });
     }
+    workshop.ports.check(&config)?;
     let handle = workshop.roster.reserve(&config.id().to_string())?;
     let made = at_place(workshop, handle, config, now);
     if made.is_err() {

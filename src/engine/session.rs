@@ -90,7 +90,10 @@ impl Session {
     pub(super) fn start_over(&mut self) {
         match self {
             Self::Fix(_) => {}
-            Self::Fixp(session) => session.resume(),
+            Self::Fixp(session) => {
+                session.resume();
+                session.reopen_port();
+            }
         }
     }
 

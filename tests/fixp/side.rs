@@ -41,6 +41,8 @@ pub struct Side<S> {
     pub at_logon: usize,
     /// What was not applied is entered anew, at once and under new numbers.
     pub enters_anew: bool,
+    /// The application sends so many messages about the next one it is given, and does not return.
+    pub dies_behind: Option<usize>,
 }
 
 impl<S: Store> Side<S> {
@@ -58,6 +60,7 @@ impl<S: Store> Side<S> {
             hold_replay: false,
             at_logon: 0,
             enters_anew: false,
+            dies_behind: None,
         })
     }
 
@@ -210,6 +213,12 @@ impl<S: Store> Side<S> {
                     }
                     self.told.push_back(words);
                     self.taken.push((series, seq));
+                    if let Some(count) = self.dies_behind.take() {
+                        for _ in 0..count {
+                            self.send(now, "ExecutionReportNew").unwrap();
+                        }
+                        return;
+                    }
                     let verdict = self.verdict;
                     step = self.work(|session, out| session.delivered(now, verdict, out));
                     continue;

@@ -198,6 +198,11 @@ impl<'a, S: Store> Stage<'a, S> {
             ">" => self.peer_sends(rest),
             "given" => self.given(rest),
             "wait" => self.wait(span(rest)?),
+            "clock-back" => {
+                let span = u64::try_from(span(rest)?.as_nanos()).map_err(|_| "a span")?;
+                self.now.utc.0 -= span;
+                Ok(())
+            }
             "next-logon" => self.next_logon(rest),
             "turn-away" => self.turn_away(rest),
             "keep" => {
@@ -316,6 +321,7 @@ impl<'a, S: Store> Stage<'a, S> {
                 let (code, reason) = rest.split_once(' ').unwrap_or((rest, ""));
                 on.terminate(now, parse(code)?, reason);
             }
+            "dies-behind" => on.dies_behind = Some(parse(rest)?),
             "resume" => on.session.resume(),
             "reopen" => on.session.reopen_port(),
             "renew" => {

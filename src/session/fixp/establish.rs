@@ -106,6 +106,9 @@ impl Session {
         {
             self.tally.note(unknown);
         }
+        if !self.is_backup() {
+            fetching.guess(ack, out);
+        }
         let pulse = self.pulse(self.settings.keep_alive_ms, now.mono);
         self.state = State::Up(Up {
             fetching,

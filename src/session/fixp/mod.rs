@@ -49,7 +49,7 @@ use self::gateway::{Gateway, Judging, Serving};
 pub use self::gateway::{Identity, REFUSAL_MAX, identity, refuse, turn_away};
 pub use self::guard::Halted;
 use self::keepalive::Pulse;
-use self::letter::Letter;
+use self::letter::{Letter, Request, Retransmit};
 use self::not_applied::{Resending, Said};
 use self::retransmit::Fetching;
 pub use self::script::{Answer, On, ScriptFull};
@@ -62,7 +62,7 @@ pub use self::settings::{
 pub use self::tally::Tally;
 pub use super::fix::{Origin, Phase, Replayed, Sent, Unparked};
 use crate::session::{Cause, Class, Full, InboundAt, SeriesOutbox, Text};
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, Utc};
 pub use crate::wire::sbe::Frame;
 
 /// What the caller must do after it handed something to a session.
@@ -310,6 +310,7 @@ impl Session {
 
     /// A connection stands. A client logs on; a gateway waits for the client's first message.
     pub fn connected<O: SeriesOutbox>(&mut self, now: Now, out: &mut O) -> Step {
+        self.recall(out);
         match self.settings.role {
             Role::Initiator => self
                 .log_on(now, out)
@@ -339,6 +340,7 @@ impl Session {
             if self.settings.role == Role::Initiator {
                 return Step::Done;
             }
+            self.recall(out);
             // A gateway whose caller has read the first message before it knew which session it is for.
             let give_up = now.mono + self.settings.gateway.logon_timeout;
             self.state = State::Accepted { give_up };
@@ -499,6 +501,21 @@ impl Session {
         }
     }
 
+    /// Finds again, at the first connection of a run, which RequestTimestamps were used before it.
+    fn recall<O: SeriesOutbox>(&mut self, out: &O) {
+        let latest = out.latest().0;
+        match self.settings.role {
+            Role::Initiator if self.last_stamp == 0 => self.last_stamp = latest,
+            Role::Acceptor if self.gateway.last_request == 0 => {
+                // Before the first Negotiate there is nothing that could be heard twice.
+                if out.series() != 0 || out.previous_series().is_some() {
+                    self.gateway.last_request = latest.saturating_sub(1);
+                }
+            }
+            Role::Initiator | Role::Acceptor => {}
+        }
+    }
+
     /// RequestTimestamp of what we say now.
     fn stamp(&mut self, now: Now) -> u64 {
         self.last_stamp = now.utc.0.max(self.last_stamp + 1);
@@ -580,6 +597,30 @@ fn write_letter<O: SeriesOutbox>(
     let len = letter
         .write(room, settings.schema_version, settings.lane)
         .expect("invariant: checked settings fit the fields, and every letter its room");
-    out.commit_unnumbered(0..len, now.utc);
+    out.commit_unnumbered(0..len, kept_at(now.utc, letter));
     Ok(())
+}
+
+/// How far a client's clock may be ahead for its RequestTimestamp to be found again after a restart.
+const AHEAD_MAX_NS: u64 = 5_000_000_000;
+
+/// The time a letter is kept with: not before its RequestTimestamp, from which [`Session::recall`] goes on.
+fn kept_at(now: Utc, letter: &Letter<'_>) -> Utc {
+    match letter {
+        Letter::Negotiate(Request {
+            stamp: Some(stamp), ..
+        })
+        | Letter::Establish(Request {
+            stamp: Some(stamp), ..
+        })
+        | Letter::RetransmitRequest(Retransmit {
+            stamp: Some(stamp), ..
+        }) => now.max(Utc(*stamp)),
+        // The client's stamp: one far ahead is not to date records of ours.
+        Letter::NegotiationResponse(response) | Letter::EstablishmentAck(response) => {
+            let behind = response.stamp.saturating_add(1);
+            now.max(Utc(behind.min(now.0.saturating_add(AHEAD_MAX_NS))))
+        }
+        _ => now,
+    }
 }

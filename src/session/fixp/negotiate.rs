@@ -94,6 +94,11 @@ impl Session {
             return self.fault(now, Fault::NotOurRequest, Some(letter), out);
         }
         let why = self.client.renewal.unwrap_or(ResetCause::Negotiated);
+        if response.previous_uuid == 0 && out.series() != 0 {
+            // A week has begun that nobody told us of. What is known of UUID 0 is of one that is over.
+            self.client.tried_uuid = self.client.tried_uuid.max(out.series());
+            out.begin_series(0, ResetCause::Negotiated, now.utc)?;
+        }
         out.begin_series(asked.uuid, why, now.utc)?;
         self.client.renewal = None;
         self.establish(now, asked.uuid, true, None, out)

@@ -62,6 +62,9 @@ impl Session {
             }
             Destiny::Unsent => out.commit_unsent(0..len, now.utc),
         }
+        if self.settings.role == Role::Acceptor {
+            self.answered(out);
+        }
         self.tally.application_out += 1;
         Ok(match destiny {
             Destiny::Now => Sent::Now(seq),

@@ -214,6 +214,23 @@ fn a_script_answers_in_other_ways_than_is_right() {
 }
 
 #[test]
+fn a_script_ends_sessions_and_lets_them_come_back() {
+    let stage = Stage::new();
+    let script = "at 200ms logout Maintenance\nlogon 2 disconnect\nmessage 1 drop\n";
+    let gateway = stage.gateway("127.0.0.1:0", script, &[]);
+    let mut client = stage.client(&gateway);
+    client.until("three logons", |client| client.told.logons == 3);
+    let causes = &client.told.causes;
+    assert!(causes[0].contains("Maintenance"), "{causes:?}");
+    assert!(causes[1].contains("connection was lost"), "{causes:?}");
+    client.order("A", |_| {});
+    client.until("the drop", |client| client.told.causes.len() == 3);
+    let causes = &client.told.causes;
+    assert!(causes[2].contains("connection was lost"), "{causes:?}");
+    assert!(client.told.came.is_empty());
+}
+
+#[test]
 fn what_is_wrong_with_the_files_is_said_and_no_secret_is() {
     let stage = Stage::new();
     let accounts = stage.path("accounts.toml");
