@@ -50,8 +50,8 @@ impl Lost {
     }
 }
 
-/// How many are remembered: no more can be under way, as there is one in a KeepAliveInterval or for a
-/// message of the exchange.
+/// How many are remembered. Only those that are under way matter, and there is one in a KeepAliveInterval,
+/// or for a message of the exchange that asks for it.
 const SAID_MAX: usize = 16;
 
 /// NextSeqNo of the latest Sequences of ours on this connection. Such a Sequence passes over all that is

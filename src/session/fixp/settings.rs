@@ -238,7 +238,7 @@ pub enum NotAppliedCount {
     /// The message that was refused as well.
     #[default]
     WithRefused,
-    /// What is missing below it.
+    /// What is missing below it. A client that skips is not told of the message itself then.
     MissingOnly,
 }
 
