@@ -31,6 +31,10 @@ pub struct Side<S> {
     /// What the client was told of messages that were not applied and are not sent again: series, first
     /// and last number.
     pub not_applied: Vec<(u64, u64, u64)>,
+    /// Where in it this run of the process begins.
+    run_began: usize,
+    /// Something was told to one run twice.
+    pub told_twice: bool,
     pub verdict: Verdict,
     pub connected: bool,
     /// How often the session, or its store, has allocated while it worked.
@@ -54,6 +58,8 @@ impl<S: Store> Side<S> {
             told: VecDeque::new(),
             taken: Vec::new(),
             not_applied: Vec::new(),
+            run_began: 0,
+            told_twice: false,
             verdict: Verdict::Accept,
             connected: false,
             allocations: 0,
@@ -71,6 +77,7 @@ impl<S: Store> Side<S> {
     /// The process is killed and started again.
     pub fn restart(&mut self, coverage: &Coverage) -> Result<(), String> {
         self.note(coverage);
+        self.run_began = self.not_applied.len();
         let settings = self.session.settings().clone();
         self.session = fixp::Session::new(settings).map_err(|error| error.to_string())?;
         self.connected = false;
@@ -226,6 +233,10 @@ impl<S: Store> Side<S> {
                 Step::NotApplied(lost) => {
                     if !lost.resent {
                         let series = self.store.look().series();
+                        let mut before = self.not_applied[self.run_began..].iter();
+                        self.told_twice |= before.any(|told| {
+                            told.0 == series && lost.first <= told.2 && told.1 <= lost.last
+                        });
                         self.not_applied.push((series, lost.first, lost.last));
                         let orders = (lost.first..=lost.last).filter(|_| self.enters_anew);
                         for _ in orders.take(5).collect::<Vec<_>>() {

@@ -130,6 +130,9 @@ fn storm<S: Store>(stage: &mut Stage<'_, S>, seed: u64, whole: bool) -> Result<(
         ));
     }
     let lost = &client.not_applied;
+    if client.told_twice {
+        return Err(format!("told twice: {lost:?}"));
+    }
     let mut last: BTreeMap<u64, u64> = BTreeMap::new();
     if whole && !lost.is_empty() {
         return Err(format!("{lost:?} were not sent again"));
