@@ -28,14 +28,19 @@ pub struct Side<S> {
     pub told: VecDeque<String>,
     /// What the application has taken: series and number.
     pub taken: Vec<(u64, u64)>,
-    /// What the client was told of messages that were not applied.
-    pub not_applied: Vec<(u64, u64)>,
+    /// What the client was told of messages that were not applied and are not sent again: series, first
+    /// and last number.
+    pub not_applied: Vec<(u64, u64, u64)>,
     pub verdict: Verdict,
     pub connected: bool,
     /// How often the session, or its store, has allocated while it worked.
     pub allocations: u64,
     /// Nothing is sent again by itself.
     pub hold_replay: bool,
+    /// So many messages are sent at every logon.
+    pub at_logon: usize,
+    /// What was not applied is entered anew, at once and under new numbers.
+    pub enters_anew: bool,
     /// The application sends so many messages about the next one it is given, and does not return.
     pub dies_behind: Option<usize>,
 }
@@ -53,6 +58,8 @@ impl<S: Store> Side<S> {
             connected: false,
             allocations: 0,
             hold_replay: false,
+            at_logon: 0,
+            enters_anew: false,
             dies_behind: None,
         })
     }
@@ -185,7 +192,13 @@ impl<S: Store> Side<S> {
             let words = match step {
                 Step::Done => return,
                 Step::Retry(full) => format!("retry {full:?}"),
-                Step::LoggedOn => "logged-on".to_owned(),
+                Step::LoggedOn => {
+                    for _ in 0..self.at_logon {
+                        let sent = self.send(now, "NewOrderSingle");
+                        assert!(sent.is_ok(), "{sent:?}");
+                    }
+                    "logged-on".to_owned()
+                }
                 Step::Deliver(Delivery {
                     series,
                     seq,
@@ -211,7 +224,15 @@ impl<S: Store> Side<S> {
                     continue;
                 }
                 Step::NotApplied(lost) => {
-                    self.not_applied.push((lost.first, lost.last));
+                    if !lost.resent {
+                        let series = self.store.look().series();
+                        self.not_applied.push((series, lost.first, lost.last));
+                        let orders = (lost.first..=lost.last).filter(|_| self.enters_anew);
+                        for _ in orders.take(5).collect::<Vec<_>>() {
+                            // Refused while something is sent again, or at a logout.
+                            let _ = self.send(now, "NewOrderSingle");
+                        }
+                    }
                     let resent = if lost.resent { " resent" } else { "" };
                     format!("not-applied {} {}{resent}", lost.first, lost.last)
                 }

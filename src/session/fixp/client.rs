@@ -2,6 +2,7 @@
 
 use super::guard::{Guard, Halted};
 use super::letter::{Letter, Sender};
+use super::not_applied::Lost;
 use super::{ClientSettings, Fault, Role, Session, State, Step};
 use crate::session::{Full, InboundAt, ResetCause, SeriesOutbox};
 use crate::time::{Mono, Now};
@@ -16,6 +17,8 @@ pub(super) struct Client {
     /// Of what was sent under this UUID before this number it is known whether it was applied.
     pub(super) settled: Option<(u64, u64)>,
     pub(super) guard: Guard,
+    /// What was told as not applied.
+    pub(super) lost: Lost,
     pub(super) not_before: Option<Mono>,
 }
 
@@ -26,6 +29,7 @@ impl Client {
             renewal: None,
             settled: None,
             guard: Guard::new(settings.failed_logons_max),
+            lost: Lost::default(),
             not_before: None,
         }
     }

@@ -50,7 +50,7 @@ pub use self::gateway::{Identity, REFUSAL_MAX, identity, refuse, turn_away};
 pub use self::guard::Halted;
 use self::keepalive::Pulse;
 use self::letter::{Letter, Request, Retransmit};
-use self::not_applied::Resending;
+use self::not_applied::{Resending, Said};
 use self::retransmit::Fetching;
 pub use self::script::{Answer, On, ScriptFull};
 pub use self::sending::SEQ_MAX;
@@ -104,7 +104,9 @@ pub struct Delivery {
     pub retransmitted: bool,
 }
 
-/// Messages of ours that the exchange did not apply.
+/// Messages of ours that the exchange did not apply. None of them will be applied, unless they are sent
+/// again, and a number is told as not sent again only once in a run. Of messages sent at about the same
+/// time more may follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotApplied {
     /// The first.
@@ -229,8 +231,12 @@ struct Up {
     leaving: Option<Text>,
     /// What a client is missing.
     fetching: Fetching,
+    /// NextSeqNo of a client's Establish, until a NotApplied came.
+    opening: Option<u64>,
     /// What a client sends again.
     resending: Option<Resending>,
+    /// Which numbers our Sequences have passed over.
+    said: Said,
     /// What a gateway sends again.
     serving: Option<Serving>,
     /// A gateway has said NotApplied, and the hole is open.
