@@ -247,6 +247,12 @@ impl<S: Store> Side<S> {
                     let resent = if lost.resent { " resent" } else { "" };
                     format!("not-applied {} {}{resent}", lost.first, lost.last)
                 }
+                Step::Unconfirmed(open) => {
+                    format!(
+                        "unconfirmed {} {} of {}",
+                        open.first, open.last, open.series
+                    )
+                }
                 Step::Missed(missed) => {
                     format!(
                         "missed {} {} of {}",

@@ -14,6 +14,8 @@ pub(super) struct Client {
     pub(super) tried_uuid: u64,
     /// The next logon negotiates a new UUID, and why.
     pub(super) renewal: Option<ResetCause>,
+    /// Of what was sent under this UUID before this number it is known whether it was applied.
+    pub(super) settled: Option<(u64, u64)>,
     pub(super) guard: Guard,
     /// What was told as not applied.
     pub(super) lost: Lost,
@@ -25,6 +27,7 @@ impl Client {
         Self {
             tried_uuid: 0,
             renewal: None,
+            settled: None,
             guard: Guard::new(settings.failed_logons_max),
             lost: Lost::default(),
             not_before: None,
@@ -119,7 +122,13 @@ impl Session {
                 self.retransmission_refused(now, reject, letter, out)
             }
             (State::Up(_), Letter::NotApplied(not_applied)) => {
-                self.messages_not_applied(now, not_applied, letter, out)
+                let step = self.messages_not_applied(now, not_applied, letter, out)?;
+                if let Step::NotApplied(told) = &step
+                    && !told.resent
+                {
+                    self.client.settled = Some((out.series(), told.last + 1));
+                }
+                Ok(step)
             }
             // An answer to a logon that was answered before.
             (State::Up(_), _) => self.fault(now, Fault::NotAnAnswer, Some(letter), out),

@@ -100,6 +100,7 @@ impl Session {
         if let Some(fault) = fault {
             return self.fault(now, fault, Some(letter), out);
         }
+        self.client.settled = Some((asked.uuid, out.next_out()));
         let mut fetching = Fetching::from(received);
         if !self.is_backup()
             && let Err(unknown) = fetching.look_back(ack, &self.settings.client, out)
