@@ -293,6 +293,10 @@ impl Desk {
                     app.on_event(&Event::NotApplied { session, messages });
                     Step::Done
                 }
+                (Step::Unconfirmed(messages), _) => {
+                    app.on_event(&Event::Unconfirmed { session, messages });
+                    Step::Done
+                }
                 (Step::Missed(messages), _) => {
                     app.on_event(&Event::Missed { session, messages });
                     Step::Done

@@ -24,6 +24,8 @@
 //! > MESSAGE FIELD=VALUE ...    the peer sends a frame; fields that are not given are right
 //! broken Sofh | Undecodable    the peer sends bytes that are no message
 //! send N                       the application sends N business messages; `send 1 refused WHY`
+//! at-logon N                   the application sends N as soon as it is told of a logon
+//! enter-anew                   from now on it sends a new message for each that is told as not applied
 //! junk                         the application writes what is no business message of its side
 //! wait 30s                     time passes
 //! clock-back 60s               the wall clock is set back

@@ -282,7 +282,12 @@ impl<'a, S: Store> Stage<'a, S> {
                 }
             }
             "junk" => {
-                for name in ["ExecutionReportNew", "NewOrderSingle", "Sequence"] {
+                for name in [
+                    "ExecutionReportNew",
+                    "NewOrderSingle",
+                    "Sequence",
+                    "NewOrderCross",
+                ] {
                     let ours = if on.is_client() {
                         "NewOrderSingle"
                     } else {
@@ -293,6 +298,12 @@ impl<'a, S: Store> Stage<'a, S> {
                     }
                     let bytes = match name {
                         "Sequence" => frame::layout(name)?.build(&Fields::new(), 9)?,
+                        "NewOrderCross" => {
+                            let fields = [("NoSidesLength", 34), ("NoSides", 2)];
+                            let fields =
+                                fields.map(|(name, value)| (name.to_owned(), Value::Number(value)));
+                            frame::layout(name)?.build(&Fields::from(fields), 9)?
+                        }
                         _ => side::business(name),
                     };
                     let write = |room: &mut [u8]| {
@@ -388,6 +399,8 @@ impl<'a, S: Store> Stage<'a, S> {
                     _ => Verdict::Accept,
                 }
             }
+            "enter-anew" => on.enters_anew = true,
+            "at-logon" => on.at_logon = parse(rest)?,
             "hold-replay" => on.hold_replay = true,
             "replay" => on.settle(now, parse(rest)?),
             _ => return Err(format!("{word:?} is nothing that can be done")),
@@ -691,12 +704,12 @@ impl<'a, S: Store> Stage<'a, S> {
                 }
                 put("SplitMsg", Value::Null);
             }
-            "NewOrderSingle" | "ExecutionReportNew" | "BusinessReject" => {
+            "NewOrderSingle" | "NewOrderCross" | "ExecutionReportNew" | "BusinessReject" => {
                 put("SeqNum", number(self.peer.next));
             }
             _ => {}
         }
-        if name != "NewOrderSingle" {
+        if !matches!(name, "NewOrderSingle" | "NewOrderCross") {
             let uuid = if client {
                 self.peer.uuid
             } else {

@@ -50,7 +50,7 @@ pub use self::gateway::{Identity, REFUSAL_MAX, identity, refuse, turn_away};
 pub use self::guard::Halted;
 use self::keepalive::Pulse;
 use self::letter::{Letter, Request, Retransmit};
-use self::not_applied::Resending;
+use self::not_applied::{Resending, Said};
 use self::retransmit::Fetching;
 pub use self::script::{Answer, On, ScriptFull};
 pub use self::sending::SEQ_MAX;
@@ -79,6 +79,9 @@ pub enum Step {
     Deliver(Delivery),
     /// The exchange did not apply messages of ours: tell the application.
     NotApplied(NotApplied),
+    /// A new UUID was negotiated, and of messages of ours under the last one it is not known whether they
+    /// were applied: tell the application.
+    Unconfirmed(Unconfirmed),
     /// Messages of the exchange were asked for and will not come: tell the application.
     Missed(Missed),
     /// On a backup connection: the primary gateway has failed and this one is the primary now. Its next
@@ -101,7 +104,9 @@ pub struct Delivery {
     pub retransmitted: bool,
 }
 
-/// Messages of ours that the exchange did not apply.
+/// Messages of ours that the exchange did not apply. None of them will be applied, unless they are sent
+/// again, and a number is told as not sent again only once in a run. Of messages sent at about the same
+/// time more may follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotApplied {
     /// The first.
@@ -110,6 +115,21 @@ pub struct NotApplied {
     pub last: u64,
     /// They are sent again: [`OnNotApplied::Resend`]. Otherwise they are not, and are lost.
     pub resent: bool,
+}
+
+/// Messages of ours under a UUID that is left. The exchange says NotApplied(513) at an Establish under the
+/// same UUID only, so it will not say any more which of these it has not got. Those that it has applied it
+/// answers, and what it has published under that UUID is fetched: one that stays without an answer was not
+/// applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unconfirmed {
+    /// UUID of their series.
+    pub series: u64,
+    /// The first: the one that followed the last logon under that UUID, or what NotApplied was said of; 1 if
+    /// that was before this session was made.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
 }
 
 /// Messages of the exchange that will not come.
@@ -211,8 +231,12 @@ struct Up {
     leaving: Option<Text>,
     /// What a client is missing.
     fetching: Fetching,
+    /// NextSeqNo of a client's Establish, until a NotApplied came.
+    opening: Option<u64>,
     /// What a client sends again.
     resending: Option<Resending>,
+    /// Which numbers our Sequences have passed over.
+    said: Said,
     /// What a gateway sends again.
     serving: Option<Serving>,
     /// A gateway has said NotApplied, and the hole is open.

@@ -24,6 +24,8 @@ pub(super) struct Fetching {
     /// The number of the exchange's next live message.
     pub(super) live_next: u64,
     pub(super) earlier: Option<Earlier>,
+    /// The earlier UUID that is done with, and up to which number: the outbox need not know it.
+    done: Option<(u64, u64)>,
     /// What comes after it.
     later: Option<Earlier>,
     asked: Option<Request>,
@@ -149,6 +151,13 @@ impl Fetching {
         }
     }
 
+    /// What is below this number of an earlier series is not missing any more.
+    fn done_of<O: SeriesOutbox>(&self, series: u64, out: &O) -> u64 {
+        let kept = out.numbers_of(series).map_or(0, |numbers| numbers.next_in);
+        let done = self.done.filter(|done| done.0 == series);
+        done.map_or(kept, |done| kept.max(done.1))
+    }
+
     /// A message of a retransmission came.
     fn note(&mut self, series: u64, seq: u64) {
         if let Some(asked) = &mut self.asked
@@ -178,6 +187,11 @@ impl Session {
         let next = match up.fetching.earlier {
             _ if current => out.next_in(),
             Some(earlier) if earlier.series == series => earlier.next,
+            // A late copy, after the series was complete or given up.
+            _ if seq < up.fetching.done_of(series, out) => {
+                self.tally.duplicates_in += 1;
+                return Ok(Step::Done);
+            }
             _ => {
                 let expected = out.series();
                 let fault = Fault::Uuid {
@@ -192,6 +206,8 @@ impl Session {
             up.fetching.live_next = up.fetching.live_next.max(seq + 1);
         }
         if seq == next {
+            // The exchange is at it, whatever it has said.
+            up.fetching.fruitless = 0;
             return Ok(self.deliver(series, seq, true));
         }
         if seq < next {
@@ -413,6 +429,7 @@ impl Session {
         {
             earlier.next = next;
             if next > earlier.end {
+                fetching.done = Some((series, next));
                 fetching.earlier = fetching.later.take();
             }
         }

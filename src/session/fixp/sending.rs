@@ -93,7 +93,7 @@ impl Session {
         match &self.state {
             State::Up(Up {
                 leaving: Some(_), ..
-            }) => Err(Refusal::LoggingOut),
+            }) if client => Err(Refusal::LoggingOut),
             // New messages are never mixed into those that are sent again.
             State::Up(up) if client && up.resending.is_some_and(|resending| resending.is_running()) => {
                 Err(Refusal::Resending)
