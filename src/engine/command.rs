@@ -168,7 +168,7 @@ impl Desk {
             Operation::Decide { ticket, decision } => {
                 if matches!(decision, Decision::Admit(_))
                     && self.slots[slot].session.awaits_decision(ticket)
-                    && let Err(step) = self.enter(now, slot, app)
+                    && let Some(step) = self.enter(now, slot, app)
                 {
                     self.go_on(now, slot, Step::Fix(step), app);
                     return Err(Outcome::Refused(

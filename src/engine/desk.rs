@@ -156,20 +156,18 @@ impl Desk {
         session.receive(now, message, Origin::Wire, journal)
     }
 
-    /// Lets a peer in, or says what follows if that cannot be.
+    /// Lets a peer in, or answers what follows if that cannot be.
     pub(super) fn enter<A: Application + ?Sized>(
         &mut self,
         now: Now,
         slot: usize,
         app: &mut A,
-    ) -> Result<(), Step> {
-        if self.slots[slot].guest.is_none() {
-            return Ok(());
-        }
+    ) -> Option<Step> {
+        self.slots[slot].guest.as_ref()?;
         if let Err(error) = self.let_in(now, slot, app) {
             let (peer, error) = (None, &error);
             app.on_event(&Event::SessionNotAdded { peer, error });
-            return Err(Step::Close(Cause::NoRoom(Full::Storage)));
+            return Some(Step::Close(Cause::NoRoom(Full::Storage)));
         }
         let Slot {
             session: Session::Fix(session),
@@ -177,13 +175,13 @@ impl Desk {
             ..
         } = &mut self.slots[slot]
         else {
-            return Ok(());
+            return None;
         };
         // As an operator of an earlier run left it.
-        if journal.hold().is_some() {
-            return Err(session.turn_away(now, Fault::OnHold, journal));
-        }
-        Ok(())
+        journal
+            .hold()
+            .is_some()
+            .then(|| session.turn_away(now, Fault::OnHold, journal))
     }
 
     /// Does what a session asks for after something else than a message.
@@ -217,7 +215,7 @@ impl Desk {
                 (Step::Authenticate, Some(logon)) => {
                     let admission = app.on_logon_request(session, logon);
                     if matches!(admission, Admission::Admit | Admission::AdmitWith(_))
-                        && let Err(refused) = self.enter(now, slot, app)
+                        && let Some(refused) = self.enter(now, slot, app)
                     {
                         step = refused;
                         continue;
