@@ -184,8 +184,11 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
-    /// The name of every event.
-    pub const NAMES: [&'static str; 14] = [
+    /// The name of every event that only a FIXP session has.
+    pub const FIXP_NAMES: [&'static str; 3] = ["NotApplied", "Unconfirmed", "Missed"];
+
+    /// The name of every other event.
+    pub const NAMES: [&'static str; 11] = [
         "ConnectFailed",
         "TurnedAway",
         "LogonFailed",
@@ -197,12 +200,9 @@ impl Event<'_> {
         "SessionAdded",
         "SessionRemoved",
         "SessionNotAdded",
-        "NotApplied",
-        "Unconfirmed",
-        "Missed",
     ];
 
-    /// The name of this event, one of [`Event::NAMES`].
+    /// The name of this event, one of [`Event::NAMES`] or [`Event::FIXP_NAMES`].
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
