@@ -9,10 +9,10 @@ use pinfix::engine::{
     Application, Clock, Destination, Engine, EngineConfig, Event, IdentityParts, IdentityPattern,
     Inbound, Listen, Outbound, SessionConfig, SessionHandle, Strangers, Template,
 };
-use pinfix::session::Fault;
-use pinfix::session::fix::Verdict;
 use pinfix::session::fix::rules::{FIX42, FIX44, FIX50, FIX50SP1, FIX50SP2};
-use pinfix::wire::fix::{FrameWriter, msg_type, tag};
+use pinfix::session::fix::{Admission, Decision, Verdict};
+use pinfix::session::{Fault, Text};
+use pinfix::wire::fix::{FrameWriter, Message, msg_type, tag};
 
 const ANY_PORT: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
@@ -23,9 +23,28 @@ struct Side {
     turned_away: Vec<Fault>,
     added: Vec<String>,
     failed: Vec<(Destination, Option<SocketAddr>)>,
+    /// The SenderCompID(49) that is not let in, and how often it was not.
+    refuses: Option<&'static str>,
+    refused: u32,
+    /// Logons are decided upon later, under this ticket.
+    later: Option<u64>,
+    asked: Option<SessionHandle>,
 }
 
 impl Application for Side {
+    fn on_logon_request(&mut self, session: SessionHandle, logon: &Message<'_>) -> Admission {
+        if let Some(ticket) = self.later {
+            self.asked = Some(session);
+            return Admission::Later(ticket);
+        }
+        let sender = logon.get(tag::SENDER_COMP_ID);
+        if sender != self.refuses.map(str::as_bytes) {
+            return Admission::Admit;
+        }
+        self.refused += 1;
+        Admission::Refuse(Text::lossy(b"not you").into())
+    }
+
     fn on_logon(&mut self, session: SessionHandle, _: &mut Outbound<'_>) {
         self.logons.push(session);
     }
@@ -217,6 +236,58 @@ fn sessions_are_made_on_demand_for_the_identities_a_template_serves() {
     );
     let only = |fault: &Fault| *fault == Fault::UnknownIdentity;
     assert!(both.there.turned_away.iter().all(only));
+}
+
+/// A stranger that is refused leaves nothing on disk; one that is let in finds its numbers again.
+#[test]
+fn a_session_of_a_template_has_files_only_once_its_peer_is_let_in() {
+    let directory = std::env::temp_dir().join(format!("pinfix-guests-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&directory);
+    // One that is refused gives its place back.
+    let mut both = Both::with(EngineConfig {
+        sessions_max: 2,
+        ..EngineConfig::default()
+    });
+    both.there.refuses = Some("DESK1");
+    let mut any = Template::new(vec![&FIX44], venue("ANY"));
+    any.journals = Some(directory.clone());
+    let listen = Listen::on(ANY_PORT.into()).template(any);
+    let address = both.venue.listen_as(listen).unwrap();
+    both.connect(client("DESK1", address));
+    both.connect(client("DESK2", address));
+    both.until("both answers", |both| {
+        both.here.logons.len() == 1 && both.there.refused >= 3
+    });
+    assert_eq!(both.there.added, ["FIX.4.4:VENUE->DESK2"]);
+    let found: Vec<_> = std::fs::read_dir(&directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("DESK2"), "{found:?}");
+    drop(both);
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// As above, with an application that takes its time.
+#[test]
+fn a_session_of_a_template_is_made_when_its_logon_is_decided() {
+    let mut both = Both::new();
+    both.there.later = Some(7);
+    let listen = Listen::on(ANY_PORT.into()).template(Template::new(vec![&FIX44], venue("ANY")));
+    let address = both.venue.listen_as(listen).unwrap();
+    both.connect(client("DESK1", address));
+    both.until("the question", |both| both.there.asked.is_some());
+    assert_eq!(both.there.added, [""; 0]);
+    let session = both.there.asked.unwrap();
+    let now = both.clock.now();
+    both.venue
+        .outbound(now)
+        .decide(session, 7, Decision::Admit(None))
+        .unwrap();
+    both.until("the logon", |both| both.here.logons.len() == 1);
+    assert_eq!(both.there.added, ["FIX.4.4:VENUE->DESK1"]);
+    assert_eq!(both.there.logons, [session]);
 }
 
 /// 2S-05.

@@ -150,6 +150,14 @@ pub enum Event<'a> {
         /// Which messages, and whether they are sent again.
         messages: fixp::NotApplied,
     },
+    /// A FIXP session goes on under a new UUID, and of messages of ours under the last one it is not known
+    /// whether the exchange applied them.
+    Unconfirmed {
+        /// Which session.
+        session: SessionHandle,
+        /// Which messages.
+        messages: fixp::Unconfirmed,
+    },
     /// Messages of the exchange are missing on a FIXP session and cannot be had: it refused to send them
     /// again, or did not.
     Missed {
@@ -176,7 +184,10 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
-    /// The name of every event.
+    /// The name of every event that only a FIXP session has.
+    pub const FIXP_NAMES: [&'static str; 3] = ["NotApplied", "Unconfirmed", "Missed"];
+
+    /// The name of every other event.
     pub const NAMES: [&'static str; 11] = [
         "ConnectFailed",
         "TurnedAway",
@@ -190,9 +201,6 @@ impl Event<'_> {
         "SessionRemoved",
         "SessionNotAdded",
     ];
-
-    /// The name of every event that only sessions of FIXP have.
-    pub const FIXP_NAMES: [&'static str; 2] = ["NotApplied", "Missed"];
 
     /// The name of this event, one of [`Event::NAMES`] or [`Event::FIXP_NAMES`].
     #[must_use]
@@ -210,6 +218,7 @@ impl Event<'_> {
             Self::SessionRemoved { .. } => "SessionRemoved",
             Self::SessionNotAdded { .. } => "SessionNotAdded",
             Self::NotApplied { .. } => "NotApplied",
+            Self::Unconfirmed { .. } => "Unconfirmed",
             Self::Missed { .. } => "Missed",
         }
     }
@@ -235,7 +244,8 @@ pub trait Application {
     fn on_message(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict;
 
     /// A business message on a FIXP session, in sequence within its series. Delivered at least once
-    /// across a crash: its number is counted after this returns. What a client answers other than
+    /// across a crash: its number is counted after this returns, or, for a gateway, once a message is sent on
+    /// the same session from here. What a client answers other than
     /// [`fixp::Verdict::Accept`] is only counted; a gateway answers it with a BusinessReject(521).
     ///
     /// An application that has FIXP sessions must have this: by default a gateway rejects everything as of

@@ -10,7 +10,7 @@ use super::fixp::not_of_fixp;
 use super::session::{Protocol, Step};
 use super::slot::{Connection, Goal, Pending, Slot};
 use crate::admin::{Command, HoldOrder, Operation, Order, Outcome};
-use crate::session::fix::{self, Phase, Role};
+use crate::session::fix::{self, Decision, Phase, Role};
 use crate::session::{Cause, Hold, Refusal, ResetCause};
 use crate::time::Now;
 
@@ -166,6 +166,15 @@ impl Desk {
                 }
             },
             Operation::Decide { ticket, decision } => {
+                if matches!(decision, Decision::Admit(_))
+                    && self.slots[slot].session.awaits_decision(ticket)
+                    && let Some(step) = self.enter(now, slot, app)
+                {
+                    self.go_on(now, slot, Step::Fix(step), app);
+                    return Err(Outcome::Refused(
+                        "the session is on hold, or its journal cannot be opened",
+                    ));
+                }
                 let entry = &mut self.slots[slot];
                 match entry
                     .session

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::config::{AnySessionConfig, ConfigError};
 use super::directory::EngineRef;
+use super::porch::Ports;
 use super::slot::Slot;
 use super::{SessionHandle, add};
 use crate::admin::{Busy, CommandSender, Completion, HoldOrder, Operation, Order, Outcome, Ticket};
@@ -111,6 +112,7 @@ pub(super) struct Workshop {
     pub(super) resolver: Arc<AtomicBool>,
     /// The longest message the engine takes, in bytes.
     pub(super) max_message_bytes: usize,
+    pub(super) ports: Ports,
 }
 
 /// Controls the sessions of one engine from another thread: log one out cleanly, log it on again, ask

@@ -579,13 +579,13 @@ impl Engine {
                     if !porch::lets_in(&config.accept, peer.ip()) {
                         return Err(None);
                     }
-                    let (slot, _) = add::make(&self.workshop, config.into(), now).map_err(Some)?;
+                    let slot = add::make_guest(&self.workshop, config, now).map_err(Some)?;
                     let number = slot.handle.number();
                     desk.install(slot, now);
                     Ok(number)
                 });
                 match welcomed {
-                    Ok(Welcome { slot, added }) => {
+                    Ok(slot) => {
                         let owner = Owner::Session(super::slot::number(slot));
                         let before = self.links[index].change_owner(owner);
                         self.strangers -= usize::from(before.is_stranger());
@@ -593,14 +593,6 @@ impl Engine {
                         let entry = &mut self.desk.slots[slot];
                         // A connection without its options is better than none.
                         let _ = self.desk.net.tune(link, &entry.socket);
-                        if added {
-                            let session = entry.handle;
-                            app.on_event(&Event::SessionAdded {
-                                session,
-                                id: entry.session.id(),
-                                rules: entry.session.rules(),
-                            });
-                        }
                         entry.traffic.bytes_in += len as u64;
                         entry.traffic.last_in = now;
                         let step = self.desk.receive(now, slot, &message, app);
@@ -791,11 +783,6 @@ pub(super) enum Taken {
     Stalled,
 }
 
-struct Welcome {
-    slot: usize,
-    added: bool,
-}
-
 enum Unwelcome {
     Fault(Fault),
     NotAdded(super::ConfigError),
@@ -816,16 +803,16 @@ fn welcome(
     message: &Message<'_>,
     knock: Knock,
     add: impl FnOnce(&mut Desk) -> Result<usize, Option<super::ConfigError>>,
-) -> Result<Welcome, Unwelcome> {
+) -> Result<usize, Unwelcome> {
     if message.msg_type() != msg_type::LOGON {
         return Err(Unwelcome::Fault(Fault::FirstMessageNotLogon));
     }
     let unknown = || Unwelcome::Fault(Fault::UnknownIdentity);
     let found = add::most_specific(&desk.slots, message, knock.port);
-    let (slot, added) = match found {
-        Some(slot) => (slot, false),
+    let slot = match found {
+        Some(slot) => slot,
         None => match add(desk) {
-            Ok(slot) => (slot, true),
+            Ok(slot) => slot,
             Err(None) => return Err(unknown()),
             Err(Some(error)) => return Err(Unwelcome::NotAdded(error)),
         },
@@ -838,7 +825,7 @@ fn welcome(
         return Err(Unwelcome::Fault(Fault::AlreadyConnected));
     }
     entry.connection = Connection::Open { link: knock.link };
-    Ok(Welcome { slot, added })
+    Ok(slot)
 }
 
 pub(super) fn copy(from: Option<&[u8]>, to: &mut [u8]) -> Option<usize> {

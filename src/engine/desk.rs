@@ -26,7 +26,7 @@ use super::slot::{Connection, Goal, Pending, Slot, number};
 use super::tls::Wire;
 use crate::admin::{Operation, Outcome, Ticket};
 use crate::counters::{Stage, StatusPage};
-use crate::session::fix::{Origin, Phase, Replayed, Step};
+use crate::session::fix::{Admission, Origin, Phase, Replayed, Step};
 use crate::session::{Cause, ConnectError, Fault, Full, Text, TlsFault};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
@@ -156,6 +156,34 @@ impl Desk {
         session.receive(now, message, Origin::Wire, journal)
     }
 
+    /// Lets a peer in, or answers what follows if that cannot be.
+    pub(super) fn enter<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        slot: usize,
+        app: &mut A,
+    ) -> Option<Step> {
+        self.slots[slot].guest.as_ref()?;
+        if let Err(error) = self.let_in(now, slot, app) {
+            let (peer, error) = (None, &error);
+            app.on_event(&Event::SessionNotAdded { peer, error });
+            return Some(Step::Close(Cause::NoRoom(Full::Storage)));
+        }
+        let Slot {
+            session: Session::Fix(session),
+            journal,
+            ..
+        } = &mut self.slots[slot]
+        else {
+            return None;
+        };
+        // As an operator of an earlier run left it.
+        journal
+            .hold()
+            .is_some()
+            .then(|| session.turn_away(now, Fault::OnHold, journal))
+    }
+
     /// Does what a session asks for after something else than a message.
     pub(super) fn go_on<A: Application + ?Sized>(
         &mut self,
@@ -186,6 +214,12 @@ impl Desk {
                 (Step::Retry(_) | Step::Undecided, _) => return Handled::Later,
                 (Step::Authenticate, Some(logon)) => {
                     let admission = app.on_logon_request(session, logon);
+                    if matches!(admission, Admission::Admit | Admission::AdmitWith(_))
+                        && let Some(refused) = self.enter(now, slot, app)
+                    {
+                        step = refused;
+                        continue;
+                    }
                     let Slot {
                         session: Session::Fix(session),
                         journal,
@@ -341,6 +375,7 @@ impl Desk {
         entry.traffic.disconnected = now;
         entry.journal.drop_unsent();
         let was_up = entry.session.disconnected(now, &mut entry.journal);
+        entry.leaving |= entry.guest.is_some();
         if let Cause::Fault(Fault::SeqTooLow { expected, .. }) = cause
             && !was_up
             && !entry.connect_at_once
@@ -668,10 +703,13 @@ impl Desk {
                 }
             }
         }
-        app.on_event(&Event::SessionRemoved {
-            session: gone.handle,
-            id: gone.session.id(),
-        });
+        // Nobody was told of a guest.
+        if gone.guest.is_none() {
+            app.on_event(&Event::SessionRemoved {
+                session: gone.handle,
+                id: gone.session.id(),
+            });
+        }
         self.exit.leave(gone);
         true
     }

@@ -132,6 +132,8 @@ impl Engine {
             .and_then(|knocking| {
                 add::gateway_for(&self.desk.slots, &knocking, port).ok_or(Fault::UnknownIdentity)
             });
+        // What only the client itself is told: a stranger is not to learn which identities exist.
+        let mut told = None;
         let fault = match found {
             Err(fault) => fault,
             Ok(slot) => {
@@ -139,6 +141,11 @@ impl Engine {
                 if !porch::lets_in(&entry.accept, peer.ip()) {
                     Fault::SourceNotAllowed
                 } else if entry.connection != Connection::None {
+                    let signed = match &entry.session {
+                        Session::Fixp(session) => session.is_signed(&frame),
+                        Session::Fix(_) => false,
+                    };
+                    told = signed.then_some(fixp::Fault::AlreadyEstablished);
                     Fault::AlreadyConnected
                 } else {
                     entry.connection = Connection::Open { link };
@@ -157,7 +164,10 @@ impl Engine {
         };
         // Nothing else was ever sent on this connection, so the refusal goes out whole or not at all.
         let mut refusal = [0; fixp::REFUSAL_MAX];
-        let said = fixp::turn_away(&frame, now, REFUSAL_VERSION, &mut refusal);
+        let said = match told {
+            Some(fault) => fixp::refuse(&frame, fault, now, REFUSAL_VERSION, &mut refusal),
+            None => fixp::turn_away(&frame, now, REFUSAL_VERSION, &mut refusal),
+        };
         let _ = self.desk.net.send(link, &refusal[..said]);
         self.turned_away += 1;
         self.desk.page.count_stranger(fault);
@@ -281,6 +291,10 @@ impl Desk {
                 }
                 (Step::NotApplied(messages), _) => {
                     app.on_event(&Event::NotApplied { session, messages });
+                    Step::Done
+                }
+                (Step::Unconfirmed(messages), _) => {
+                    app.on_event(&Event::Unconfirmed { session, messages });
                     Step::Done
                 }
                 (Step::Missed(messages), _) => {

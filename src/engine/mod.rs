@@ -64,7 +64,7 @@ pub use self::os::OsNetwork;
 pub use self::outbound::{MESSAGE_ROOM, Outbound};
 use self::pending::Pool;
 use self::places::Places;
-use self::porch::{Attempts, Door};
+use self::porch::{Attempts, Door, Ports};
 pub use self::run::{Idle, Run, RunError, Stopper};
 pub use self::session::Protocol;
 use self::session::Session;
@@ -201,6 +201,7 @@ impl Engine {
             door: Arc::new(Handover::new()),
             resolver: Arc::default(),
             max_message_bytes,
+            ports: Ports::default(),
         };
         let arrivals = Arc::new(Arrivals::new());
         let controllers = Controllers::new(Arc::clone(&arrivals));
@@ -267,35 +268,10 @@ impl Engine {
         now: Now,
     ) -> Result<(SessionHandle, Recovery), ConfigError> {
         let config = config.into();
-        self.check_port(&config)?;
         let (slot, recovery) = add::make(&self.workshop, config, now)?;
         let session = slot.handle;
         self.desk.install(slot, now);
         Ok((session, recovery))
-    }
-
-    /// A session that is bound to a port where another protocol is spoken could never be reached.
-    fn check_port(&self, config: &AnySessionConfig) -> Result<(), ConfigError> {
-        let (accept, protocol) = match config {
-            AnySessionConfig::Fix(config) => (&config.accept, Protocol::Fix),
-            AnySessionConfig::Fixp(config) => (&config.accept, Protocol::Fixp),
-        };
-        let Some(port) = accept.port else {
-            return Ok(());
-        };
-        let mut doors = self.doors.iter().filter(|door| door.port == port);
-        if doors.all(|door| door.protocol == protocol) {
-            return Ok(());
-        }
-        Err(ConfigError::Session {
-            session: config.id().to_string(),
-            key: "accept.port",
-            value: port.to_string(),
-            right: match protocol {
-                Protocol::Fix => "a port where FIX is spoken: see Listen::protocol",
-                Protocol::Fixp => "a port where FIXP is spoken: see Listen::fixp",
-            },
-        })
     }
 
     /// Listens for peers of the acceptor sessions. With a template, a Logon for which no session is
@@ -334,6 +310,7 @@ impl Engine {
             .net
             .listen(address, reuse, &listen.socket, tls)
             .map_err(|error| ConfigError::Listen { address, error })?;
+        self.workshop.ports.open(bound.port(), listen.protocol);
         self.doors.push(Door::new(listen, bound));
         Ok(bound)
     }

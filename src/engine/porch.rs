@@ -3,9 +3,10 @@
 //! Invariant: its memory does not grow, whoever connects and however often.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use super::config::{Accept, Listen, Strangers, Template};
+use super::config::{Accept, AnySessionConfig, ConfigError, Listen, Strangers, Template};
 use super::session::Protocol;
 use crate::time::Mono;
 
@@ -31,6 +32,42 @@ impl Door {
             protocol: listen.protocol,
             templates: listen.templates,
         }
+    }
+}
+
+/// What is spoken on each port, for whoever makes a session on whatever thread.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ports(Arc<RwLock<Vec<(u16, Protocol)>>>);
+
+impl Ports {
+    pub(super) fn open(&self, port: u16, protocol: Protocol) {
+        let mut ports = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        ports.push((port, protocol));
+    }
+
+    /// A session that is bound to a port where another protocol is spoken could never be reached.
+    pub(super) fn check(&self, config: &AnySessionConfig) -> Result<(), ConfigError> {
+        let (accept, protocol) = match config {
+            AnySessionConfig::Fix(config) => (&config.accept, Protocol::Fix),
+            AnySessionConfig::Fixp(config) => (&config.accept, Protocol::Fixp),
+        };
+        let Some(port) = accept.port else {
+            return Ok(());
+        };
+        let ports = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut here = ports.iter().filter(|(there, _)| *there == port);
+        if here.all(|(_, spoken)| *spoken == protocol) {
+            return Ok(());
+        }
+        Err(ConfigError::Session {
+            session: config.id().to_string(),
+            key: "accept.port",
+            value: port.to_string(),
+            right: match protocol {
+                Protocol::Fix => "a port where FIX is spoken: see Listen::protocol",
+                Protocol::Fixp => "a port where FIXP is spoken: see Listen::fixp",
+            },
+        })
     }
 }
 

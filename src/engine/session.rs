@@ -90,7 +90,10 @@ impl Session {
     pub(super) fn start_over(&mut self) {
         match self {
             Self::Fix(_) => {}
-            Self::Fixp(session) => session.resume(),
+            Self::Fixp(session) => {
+                session.resume();
+                session.reopen_port();
+            }
         }
     }
 
@@ -389,6 +392,13 @@ impl Session {
         match self {
             Self::Fix(session) => session.ask_again(now, begin, end, journal),
             Self::Fixp(_) => Err(Refusal::OtherProtocol),
+        }
+    }
+
+    pub(super) fn awaits_decision(&self, ticket: u64) -> bool {
+        match self {
+            Self::Fix(session) => session.awaits_decision(ticket),
+            Self::Fixp(_) => false,
         }
     }
 

@@ -1,5 +1,6 @@
 //! One session with everything the engine keeps for it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::SessionHandle;
@@ -13,7 +14,7 @@ use super::session::Session;
 use super::tls::Dialler;
 use crate::admin::{Outcome, Ticket};
 use crate::counters::{ConnectionState, SessionStatus};
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalConfig, Keeper};
 use crate::session::fix::{self, Phase, Role};
 use crate::session::fixp;
 use crate::session::{Cause, Hold, Outbox as _, SeriesOutbox as _};
@@ -44,6 +45,9 @@ pub(super) struct Slot {
     pub(super) resolver: Option<Resolver>,
     /// It is to be taken out once its connection has ended.
     pub(super) leaving: bool,
+    /// A peer that no session is configured for, and that has not been let in: its session leaves with
+    /// its connection, and has nothing on disk.
+    pub(super) guest: Option<Box<Guest>>,
     /// When the end of an operator's hold is looked at next.
     pub(super) hold_check: Option<Mono>,
     /// When the session may be logged on, unless it always may.
@@ -63,6 +67,14 @@ pub(super) struct Slot {
     pub(super) listed: bool,
     pub(super) traffic: Traffic,
     pub(super) shown: Shown,
+}
+
+/// What makes a session of a guest.
+#[derive(Debug)]
+pub(super) struct Guest {
+    /// Where its messages will be kept.
+    pub(super) journal: JournalConfig,
+    pub(super) keeper: Arc<Keeper>,
 }
 
 /// How far a connection is. The phases of the protocol are the session's own affair.

@@ -430,6 +430,7 @@ impl Journal {
     /// What follows every record.
     pub(super) fn published(&mut self, at: Utc) {
         self.last_at = at;
+        self.latest_at = self.latest_at.max(at);
         if self.settings.durability != Durability::PageCache {
             let tail = self.tail();
             self.port

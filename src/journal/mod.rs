@@ -103,6 +103,8 @@ pub struct Journal {
     numbers: Numbers,
     salt: u32,
     last_at: Utc,
+    /// The latest time of any record: the clock may have been set back since.
+    latest_at: Utc,
     claimed: Option<Claimed>,
     cursor: Cursor,
     /// Bytes of frames the socket has not accepted, and how many frames that are.

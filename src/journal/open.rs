@@ -119,6 +119,7 @@ struct Opened {
     numbers: Numbers,
     salt: u32,
     last_at: Utc,
+    latest_at: Utc,
     origin: Origin,
 }
 
@@ -224,6 +225,7 @@ fn assemble(
         numbers: opened.numbers,
         salt: opened.salt,
         last_at: opened.last_at,
+        latest_at: opened.latest_at,
         claimed: None,
         cursor: Cursor::default(),
         unsent_bytes: 0,
@@ -291,6 +293,7 @@ fn create(region: Region, config: &JournalConfig, number: u32, now: Utc) -> Open
         numbers,
         salt,
         last_at: now,
+        latest_at: now,
         origin: Origin::Created,
     }
 }
@@ -461,6 +464,7 @@ fn adopt_all(
     let count = found.len();
     let mut segments = Vec::with_capacity((count + 2).max(LIST_SLOTS));
     let mut before: Option<(Numbers, u32, Utc)> = None;
+    let mut latest_at = Utc(0);
     let mut origin = Origin::Found;
     for (nth, found) in found.into_iter().enumerate() {
         let Found {
@@ -513,13 +517,17 @@ fn adopt_all(
         let is_last = nth + 1 == count;
         let sealed = if is_last { None } else { segment.trust_seal() };
         let (numbers, last_at) = match sealed {
-            Some(numbers) => (numbers, began),
+            Some(numbers) => {
+                latest_at = latest_at.max(began);
+                (numbers, began)
+            }
             None => {
                 let walked = walk(&mut segment, &path, continued(base, before));
                 settle(&mut segment, &walked, is_last);
                 if is_last && !walked.usable {
                     origin = Origin::FoundClosed;
                 }
+                latest_at = latest_at.max(walked.latest_at);
                 recovery.records += walked.records;
                 recovery.damage.extend(walked.damage);
                 recovery.skipped.extend(walked.skipped);
@@ -539,6 +547,7 @@ fn adopt_all(
         numbers,
         salt,
         last_at,
+        latest_at,
         origin,
     })
 }

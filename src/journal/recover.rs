@@ -231,6 +231,8 @@ pub(super) struct Walk {
     pub(super) records: u64,
     /// Time of the last record; that of the segment if it has none.
     pub(super) last_at: Utc,
+    /// The latest time of any record.
+    pub(super) latest_at: Utc,
     pub(super) damage: Vec<Damage>,
     pub(super) skipped: Vec<Range<u64>>,
     /// Whether the segment may take records again. If not, what is in it is evidence: a hole, or a
@@ -247,6 +249,7 @@ pub(super) fn walk(segment: &mut Segment, file: &std::path::Path, mut numbers: N
         numbers,
         records: 0,
         last_at: segment.began(),
+        latest_at: segment.began(),
         damage: Vec::new(),
         skipped: Vec::new(),
         usable: true,
@@ -306,6 +309,7 @@ pub(super) fn walk(segment: &mut Segment, file: &std::path::Path, mut numbers: N
                 segment.accept(&head, counted || passes_over);
                 walk.records += 1;
                 walk.last_at = head.at;
+                walk.latest_at = walk.latest_at.max(head.at);
                 let bytes = head.length();
                 match verdict {
                     Verdict::CountAhead | Verdict::RenumberAhead => {

@@ -22,8 +22,9 @@ use crate::session::{
 };
 use crate::time::Utc;
 
-/// How many earlier series a journal keeps beside the current one; the oldest gives way.
-pub const SERIES_KEPT: usize = 16;
+/// How many earlier series a journal keeps beside the current one; the oldest gives way. The peer may ask
+/// for all of a week, and a session that negotiates this often in one is in trouble of another kind.
+pub const SERIES_KEPT: usize = 64;
 
 // The payload of a series record. Words of 8 bytes, little-endian; positions are as in a queue word.
 //
@@ -325,6 +326,10 @@ impl SeriesOutbox for Journal {
         Ok(())
     }
 
+    fn latest(&self) -> Utc {
+        self.latest_at
+    }
+
     fn previous_series(&self) -> Option<u64> {
         self.series.earlier.last().map(|earlier| earlier.id)
     }
@@ -346,7 +351,8 @@ impl SeriesOutbox for Journal {
             return Ok(());
         }
         self.claimed = None;
-        self.make_room(PROGRESS_BYTES, self.settings.control_reserve_bytes)?;
+        // The application has the message: refused, it would be delivered again.
+        self.make_room(PROGRESS_BYTES, 0)?;
         let at = self.last_at;
         let tail = self.tail_mut();
         let room = tail.room(PROGRESS_BYTES);
@@ -420,7 +426,8 @@ impl Journal {
     /// Publishes the list, for which there is room, and has the series word lead to it.
     fn publish_list(&mut self) {
         let length = self.series.bytes();
-        let at = self.last_at;
+        // So the latest time is found in the last segment.
+        let at = self.latest_at;
         let tail = self
             .segments
             .last_mut()
@@ -490,6 +497,7 @@ mod tests {
     use std::fs;
     use std::path::{Path, PathBuf};
 
+    use super::super::keeper::{Ruling, Work};
     use super::super::record::Begun;
     use super::super::{JournalConfig, Keeper, Location};
     use super::*;
@@ -574,6 +582,54 @@ mod tests {
         drop(journal);
         let (journal, _) = Journal::open(config(&directory), &Keeper::inline(), Utc(1)).unwrap();
         assert_eq!(seen(&journal), begun);
+        drop(journal);
+        let _ = fs::remove_dir_all(directory);
+    }
+
+    #[test]
+    fn progress_on_an_earlier_series_is_noted_where_only_the_reserve_is_left() {
+        let directory = scratch("reserve");
+        // The next segment never comes.
+        let never = Keeper::start_with(
+            "never",
+            Box::new(|work| match work {
+                Work::Prepare { .. } => Ruling::Later,
+                Work::Flush | Work::Retire { .. } => Ruling::Go,
+            }),
+        )
+        .unwrap();
+        let (mut journal, _) = Journal::open(config(&directory), &never, Utc(1)).unwrap();
+        journal
+            .begin_series(5, ResetCause::Negotiated, Utc(2))
+            .unwrap();
+        while journal
+            .keep_inbound(1, &[b'x'; 64], &[], true, Utc(3))
+            .is_ok()
+        {}
+        assert!(journal.claim(Class::Application, 64).is_err());
+        assert_eq!(journal.set_next_in_of(0, 4), Ok(()));
+        assert_eq!(journal.numbers_of(0), Some(numbers(1, 4)));
+        drop(journal);
+        let _ = fs::remove_dir_all(directory);
+    }
+
+    #[test]
+    fn the_series_of_a_week_with_many_logons_are_all_kept() {
+        let directory = scratch("many");
+        let (mut journal, _) = Journal::open(config(&directory), &Keeper::inline(), Utc(1)).unwrap();
+        journal.set_next_in(3);
+        for id in 1..=40 {
+            journal
+                .begin_series(id, ResetCause::Negotiated, Utc(2))
+                .unwrap();
+        }
+        assert_eq!(journal.numbers_of(0), Some(numbers(1, 3)));
+        drop(journal);
+        let (journal, recovery) =
+            Journal::open(self::config(&directory), &Keeper::inline(), Utc(3)).unwrap();
+        assert!(recovery.is_clean(), "{recovery:?}");
+        assert_eq!(journal.numbers_of(0), Some(numbers(1, 3)));
+        assert_eq!(journal.numbers_of(39), Some(numbers(1, 1)));
         drop(journal);
         let _ = fs::remove_dir_all(directory);
     }

@@ -32,8 +32,9 @@ pub struct Credentials {
 /// Why credentials were refused. The secret is not part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialsError {
-    /// The AccessKeyID is not 1 to 20 printable ASCII characters; holds it.
-    AccessKeyId(String),
+    /// The AccessKeyID is not 1 to 20 printable ASCII characters; holds its length in bytes. What was given
+    /// is not shown: it may be the secret, in the wrong place.
+    AccessKeyId(usize),
     /// The secret key is not base64url text; holds its length.
     Encoding(usize),
     /// The secret key does not have 32 to 64 bytes; holds how many it has.
@@ -58,7 +59,7 @@ impl Credentials {
     pub fn new(access_key_id: &str, secret: &str) -> Result<Self, CredentialsError> {
         let id_fits = (1..=ACCESS_KEY_ID_MAX).contains(&access_key_id.len());
         if !id_fits || !access_key_id.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(CredentialsError::AccessKeyId(access_key_id.to_owned()));
+            return Err(CredentialsError::AccessKeyId(access_key_id.len()));
         }
         let text = secret.trim_end_matches('=');
         // Room for more than is right, to be able to say how much it was.
@@ -121,13 +122,11 @@ impl fmt::Debug for Credentials {
 impl fmt::Display for CredentialsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AccessKeyId(id) => {
-                let max = ACCESS_KEY_ID_MAX;
-                write!(
-                    f,
-                    "AccessKeyID {id:?} is not 1 to {max} printable characters"
-                )
-            }
+            Self::AccessKeyId(len) => write!(
+                f,
+                "the AccessKeyID, {len} characters, is not 1 to {ACCESS_KEY_ID_MAX} printable ones \
+                 without a space"
+            ),
             Self::Encoding(len) => write!(
                 f,
                 "the secret key, {len} characters, is not base64url text of {SECRET_MIN} bytes"
@@ -320,5 +319,9 @@ mod tests {
         let error = Credentials::new("KEY", "not!base64").unwrap_err();
         assert!(!error.to_string().contains("not!base64"), "{error}");
         assert!(!format!("{error:?}").contains("not!base64"));
+        // The two in each other's place.
+        let error = Credentials::new(SECRET, "KEY").unwrap_err();
+        assert!(!error.to_string().contains(SECRET), "{error}");
+        assert!(!format!("{error:?}").contains(SECRET));
     }
 }

@@ -29,6 +29,10 @@ pub trait SeriesOutbox: Outbox {
     /// Why there is no room now for the record of it; nothing has changed then.
     fn begin_series(&mut self, id: u64, why: ResetCause, at: Utc) -> Result<(), Full>;
 
+    /// The latest time that anything was committed with, in this run or one before; later than now if the
+    /// clock was set back.
+    fn latest(&self) -> Utc;
+
     /// The series before the current one.
     fn previous_series(&self) -> Option<u64>;
 

@@ -289,7 +289,7 @@ impl Application for App {
                 told.fields.push((tag::TEXT, error.to_string().into()));
                 self.told.push_back(told);
             }
-            Event::NotApplied { .. } | Event::Missed { .. } => {
+            Event::NotApplied { .. } | Event::Unconfirmed { .. } | Event::Missed { .. } => {
                 panic!("an event of FIXP on a FIX session: {}", event.name())
             }
         }

@@ -13,8 +13,8 @@ use pinfix::engine::{
 };
 use pinfix::journal::Finding;
 use pinfix::session::Cause;
-use pinfix::session::fix::Verdict;
 use pinfix::session::fix::rules::FIX44;
+use pinfix::session::fix::{Verdict, WhileDown};
 use pinfix::wire::fix::{msg_type, tag};
 
 /// How many messages a life sends at most, so that the whole test stays small.
@@ -60,6 +60,8 @@ pub(crate) fn live(directory: &Path, port: u16, life: &str) {
     let mut engine = Engine::new(EngineConfig::default()).unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let mut config = SessionConfig::initiator(&FIX44, "CHILD", "PEER", address);
+    // What waits behind a resend when the child is killed goes out in the next life, in its order.
+    config.settings.sending.while_down = WhileDown::Queue;
     // Small segments, so that there are many changes of segments to be killed in.
     config.journal.first_segment_bytes = 16 * 1024;
     config.journal.max_segment_bytes = 256 * 1024;

@@ -217,6 +217,19 @@ pub const LAYOUTS: &[Layout] = &[
             ("SendingTimeEpoch", 77, U64),
         ],
     },
+    // Behind the block a group, and room for one entry of 34 bytes.
+    Layout {
+        name: "NewOrderCross",
+        template: 544,
+        block: 74,
+        tail: 3 + 34,
+        fields: &[
+            ("SeqNum", 17, U32),
+            ("SendingTimeEpoch", 57, U64),
+            ("NoSidesLength", 74, U16),
+            ("NoSides", 76, U8),
+        ],
+    },
     Layout {
         name: "ExecutionReportNew",
         template: 522,
@@ -301,7 +314,13 @@ impl Layout {
             let bytes = kind
                 .bytes(value)
                 .ok_or_else(|| format!("{name}: {value:?} does not fit"))?;
-            if at + bytes.len() <= block {
+            // A field that a version is without is left out; one behind the block is of a group.
+            if at + bytes.len() <= block || at >= self.block {
+                let at = if at >= self.block {
+                    at - self.block + block
+                } else {
+                    at
+                };
                 frame[HEAD + at..HEAD + at + bytes.len()].copy_from_slice(&bytes);
             }
         }
@@ -360,7 +379,7 @@ pub fn read(frame: &[u8]) -> Result<(&'static Layout, Fields), String> {
         let Some(bytes) = frame.get(HEAD + at..HEAD + at + kind.len()) else {
             continue;
         };
-        if at + kind.len() <= block {
+        if at + kind.len() <= block || *at >= layout.block {
             fields.insert((*name).to_owned(), kind.value(bytes));
         }
     }

@@ -24,8 +24,11 @@
 //! > MESSAGE FIELD=VALUE ...    the peer sends a frame; fields that are not given are right
 //! broken Sofh | Undecodable    the peer sends bytes that are no message
 //! send N                       the application sends N business messages; `send 1 refused WHY`
+//! at-logon N                   the application sends N as soon as it is told of a logon
+//! enter-anew                   from now on it sends a new message for each that is told as not applied
 //! junk                         the application writes what is no business message of its side
 //! wait 30s                     time passes
+//! clock-back 60s               the wall clock is set back
 //! logout TEXT | terminate CODE TEXT | disconnect | resume | renew | begin-week | restart | reopen
 //! set-next-out N | set-next-in N | block yes | no | withhold N | full Unsent | Segment | none
 //! hear-while-down              a frame without a connection
@@ -33,6 +36,7 @@
 //! damage N                     our message N cannot be read any more
 //! script ON ANSWER [CODE]      Negotiate Reject 3
 //! turn-away MESSAGE            the first message of a stranger, and what the gateway sends
+//! dies-behind N                the application sends N messages about the next one and never returns
 //! verdict accept | reject REASON TEXT
 //! hold-replay / replay N       nothing is sent again by itself / N messages are
 //!

@@ -39,6 +39,7 @@ pub struct Shelf {
     pub wire: Vec<Vec<u8>>,
     inbound: Vec<Vec<u8>>,
     unsent: Vec<(u64, u64)>,
+    latest: Utc,
     room: Vec<u8>,
     /// What every claim is answered with, to play a full outbox.
     pub full: Option<Full>,
@@ -51,6 +52,7 @@ impl Shelf {
             wire: Vec::new(),
             inbound: Vec::new(),
             unsent: Vec::new(),
+            latest: Utc::default(),
             room: Vec::new(),
             full: None,
         }
@@ -113,7 +115,8 @@ impl Outbox for Shelf {
         Ok(&mut self.room)
     }
 
-    fn commit(&mut self, frame: Range<usize>, admin: bool, _: bool, _: Utc) {
+    fn commit(&mut self, frame: Range<usize>, admin: bool, _: bool, at: Utc) {
+        self.latest = self.latest.max(at);
         let kind = if admin {
             Stored::Admin
         } else {
@@ -123,11 +126,13 @@ impl Outbox for Shelf {
         self.wire.push(frame);
     }
 
-    fn commit_replay(&mut self, frame: Range<usize>, _: u64, _: Utc) {
+    fn commit_replay(&mut self, frame: Range<usize>, _: u64, at: Utc) {
+        self.latest = self.latest.max(at);
         self.wire.push(self.room[frame].to_vec());
     }
 
-    fn commit_unsent(&mut self, frame: Range<usize>, _: Utc) {
+    fn commit_unsent(&mut self, frame: Range<usize>, at: Utc) {
+        self.latest = self.latest.max(at);
         let (id, seq) = (self.current().id, self.next_out());
         self.unsent.push((id, seq));
         self.publish(frame, Stored::Application);
@@ -203,12 +208,17 @@ impl SeriesOutbox for Shelf {
         self.current().id
     }
 
-    fn begin_series(&mut self, id: u64, _: ResetCause, _: Utc) -> Result<(), Full> {
+    fn begin_series(&mut self, id: u64, _: ResetCause, at: Utc) -> Result<(), Full> {
         if let Some(full) = self.full {
             return Err(full);
         }
+        self.latest = self.latest.max(at);
         self.series.push(Series::new(id));
         Ok(())
+    }
+
+    fn latest(&self) -> Utc {
+        self.latest
     }
 
     fn previous_series(&self) -> Option<u64> {
@@ -225,7 +235,8 @@ impl SeriesOutbox for Shelf {
         Ok(())
     }
 
-    fn commit_unnumbered(&mut self, frame: Range<usize>, _: Utc) {
+    fn commit_unnumbered(&mut self, frame: Range<usize>, at: Utc) {
+        self.latest = self.latest.max(at);
         self.wire.push(self.room[frame].to_vec());
     }
 

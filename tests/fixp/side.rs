@@ -28,14 +28,25 @@ pub struct Side<S> {
     pub told: VecDeque<String>,
     /// What the application has taken: series and number.
     pub taken: Vec<(u64, u64)>,
-    /// What the client was told of messages that were not applied.
-    pub not_applied: Vec<(u64, u64)>,
+    /// What the client was told of messages that were not applied and are not sent again: series, first
+    /// and last number.
+    pub not_applied: Vec<(u64, u64, u64)>,
+    /// Where in it this run of the process begins.
+    run_began: usize,
+    /// Something was told to one run twice.
+    pub told_twice: bool,
     pub verdict: Verdict,
     pub connected: bool,
     /// How often the session, or its store, has allocated while it worked.
     pub allocations: u64,
     /// Nothing is sent again by itself.
     pub hold_replay: bool,
+    /// So many messages are sent at every logon.
+    pub at_logon: usize,
+    /// What was not applied is entered anew, at once and under new numbers.
+    pub enters_anew: bool,
+    /// The application sends so many messages about the next one it is given, and does not return.
+    pub dies_behind: Option<usize>,
 }
 
 impl<S: Store> Side<S> {
@@ -47,10 +58,15 @@ impl<S: Store> Side<S> {
             told: VecDeque::new(),
             taken: Vec::new(),
             not_applied: Vec::new(),
+            run_began: 0,
+            told_twice: false,
             verdict: Verdict::Accept,
             connected: false,
             allocations: 0,
             hold_replay: false,
+            at_logon: 0,
+            enters_anew: false,
+            dies_behind: None,
         })
     }
 
@@ -61,6 +77,7 @@ impl<S: Store> Side<S> {
     /// The process is killed and started again.
     pub fn restart(&mut self, coverage: &Coverage) -> Result<(), String> {
         self.note(coverage);
+        self.run_began = self.not_applied.len();
         let settings = self.session.settings().clone();
         self.session = fixp::Session::new(settings).map_err(|error| error.to_string())?;
         self.connected = false;
@@ -182,7 +199,13 @@ impl<S: Store> Side<S> {
             let words = match step {
                 Step::Done => return,
                 Step::Retry(full) => format!("retry {full:?}"),
-                Step::LoggedOn => "logged-on".to_owned(),
+                Step::LoggedOn => {
+                    for _ in 0..self.at_logon {
+                        let sent = self.send(now, "NewOrderSingle");
+                        assert!(sent.is_ok(), "{sent:?}");
+                    }
+                    "logged-on".to_owned()
+                }
                 Step::Deliver(Delivery {
                     series,
                     seq,
@@ -197,14 +220,38 @@ impl<S: Store> Side<S> {
                     }
                     self.told.push_back(words);
                     self.taken.push((series, seq));
+                    if let Some(count) = self.dies_behind.take() {
+                        for _ in 0..count {
+                            self.send(now, "ExecutionReportNew").unwrap();
+                        }
+                        return;
+                    }
                     let verdict = self.verdict;
                     step = self.work(|session, out| session.delivered(now, verdict, out));
                     continue;
                 }
                 Step::NotApplied(lost) => {
-                    self.not_applied.push((lost.first, lost.last));
+                    if !lost.resent {
+                        let series = self.store.look().series();
+                        let mut before = self.not_applied[self.run_began..].iter();
+                        self.told_twice |= before.any(|told| {
+                            told.0 == series && lost.first <= told.2 && told.1 <= lost.last
+                        });
+                        self.not_applied.push((series, lost.first, lost.last));
+                        let orders = (lost.first..=lost.last).filter(|_| self.enters_anew);
+                        for _ in orders.take(5).collect::<Vec<_>>() {
+                            // Refused while something is sent again, or at a logout.
+                            let _ = self.send(now, "NewOrderSingle");
+                        }
+                    }
                     let resent = if lost.resent { " resent" } else { "" };
                     format!("not-applied {} {}{resent}", lost.first, lost.last)
+                }
+                Step::Unconfirmed(open) => {
+                    format!(
+                        "unconfirmed {} {} of {}",
+                        open.first, open.last, open.series
+                    )
                 }
                 Step::Missed(missed) => {
                     format!(

@@ -198,6 +198,11 @@ impl<'a, S: Store> Stage<'a, S> {
             ">" => self.peer_sends(rest),
             "given" => self.given(rest),
             "wait" => self.wait(span(rest)?),
+            "clock-back" => {
+                let span = u64::try_from(span(rest)?.as_nanos()).map_err(|_| "a span")?;
+                self.now.utc.0 -= span;
+                Ok(())
+            }
             "next-logon" => self.next_logon(rest),
             "turn-away" => self.turn_away(rest),
             "keep" => {
@@ -277,7 +282,12 @@ impl<'a, S: Store> Stage<'a, S> {
                 }
             }
             "junk" => {
-                for name in ["ExecutionReportNew", "NewOrderSingle", "Sequence"] {
+                for name in [
+                    "ExecutionReportNew",
+                    "NewOrderSingle",
+                    "Sequence",
+                    "NewOrderCross",
+                ] {
                     let ours = if on.is_client() {
                         "NewOrderSingle"
                     } else {
@@ -288,6 +298,12 @@ impl<'a, S: Store> Stage<'a, S> {
                     }
                     let bytes = match name {
                         "Sequence" => frame::layout(name)?.build(&Fields::new(), 9)?,
+                        "NewOrderCross" => {
+                            let fields = [("NoSidesLength", 34), ("NoSides", 2)];
+                            let fields =
+                                fields.map(|(name, value)| (name.to_owned(), Value::Number(value)));
+                            frame::layout(name)?.build(&Fields::from(fields), 9)?
+                        }
                         _ => side::business(name),
                     };
                     let write = |room: &mut [u8]| {
@@ -305,6 +321,7 @@ impl<'a, S: Store> Stage<'a, S> {
                 let (code, reason) = rest.split_once(' ').unwrap_or((rest, ""));
                 on.terminate(now, parse(code)?, reason);
             }
+            "dies-behind" => on.dies_behind = Some(parse(rest)?),
             "resume" => on.session.resume(),
             "reopen" => on.session.reopen_port(),
             "renew" => {
@@ -382,6 +399,8 @@ impl<'a, S: Store> Stage<'a, S> {
                     _ => Verdict::Accept,
                 }
             }
+            "enter-anew" => on.enters_anew = true,
+            "at-logon" => on.at_logon = parse(rest)?,
             "hold-replay" => on.hold_replay = true,
             "replay" => on.settle(now, parse(rest)?),
             _ => return Err(format!("{word:?} is nothing that can be done")),
@@ -685,12 +704,12 @@ impl<'a, S: Store> Stage<'a, S> {
                 }
                 put("SplitMsg", Value::Null);
             }
-            "NewOrderSingle" | "ExecutionReportNew" | "BusinessReject" => {
+            "NewOrderSingle" | "NewOrderCross" | "ExecutionReportNew" | "BusinessReject" => {
                 put("SeqNum", number(self.peer.next));
             }
             _ => {}
         }
-        if name != "NewOrderSingle" {
+        if !matches!(name, "NewOrderSingle" | "NewOrderCross") {
             let uuid = if client {
                 self.peer.uuid
             } else {

@@ -2,7 +2,8 @@
 //!
 //! The client must have taken everything the gateway ever numbered, once each and in order, under every
 //! UUID. The gateway must have taken everything the client sent, where the client sends again what was not
-//! applied; or else the client must have been told what was not.
+//! applied; or else the client must have been told what was not. What the client was told of as lost, the
+//! gateway must not have taken.
 
 use std::collections::BTreeMap;
 
@@ -34,21 +35,31 @@ impl Dice {
 /// What went wrong, with the seed and everything that was done.
 pub fn run<S: Store>(seed: u64, resend: bool, coverage: &Coverage) -> Result<(), String> {
     let policy = if resend { "Resend" } else { "Skip" };
+    // Of what is sent again nothing may be lost, unless the gateway refuses to consume a number.
+    let whole = resend && seed.is_multiple_of(2);
+    let hole = if resend || seed.is_multiple_of(2) {
+        "Wait"
+    } else {
+        "Move"
+    };
     let changes = [
+        format!("gateway.establish_hole {hole}"),
         format!("client.not_applied {policy}"),
         "client.parked_max 4".to_owned(),
         "client.request_max 7".to_owned(),
     ];
     let mut stage = Stage::<S>::new(Some("pair"), &changes, coverage)?;
-    let done = storm(&mut stage, seed, resend);
+    let done = storm(&mut stage, seed, whole);
     done.map_err(|why| format!("seed {seed}, {policy}: {why}\n  {}", stage.trace()))
 }
 
-fn storm<S: Store>(stage: &mut Stage<'_, S>, seed: u64, resend: bool) -> Result<(), String> {
+fn storm<S: Store>(stage: &mut Stage<'_, S>, seed: u64, whole: bool) -> Result<(), String> {
     let mut dice = Dice(seed);
+    stage.line("client enter-anew")?;
+    stage.line(&format!("client at-logon {}", dice.throw(4)))?;
     for _ in 0..STEPS {
         let up = stage.is_up();
-        match dice.throw(12) {
+        match dice.throw(14) {
             0..=2 if up => stage.line(&format!("client send {}", 1 + dice.throw(3)))?,
             3 | 4 => stage.line(&format!("gateway send {}", 1 + dice.throw(4)))?,
             5 if up => stage.line(&format!("gateway withhold {}", 1 + dice.throw(6)))?,
@@ -69,6 +80,12 @@ fn storm<S: Store>(stage: &mut Stage<'_, S>, seed: u64, resend: bool) -> Result<
             10 if up && dice.throw(3) == 0 => {
                 stage
                     .line(["client logout over", "gateway terminate 0 over"][dice.throw(2) as usize])?;
+            }
+            11 | 12 if up && !whole => {
+                for _ in 0..dice.throw(3) {
+                    stage.line("gateway script Business Unconsumed 8")?;
+                }
+                stage.line(&format!("client send {}", 1 + dice.throw(5)))?;
             }
             _ if !up => {
                 stage.line("cut")?;
@@ -112,15 +129,29 @@ fn storm<S: Store>(stage: &mut Stage<'_, S>, seed: u64, resend: bool) -> Result<
             "the gateway expects {expected}, the client's next is {next}"
         ));
     }
-    let lost: Vec<(u64, u64)> = client.not_applied.clone();
+    let lost = &client.not_applied;
+    if client.told_twice {
+        return Err(format!("told twice: {lost:?}"));
+    }
     let mut last: BTreeMap<u64, u64> = BTreeMap::new();
+    if whole && !lost.is_empty() {
+        return Err(format!("{lost:?} were not sent again"));
+    }
     for (series, seq) in &gateway.taken {
         let before = last.insert(*series, *seq).unwrap_or(0);
         if *seq <= before {
             return Err(format!("the gateway took {seq} of {series} after {before}"));
         }
-        let told = |seq: u64| lost.iter().any(|lost| (lost.0..=lost.1).contains(&seq));
-        if (before + 1..*seq).any(|seq| resend || !told(seq)) {
+        let told = |seq: u64| {
+            lost.iter()
+                .any(|lost| lost.0 == *series && (lost.1..=lost.2).contains(&seq))
+        };
+        if told(*seq) {
+            return Err(format!(
+                "the gateway took {seq} of {series}, and the client was told that it was not applied"
+            ));
+        }
+        if (before + 1..*seq).any(|seq| !told(seq)) {
             return Err(format!(
                 "the gateway took {seq} of {series} after {before}, and nobody was told"
             ));

@@ -18,10 +18,10 @@ use pinfix::admin::{Operation, Outcome};
 use pinfix::engine::{
     Engine, EngineConfig, FixpSessionConfig, Listen, Protocol, SessionConfig, Template,
 };
-use pinfix::session::fix::Sent;
 use pinfix::session::fix::rules::FIX44;
-use pinfix::session::fixp::{Answer, On};
-use pinfix::session::{Cause, Refusal, Text};
+use pinfix::session::fix::{Role, Sent};
+use pinfix::session::fixp::{Answer, Fault, On};
+use pinfix::session::{Cause, Credentials, Refusal, Text};
 use pinfix::wire::fix::{msg_type, tag};
 
 use pair::{Pair, Side, credentials};
@@ -462,7 +462,82 @@ fn a_port_speaks_one_protocol() {
     acceptor.accept.port = Some(fixp.port());
     let error = engine.add_session(acceptor, now).unwrap_err().to_string();
     assert!(error.contains("accept.port"), "{error}");
+    // Nor one that a controller adds while the engine runs.
+    let mut gateway = FixpSessionConfig::gateway("ABC", "007", credentials());
+    gateway.accept.port = Some(fix.port());
+    let error = engine
+        .controller()
+        .add_session(gateway, PATIENCE)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("accept.port"), "{error}");
     assert_eq!(Protocol::default(), Protocol::Fix);
+}
+
+#[test]
+fn an_operator_opens_a_port_that_invalid_logons_have_closed() {
+    let mut pair = Pair::with(|config| {
+        let other = "_wECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+        match config.settings.role {
+            Role::Acceptor => {
+                config.settings.gateway.invalid_logons_max = 2;
+                config.settings.credentials = Credentials::new("KEY1", other).unwrap();
+            }
+            Role::Initiator => config.settings.client.failed_logons_max = 10,
+        }
+    });
+    let count = |pair: &Pair, fault: Fault| {
+        let tally = pair.gateway.engine.fixp_tally(pair.gateway.session);
+        tally.unwrap().faults_by_kind.as_slice()[fault.number()]
+    };
+    pair.until("a closed port", |pair| count(pair, Fault::PortClosed) > 0);
+    assert_eq!(count(&pair, Fault::NotAuthenticated), 2);
+    // The client waits for an operator, too: Terminate 8 says so.
+    for gateway in [true, false] {
+        let hold = Operation::Hold(pinfix::admin::HoldOrder::default());
+        assert_eq!(command(&mut pair, gateway, hold), Outcome::Done);
+    }
+    for gateway in [true, false] {
+        let released = command(&mut pair, gateway, Operation::Release);
+        assert_eq!(released, Outcome::Done);
+    }
+    pair.until("a logon that is heard again", |pair| {
+        count(pair, Fault::NotAuthenticated) > 2
+    });
+}
+
+#[test]
+fn a_second_connection_of_a_live_session_is_told_so_and_a_stranger_is_not() {
+    let mut pair = Pair::new();
+    pair.log_on();
+    let address = pair.address();
+    let other = "_wECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    for (what, credentials, causes) in [
+        ("the client", credentials(), ["Terminated 6"]),
+        (
+            "a stranger",
+            Credentials::new("KEY1", other).unwrap(),
+            ["Refused 0"],
+        ),
+    ] {
+        let now = pair.clock.now();
+        let config = FixpSessionConfig::client("ABC", "007", credentials, address);
+        let mut second = pair::Station::client(config, now);
+        let start = now;
+        while second.app.failed.is_empty() {
+            let now = pair.clock.now();
+            pair.gateway.engine.poll(now, &mut pair.gateway.app);
+            pair.client.engine.poll(now, &mut pair.client.app);
+            second.engine.poll(now, &mut second.app);
+            assert!(now.mono.since(start.mono) < PATIENCE, "{what}");
+        }
+        assert_eq!(second.app.failed, causes, "{what}");
+    }
+    assert_eq!(
+        pair.gateway.app.events,
+        ["TurnedAway AlreadyConnected", "TurnedAway AlreadyConnected"]
+    );
+    pair.trade("A", 1);
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct Side {
     /// Those of them that came by retransmission, and the UUID they are of.
     pub retransmitted: Vec<(u64, u64)>,
     pub events: Vec<String>,
+    /// Why logons failed, with the codes.
+    pub failed: Vec<String>,
     /// FIX messages that came.
     pub fix: u32,
     /// Answers every order with a report.
@@ -84,7 +86,14 @@ impl Application for Side {
                 format!("NotApplied {}-{}", messages.first, messages.last)
             }
             Event::Missed { messages, .. } => format!("Missed {}-{}", messages.first, messages.last),
-            Event::LogonFailed { cause, .. } => format!("LogonFailed {}", cause.name()),
+            Event::LogonFailed { cause, .. } => {
+                self.failed.push(match cause {
+                    Cause::Terminated { code, .. } => format!("Terminated {code}"),
+                    Cause::Refused { code, .. } => format!("Refused {code}"),
+                    other => other.name().to_owned(),
+                });
+                format!("LogonFailed {}", cause.name())
+            }
             Event::TurnedAway { fault, .. } => format!("TurnedAway {}", fault.name()),
             other => other.name().to_owned(),
         };

@@ -22,6 +22,7 @@ use pinfix::engine::{
     Application, Clock, Controller, Engine, EngineConfig, Event, Idle, Inbound, Outbound, Run,
     SessionConfig, SessionHandle, StatusError, Stopper,
 };
+use pinfix::session::fix::policy::DuringReplay;
 use pinfix::session::fix::rules::Rules;
 use pinfix::session::fix::{Sent, Tally, Verdict};
 use pinfix::session::{Cause, Refusal, Text};
@@ -439,6 +440,8 @@ fn begin(setup: &Setup, seen: &Mutex<Seen>, clock: &mut Clock) -> Result<(Engine
     };
     config.settings.heartbeat_s = setup.heartbeat_s;
     config.settings.recovery.parked_max = setup.parked_max;
+    // What is taken is on its way: the trials count numbers.
+    config.settings.resend.new_messages = DuringReplay::Interleave;
     config.connect.reconnect = [50, 100, 200].map(Duration::from_millis).to_vec();
     let config = config.journal_below(&setup.journals);
     let (session, recovery) = engine

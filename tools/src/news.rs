@@ -38,6 +38,13 @@ pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) 
             let name = name(*session);
             format!("{name}: messages {first} to {last} were not applied, {then}")
         }
+        Event::Unconfirmed { session, messages } => {
+            let (first, last, series) = (messages.first, messages.last, messages.series);
+            let name = name(*session);
+            format!(
+                "{name}: of messages {first} to {last} of UUID {series} it is not known whether they were applied"
+            )
+        }
         Event::Missed { session, messages } => {
             let (first, last, series) = (messages.first, messages.last, messages.series);
             let name = name(*session);

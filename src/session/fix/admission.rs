@@ -96,6 +96,19 @@ impl Session {
         }
     }
 
+    /// Whether a Logon that was put off under `ticket` waits for a decision.
+    #[must_use]
+    pub fn awaits_decision(&self, ticket: u64) -> bool {
+        let State::Admitting(Admitting {
+            awaited: Some(awaited),
+            ..
+        }) = &self.state
+        else {
+            return false;
+        };
+        awaited.ticket == ticket
+    }
+
     /// Decides over the Logon that was put off under `ticket`.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use super::guard::{Guard, Halted};
 use super::letter::{Letter, Sender};
+use super::not_applied::Lost;
 use super::{ClientSettings, Fault, Role, Session, State, Step};
 use crate::session::{Full, InboundAt, ResetCause, SeriesOutbox};
 use crate::time::{Mono, Now};
@@ -13,7 +14,11 @@ pub(super) struct Client {
     pub(super) tried_uuid: u64,
     /// The next logon negotiates a new UUID, and why.
     pub(super) renewal: Option<ResetCause>,
+    /// Of what was sent under this UUID before this number it is known whether it was applied.
+    pub(super) settled: Option<(u64, u64)>,
     pub(super) guard: Guard,
+    /// What was told as not applied.
+    pub(super) lost: Lost,
     pub(super) not_before: Option<Mono>,
 }
 
@@ -22,7 +27,9 @@ impl Client {
         Self {
             tried_uuid: 0,
             renewal: None,
+            settled: None,
             guard: Guard::new(settings.failed_logons_max),
+            lost: Lost::default(),
             not_before: None,
         }
     }
@@ -115,7 +122,13 @@ impl Session {
                 self.retransmission_refused(now, reject, letter, out)
             }
             (State::Up(_), Letter::NotApplied(not_applied)) => {
-                self.messages_not_applied(now, not_applied, letter, out)
+                let step = self.messages_not_applied(now, not_applied, letter, out)?;
+                if let Step::NotApplied(told) = &step
+                    && !told.resent
+                {
+                    self.client.settled = Some((out.series(), told.last + 1));
+                }
+                Ok(step)
             }
             // An answer to a logon that was answered before.
             (State::Up(_), _) => self.fault(now, Fault::NotAnAnswer, Some(letter), out),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::keepalive::Pulse;
 use super::letter::{Letter, Request, Response, Terms};
+use super::not_applied::Said;
 use super::retransmit::Fetching;
 use super::sending::SEQ_MAX;
 use super::{Asked, Fault, Session, State, Step, Up, write_letter};
@@ -99,15 +100,20 @@ impl Session {
         if let Some(fault) = fault {
             return self.fault(now, fault, Some(letter), out);
         }
+        self.client.settled = Some((asked.uuid, out.next_out()));
         let mut fetching = Fetching::from(received);
         if !self.is_backup()
             && let Err(unknown) = fetching.look_back(ack, &self.settings.client, out)
         {
             self.tally.note(unknown);
         }
+        if !self.is_backup() {
+            fetching.guess(ack, out);
+        }
         let pulse = self.pulse(self.settings.keep_alive_ms, now.mono);
         self.state = State::Up(Up {
             fetching,
+            opening: Some(out.next_out()),
             ..Up::new(pulse)
         });
         // Nothing can have been given up yet: all this does is ask.
@@ -131,7 +137,9 @@ impl Up {
             pulse,
             leaving: None,
             fetching: Fetching::default(),
+            opening: None,
             resending: None,
+            said: Said::default(),
             serving: None,
             hole: false,
             terminating: false,

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::letter::Letter;
-use super::{Fault, Session, State, Step};
+use super::{Fault, Session, State, Step, Up};
 use crate::session::{Full, SeriesOutbox};
 use crate::time::{Mono, Now};
 
@@ -133,19 +133,30 @@ impl Session {
         Ok(Step::Done)
     }
 
-    /// Says which number comes next.
+    /// Says which number comes next: of what is sent again, if there is such.
     pub(super) fn say_sequence<O: SeriesOutbox>(
         &mut self,
         now: Now,
         lapsed: u8,
         out: &mut O,
     ) -> Result<(), Full> {
+        let next = match &self.state {
+            State::Up(Up {
+                resending: Some(resending),
+                ..
+            }) if resending.is_running() => u32::try_from(resending.next).ok(),
+            _ => Some(self.next_seq_no(out)),
+        };
         let sequence = super::letter::Sequence {
             uuid: Some(out.series()),
-            next_seq_no: Some(self.next_seq_no(out)),
+            next_seq_no: next,
             primary: !self.is_backup(),
             lapsed: Some(lapsed),
         };
-        self.say(now, &Letter::Sequence(sequence), out)
+        self.say(now, &Letter::Sequence(sequence), out)?;
+        if let State::Up(up) = &mut self.state {
+            up.said.note(next.map_or(0, u64::from));
+        }
+        Ok(())
     }
 }

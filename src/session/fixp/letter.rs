@@ -5,7 +5,9 @@
 
 use super::Lane;
 use crate::session::Text;
-use crate::wire::sbe::ilink3::{self, Direction, FaultTolerance, KeepAliveLapsed, layout_of};
+use crate::wire::sbe::ilink3::{
+    self, Direction, FaultTolerance, KeepAliveLapsed, check_parts, layout_of,
+};
 use crate::wire::sbe::{EncodeError, Frame};
 
 /// The number of the schema.
@@ -336,7 +338,8 @@ impl<'a> Letter<'a> {
 }
 
 impl Business {
-    /// `None` if there is no such message, or its block is shorter than any version of it.
+    /// `None` if there is no such message, its block is shorter than any version of it, or its groups or
+    /// data run past its end.
     fn read(template: u16, frame: &Frame<'_>) -> Option<Self> {
         let layout = layout_of(template)?;
         let block = frame.block();
@@ -344,6 +347,7 @@ impl Business {
         if block.len() < usize::from(*oldest) {
             return None;
         }
+        check_parts(frame).ok()?;
         let unconsumed = template == ilink3::BusinessReject::TEMPLATE_ID
             && ilink3::BusinessReject::read(frame)
                 .ok()?

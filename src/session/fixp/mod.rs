@@ -49,8 +49,8 @@ use self::gateway::{Gateway, Judging, Serving};
 pub use self::gateway::{Identity, REFUSAL_MAX, identity, refuse, turn_away};
 pub use self::guard::Halted;
 use self::keepalive::Pulse;
-use self::letter::Letter;
-use self::not_applied::Resending;
+use self::letter::{Letter, Request, Retransmit};
+use self::not_applied::{Resending, Said};
 use self::retransmit::Fetching;
 pub use self::script::{Answer, On, ScriptFull};
 pub use self::sending::SEQ_MAX;
@@ -62,7 +62,7 @@ pub use self::settings::{
 pub use self::tally::Tally;
 pub use super::fix::{Origin, Phase, Replayed, Sent, Unparked};
 use crate::session::{Cause, Class, Full, InboundAt, SeriesOutbox, Text};
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, Utc};
 pub use crate::wire::sbe::Frame;
 
 /// What the caller must do after it handed something to a session.
@@ -79,6 +79,9 @@ pub enum Step {
     Deliver(Delivery),
     /// The exchange did not apply messages of ours: tell the application.
     NotApplied(NotApplied),
+    /// A new UUID was negotiated, and of messages of ours under the last one it is not known whether they
+    /// were applied: tell the application.
+    Unconfirmed(Unconfirmed),
     /// Messages of the exchange were asked for and will not come: tell the application.
     Missed(Missed),
     /// On a backup connection: the primary gateway has failed and this one is the primary now. Its next
@@ -101,7 +104,9 @@ pub struct Delivery {
     pub retransmitted: bool,
 }
 
-/// Messages of ours that the exchange did not apply.
+/// Messages of ours that the exchange did not apply. None of them will be applied, unless they are sent
+/// again, and a number is told as not sent again only once in a run. Of messages sent at about the same
+/// time more may follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotApplied {
     /// The first.
@@ -110,6 +115,21 @@ pub struct NotApplied {
     pub last: u64,
     /// They are sent again: [`OnNotApplied::Resend`]. Otherwise they are not, and are lost.
     pub resent: bool,
+}
+
+/// Messages of ours under a UUID that is left. The exchange says NotApplied(513) at an Establish under the
+/// same UUID only, so it will not say any more which of these it has not got. Those that it has applied it
+/// answers, and what it has published under that UUID is fetched: one that stays without an answer was not
+/// applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unconfirmed {
+    /// UUID of their series.
+    pub series: u64,
+    /// The first: the one that followed the last logon under that UUID, or what NotApplied was said of; 1 if
+    /// that was before this session was made.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
 }
 
 /// Messages of the exchange that will not come.
@@ -211,8 +231,12 @@ struct Up {
     leaving: Option<Text>,
     /// What a client is missing.
     fetching: Fetching,
+    /// NextSeqNo of a client's Establish, until a NotApplied came.
+    opening: Option<u64>,
     /// What a client sends again.
     resending: Option<Resending>,
+    /// Which numbers our Sequences have passed over.
+    said: Said,
     /// What a gateway sends again.
     serving: Option<Serving>,
     /// A gateway has said NotApplied, and the hole is open.
@@ -304,6 +328,7 @@ impl Session {
 
     /// A connection stands. A client logs on; a gateway waits for the client's first message.
     pub fn connected<O: SeriesOutbox>(&mut self, now: Now, out: &mut O) -> Step {
+        self.recall(out);
         match self.settings.role {
             Role::Initiator => self
                 .log_on(now, out)
@@ -333,6 +358,7 @@ impl Session {
             if self.settings.role == Role::Initiator {
                 return Step::Done;
             }
+            self.recall(out);
             // A gateway whose caller has read the first message before it knew which session it is for.
             let give_up = now.mono + self.settings.gateway.logon_timeout;
             self.state = State::Accepted { give_up };
@@ -493,6 +519,21 @@ impl Session {
         }
     }
 
+    /// Finds again, at the first connection of a run, which RequestTimestamps were used before it.
+    fn recall<O: SeriesOutbox>(&mut self, out: &O) {
+        let latest = out.latest().0;
+        match self.settings.role {
+            Role::Initiator if self.last_stamp == 0 => self.last_stamp = latest,
+            Role::Acceptor if self.gateway.last_request == 0 => {
+                // Before the first Negotiate there is nothing that could be heard twice.
+                if out.series() != 0 || out.previous_series().is_some() {
+                    self.gateway.last_request = latest.saturating_sub(1);
+                }
+            }
+            Role::Initiator | Role::Acceptor => {}
+        }
+    }
+
     /// RequestTimestamp of what we say now.
     fn stamp(&mut self, now: Now) -> u64 {
         self.last_stamp = now.utc.0.max(self.last_stamp + 1);
@@ -574,6 +615,30 @@ fn write_letter<O: SeriesOutbox>(
     let len = letter
         .write(room, settings.schema_version, settings.lane)
         .expect("invariant: checked settings fit the fields, and every letter its room");
-    out.commit_unnumbered(0..len, now.utc);
+    out.commit_unnumbered(0..len, kept_at(now.utc, letter));
     Ok(())
+}
+
+/// How far a client's clock may be ahead for its RequestTimestamp to be found again after a restart.
+const AHEAD_MAX_NS: u64 = 5_000_000_000;
+
+/// The time a letter is kept with: not before its RequestTimestamp, from which [`Session::recall`] goes on.
+fn kept_at(now: Utc, letter: &Letter<'_>) -> Utc {
+    match letter {
+        Letter::Negotiate(Request {
+            stamp: Some(stamp), ..
+        })
+        | Letter::Establish(Request {
+            stamp: Some(stamp), ..
+        })
+        | Letter::RetransmitRequest(Retransmit {
+            stamp: Some(stamp), ..
+        }) => now.max(Utc(*stamp)),
+        // The client's stamp: one far ahead is not to date records of ours.
+        Letter::NegotiationResponse(response) | Letter::EstablishmentAck(response) => {
+            let behind = response.stamp.saturating_add(1);
+            now.max(Utc(behind.min(now.0.saturating_add(AHEAD_MAX_NS))))
+        }
+        _ => now,
+    }
 }

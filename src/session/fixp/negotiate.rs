@@ -1,7 +1,7 @@
 //! A client's Negotiate(500), and what it is answered with.
 
 use super::letter::{Letter, LogonReject, Request, Response};
-use super::{Asked, Fault, Session, State, Step, Unanswered, UuidRule, write_letter};
+use super::{Asked, Fault, Session, State, Step, Unanswered, Unconfirmed, UuidRule, write_letter};
 use crate::session::{Cause, Full, Part, ResetCause, SeriesOutbox};
 use crate::time::Now;
 
@@ -94,9 +94,31 @@ impl Session {
             return self.fault(now, Fault::NotOurRequest, Some(letter), out);
         }
         let why = self.client.renewal.unwrap_or(ResetCause::Negotiated);
+        let unconfirmed = self.unconfirmed(out);
+        if response.previous_uuid == 0 && out.series() != 0 {
+            // A week has begun that nobody told us of. What is known of UUID 0 is of one that is over.
+            self.client.tried_uuid = self.client.tried_uuid.max(out.series());
+            out.begin_series(0, ResetCause::Negotiated, now.utc)?;
+        }
         out.begin_series(asked.uuid, why, now.utc)?;
         self.client.renewal = None;
-        self.establish(now, asked.uuid, true, None, out)
+        let step = self.establish(now, asked.uuid, true, None, out)?;
+        Ok(unconfirmed.map_or(step, Step::Unconfirmed))
+    }
+
+    /// What the exchange has not said of our messages under the UUID there is, and will not say under
+    /// another.
+    fn unconfirmed<O: SeriesOutbox>(&self, out: &O) -> Option<Unconfirmed> {
+        let series = out.series();
+        let settled = self.client.settled.filter(|settled| settled.0 == series);
+        let first = settled.map_or(1, |settled| settled.1);
+        let last = out.next_out() - 1;
+        // A client numbers nothing before its first Negotiate.
+        (series != 0 && first <= last).then_some(Unconfirmed {
+            series,
+            first,
+            last,
+        })
     }
 
     /// NegotiationReject(502) or EstablishmentReject(505).

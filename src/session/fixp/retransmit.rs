@@ -6,6 +6,7 @@
 //! says it will use next. So a second gap needs no list, and a lost answer no repair.
 
 use super::letter::{Letter, Response, Retransmit, RetransmitReject};
+use super::sending::SEQ_MAX;
 use super::settings::ClientSettings;
 use super::{Fault, Missed, Session, State, Step, UnknownPrevious, Unserved, Up};
 use crate::session::{Full, SeriesOutbox};
@@ -14,12 +15,19 @@ use crate::time::{Mono, Now};
 /// RetransmitReject: the one before is not finished.
 const ALREADY_IN_PROGRESS: u16 = 3;
 
+/// RetransmitReject: there is no such UUID in this week.
+const INVALID_UUID: u16 = 1;
+
 /// What a client is missing.
 #[derive(Debug, Default)]
 pub(super) struct Fetching {
     /// The number of the exchange's next live message.
     pub(super) live_next: u64,
     pub(super) earlier: Option<Earlier>,
+    /// The earlier UUID that is done with, and up to which number: the outbox need not know it.
+    done: Option<(u64, u64)>,
+    /// What comes after it.
+    later: Option<Earlier>,
     asked: Option<Request>,
     /// The exchange was still busy: ask again then.
     again_at: Option<Mono>,
@@ -33,6 +41,20 @@ pub(super) struct Earlier {
     pub(super) series: u64,
     pub(super) next: u64,
     end: u64,
+    /// Nobody has said that there is anything: it is asked for without an end, and nothing is missed if
+    /// nothing comes.
+    guessed: bool,
+}
+
+impl Earlier {
+    fn guessed(series: u64, next: u64) -> Self {
+        Self {
+            series,
+            next,
+            end: SEQ_MAX,
+            guessed: true,
+        }
+    }
 }
 
 /// A request in flight.
@@ -65,6 +87,22 @@ impl Fetching {
         self.asked.map(|asked| asked.give_up).or(self.again_at)
     }
 
+    /// Asks also for what came after our last message of the series before, where the exchange does not
+    /// speak of it: it took a Negotiate of ours whose answer was lost, and names the UUID of that one.
+    pub(super) fn guess<O: SeriesOutbox>(&mut self, ack: &Response, out: &O) {
+        let Some(series) = out.previous_series() else {
+            return;
+        };
+        if [0, series].contains(&ack.previous_uuid) || series == out.series() {
+            return;
+        }
+        if let Some(numbers) = out.numbers_of(series) {
+            self.later = self
+                .earlier
+                .replace(Earlier::guessed(series, numbers.next_in));
+        }
+    }
+
     /// Compares PreviousUUID and PreviousSeqNo with what there is.
     pub(super) fn look_back<O: SeriesOutbox>(
         &mut self,
@@ -83,9 +121,19 @@ impl Fetching {
             None => return Err(Fault::UnknownPrevious { uuid: series }),
         };
         if next <= end {
-            self.earlier = Some(Earlier { series, next, end });
+            self.earlier = Some(Earlier {
+                series,
+                next,
+                end,
+                guessed: false,
+            });
         }
         Ok(())
+    }
+
+    fn is_guess(&self, series: u64) -> bool {
+        self.earlier
+            .is_some_and(|earlier| earlier.series == series && earlier.guessed)
     }
 
     /// No more will come for the request in flight.
@@ -101,6 +149,13 @@ impl Fetching {
         if let Some(asked) = &mut self.asked {
             asked.finished |= asked.answered;
         }
+    }
+
+    /// What is below this number of an earlier series is not missing any more.
+    fn done_of<O: SeriesOutbox>(&self, series: u64, out: &O) -> u64 {
+        let kept = out.numbers_of(series).map_or(0, |numbers| numbers.next_in);
+        let done = self.done.filter(|done| done.0 == series);
+        done.map_or(kept, |done| kept.max(done.1))
     }
 
     /// A message of a retransmission came.
@@ -132,6 +187,11 @@ impl Session {
         let next = match up.fetching.earlier {
             _ if current => out.next_in(),
             Some(earlier) if earlier.series == series => earlier.next,
+            // A late copy, after the series was complete or given up.
+            _ if seq < up.fetching.done_of(series, out) => {
+                self.tally.duplicates_in += 1;
+                return Ok(Step::Done);
+            }
             _ => {
                 let expected = out.series();
                 let fault = Fault::Uuid {
@@ -146,6 +206,8 @@ impl Session {
             up.fetching.live_next = up.fetching.live_next.max(seq + 1);
         }
         if seq == next {
+            // The exchange is at it, whatever it has said.
+            up.fetching.fruitless = 0;
             return Ok(self.deliver(series, seq, true));
         }
         if seq < next {
@@ -209,6 +271,12 @@ impl Session {
         };
         self.tally.retransmit_rejects += 1;
         fetching.asked = None;
+        if reject.code == INVALID_UUID && asked.series != 0 && fetching.is_guess(asked.series) {
+            // A week has begun that nobody told us of. What there was before its first Negotiate is of
+            // UUID 0, and of that nothing has come.
+            fetching.earlier = Some(Earlier::guessed(0, 1));
+            return self.fetch(now, out);
+        }
         if reject.code == ALREADY_IN_PROGRESS {
             fetching.fruitless += 1;
             if fetching.fruitless < fruitless_max {
@@ -237,7 +305,7 @@ impl Session {
                 fetching.fruitless = 0;
             } else {
                 fetching.fruitless += 1;
-                if fetching.fruitless >= settings.fruitless_max {
+                if fetching.fruitless >= settings.fruitless_max || fetching.is_guess(asked.series) {
                     return self.give_up(now, asked, out);
                 }
             }
@@ -248,7 +316,9 @@ impl Session {
         fetching.again_at = None;
         let current = out.series();
         let (series, from, end) = match fetching.earlier {
-            Some(Earlier { series, next, end }) => (series, next, end),
+            Some(Earlier {
+                series, next, end, ..
+            }) => (series, next, end),
             None => {
                 let known = first_parked.map_or(fetching.live_next, |seq| seq.min(fetching.live_next));
                 (current, out.next_in(), known.saturating_sub(1))
@@ -259,13 +329,19 @@ impl Session {
         }
         let last = end.min(from + u64::from(settings.request_max) - 1);
         let timeout = settings.retransmit_timeout;
+        let guess = fetching.is_guess(series);
         let stamp = self.stamp(now);
         let request = Retransmit {
             uuid: Some(current),
             last_uuid: (series != current).then_some(series),
             stamp: Some(stamp),
             from: u32::try_from(from).ok(),
-            count: u16::try_from(last + 1 - from).ok(),
+            // No number is everything there is, up to what an answer may hold.
+            count: if guess {
+                Some(0)
+            } else {
+                u16::try_from(last + 1 - from).ok()
+            },
         };
         self.say(now, &Letter::RetransmitRequest(request), out)?;
         self.tally.retransmit_requests += 1;
@@ -308,6 +384,10 @@ impl Session {
         fetching.fruitless = 0;
         fetching.again_at = None;
         let Request { series, last, .. } = asked;
+        if fetching.is_guess(series) {
+            fetching.earlier = fetching.later.take();
+            return self.fetch(now, out);
+        }
         let first = next_of(fetching, series, out);
         let fault = Fault::RetransmitUnserved {
             series,
@@ -349,7 +429,8 @@ impl Session {
         {
             earlier.next = next;
             if next > earlier.end {
-                fetching.earlier = None;
+                fetching.done = Some((series, next));
+                fetching.earlier = fetching.later.take();
             }
         }
         Ok(())

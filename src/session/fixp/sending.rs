@@ -62,6 +62,9 @@ impl Session {
             }
             Destiny::Unsent => out.commit_unsent(0..len, now.utc),
         }
+        if self.settings.role == Role::Acceptor {
+            self.answered(out);
+        }
         self.tally.application_out += 1;
         Ok(match destiny {
             Destiny::Now => Sent::Now(seq),
@@ -90,7 +93,7 @@ impl Session {
         match &self.state {
             State::Up(Up {
                 leaving: Some(_), ..
-            }) => Err(Refusal::LoggingOut),
+            }) if client => Err(Refusal::LoggingOut),
             // New messages are never mixed into those that are sent again.
             State::Up(up) if client && up.resending.is_some_and(|resending| resending.is_running()) => {
                 Err(Refusal::Resending)

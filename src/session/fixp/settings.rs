@@ -138,10 +138,13 @@ pub enum Unserved {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnNotApplied {
     /// Says with a Sequence that they will not come, and tells the application. Old orders are not sent
-    /// late.
+    /// late. Told is what MsgCount counts, the message that was refused included, and no more: what was
+    /// sent behind it is told when its own NotApplied comes.
     #[default]
     Skip,
-    /// Sends them again under their numbers.
+    /// Sends them again under their numbers, with all that was sent behind them; once, and not those that
+    /// a Sequence has passed over meanwhile, which are told. Needs an exchange that waits for them:
+    /// [`EstablishHole::Wait`].
     Resend,
 }
 
@@ -235,7 +238,7 @@ pub enum NotAppliedCount {
     /// The message that was refused as well.
     #[default]
     WithRefused,
-    /// What is missing below it.
+    /// What is missing below it. A client that skips is not told of the message itself then.
     MissingOnly,
 }
 

@@ -193,6 +193,8 @@ impl Session {
             return Ok(self.close(Cause::Terminated { code, reason }));
         }
         if let State::TerminateSent(_) = self.state {
+            // It has read everything before our Terminate.
+            self.client.settled = Some((bound, out.next_out()));
             return Ok(self.close(Cause::LogoutConfirmed));
         }
         let stamp = match terminate.stamp {

@@ -12,6 +12,7 @@
 
 use std::fmt;
 
+use super::describe::Body;
 use super::field::{Field, Scalar};
 use super::frame::{Frame, FrameError};
 
@@ -250,6 +251,43 @@ impl<'a> Parts<'a> {
         }
         let len = self.number(part, len_size)?;
         self.take(part, usize::try_from(len).unwrap_or(usize::MAX))
+    }
+
+    /// Takes all groups and data that follow a block of `body`, without a look at what they hold.
+    ///
+    /// # Errors
+    ///
+    /// The message ends within one, or an entry ends before a field that every entry of its kind has.
+    pub fn skip(&mut self, body: &Body) -> Result<(), DecodeError> {
+        for group in body.groups {
+            let (entry_len, count) = self.group_header(group.name, group.since, group.count_size)?;
+            if count == 0 {
+                continue;
+            }
+            // All have the same length: if one is long enough, all are.
+            self.take(group.name, entry_len)?;
+            let mut required = group.body.fields.iter().filter(|field| field.required);
+            if let Some(field) = required.find(|field| field.offset + field.size > entry_len) {
+                return Err(DecodeError::Missing {
+                    field: field.name,
+                    block_length: u16::try_from(entry_len).unwrap_or(u16::MAX),
+                });
+            }
+            if group.body.groups.is_empty() && group.body.data.is_empty() {
+                let others = usize::try_from(count - 1).unwrap_or(usize::MAX);
+                self.take(group.name, entry_len.saturating_mul(others))?;
+                continue;
+            }
+            self.skip(group.body)?;
+            for _ in 1..count {
+                self.take(group.name, entry_len)?;
+                self.skip(group.body)?;
+            }
+        }
+        for data in body.data {
+            self.data(data.name, data.since, data.length_size)?;
+        }
+        Ok(())
     }
 
     fn number(&mut self, part: &'static str, size: usize) -> Result<u64, DecodeError> {

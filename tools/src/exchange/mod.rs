@@ -84,10 +84,12 @@ pub struct Arguments {
     /// service gets one of its own. Logons are checked against --accounts. Without --tls-certificate a
     /// client of a venue that wants TLS says tls = "off".
     ///
-    /// ilink3 is a gateway of CME iLink 3: FIXP over SBE, signatures verified, retransmissions from the
-    /// journal. It answers NewOrderSingle(514), OrderCancelReplaceRequest(515), OrderCancelRequest(516),
-    /// OrderMassActionRequest(529) and OrderStatusRequest(533), and everything else with a
-    /// BusinessReject(521), reason 3. Stop orders are filled as the others are.
+    /// ilink3 is a gateway of CME iLink 3 on one port, 9878 unless --listen says otherwise: FIXP over SBE,
+    /// signatures verified, retransmissions from the journal. NewOrderSingle(514) gets an
+    /// ExecutionReportNew(522) and, unless --fills none, an ExecutionReportTradeOutright(525), stop orders as
+    /// well; OrderCancelReplaceRequest(515), OrderCancelRequest(516), OrderMassActionRequest(529) and
+    /// OrderStatusRequest(533) are answered from the open orders, everything else with a BusinessReject(521),
+    /// reason 3.
     #[arg(long, value_name = "VENUE", conflicts_with_all = ["config", "echo", "strict"], requires = "accounts")]
     venue: Option<String>,
 

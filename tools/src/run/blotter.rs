@@ -44,6 +44,15 @@ impl Order {
     }
 }
 
+/// What a series of a journal says; it may end in messages that were not counted.
+#[derive(Default)]
+struct Series {
+    /// ClOrdID(11) of our orders by their numbers.
+    numbers: HashMap<u64, Box<[u8]>>,
+    /// What the peer said, and under which number.
+    told: Vec<(u64, Told)>,
+}
+
 /// What came of the orders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -166,12 +175,11 @@ impl Blotter {
     pub fn carry_over(&mut self, directory: &Path, next_in: u64) -> io::Result<()> {
         let mut reader = Reader::open(directory)?;
         let mut index = FieldIndex::with_capacity(FIELDS_MAX);
-        // Of the series that is being read: it may end in messages that were not counted.
-        let mut reports: Vec<(u64, Reply)> = Vec::new();
+        let mut series = Series::default();
         while let Some(item) = reader.read()? {
             let Item::Record(entry) = item else { continue };
             if entry.kind == Kind::Reset {
-                self.take_over(&mut reports, u64::MAX);
+                self.take_over(&mut series, u64::MAX);
                 continue;
             }
             let told = match index.read(entry.frame) {
@@ -180,28 +188,41 @@ impl Blotter {
             };
             match (entry.kind, told) {
                 (Kind::Application | Kind::Queued, Some(Told::Order(id))) => {
+                    series.numbers.insert(entry.seq, id.clone());
                     self.orders.entry(id).or_default();
                 }
-                (Kind::Inbound, Some(Told::Report(reply))) => reports.push((entry.seq, reply)),
+                (Kind::Inbound, Some(told)) => series.told.push((entry.seq, told)),
                 _ => {}
             }
         }
-        self.take_over(&mut reports, next_in);
+        self.take_over(&mut series, next_in);
         let needed = self.needed();
         let lacking = |order: &&Order| !order.is_answered(needed);
         self.counts.carried = self.orders.values().filter(lacking).count() as u64;
         Ok(())
     }
 
-    fn take_over(&mut self, reports: &mut Vec<(u64, Reply)>, next_in: u64) {
-        let counted = reports.drain(..).filter(|(seq, _)| *seq < next_in);
-        for (_, past) in counted {
-            let Some(order) = self.orders.get_mut(&past.cl_ord_id) else {
-                continue;
-            };
-            order.rejected |= past.rejects;
-            if !order.executions.contains(&past.exec_id) {
-                order.executions.push(past.exec_id);
+    fn take_over(&mut self, series: &mut Series, next_in: u64) {
+        let Series { numbers, told } = std::mem::take(series);
+        let counted = told.into_iter().filter(|(seq, _)| *seq < next_in);
+        for (_, told) in counted {
+            match told {
+                Told::Report(past) => {
+                    let Some(order) = self.orders.get_mut(&past.cl_ord_id) else {
+                        continue;
+                    };
+                    order.rejected |= past.rejects;
+                    if !order.executions.contains(&past.exec_id) {
+                        order.executions.push(past.exec_id);
+                    }
+                }
+                Told::Reject { seq, .. } => {
+                    let id = seq.and_then(|seq| numbers.get(&seq));
+                    if let Some(order) = id.and_then(|id| self.orders.get_mut(id)) {
+                        order.rejected = true;
+                    }
+                }
+                Told::Order(_) => {}
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What a reply says of an order, whichever protocol it came in.
 
-use pinfix::wire::fix::{Message, msg_type, tag};
+use pinfix::wire::fix::{Message, Printable, msg_type, tag};
 use pinfix::wire::sbe::{Decoded, Frame, Value, decode, ilink3};
 
 /// OrdStatus(39): rejected.
@@ -16,12 +16,8 @@ pub enum Told {
     Order(Box<[u8]>),
     /// ExecutionReport.
     Report(Reply),
-    /// A reject of the message with this number, and why.
-    Reject {
-        seq: Option<u64>,
-        text: String,
-        reason: String,
-    },
+    /// A reject of the message with this number; `why` is for people.
+    Reject { seq: Option<u64>, why: String },
 }
 
 /// An ExecutionReport.
@@ -71,13 +67,14 @@ impl Told {
                 marked: false,
                 rejects: is_rejected(&decoded),
             })),
-            BUSINESS_REJECT => Some(Self::Reject {
-                seq: number(&decoded, "RefSeqNum"),
-                text: String::from_utf8_lossy(&text("Text")).into_owned(),
-                reason: number(&decoded, "BusinessRejectReason")
-                    .map(|reason| format!(" (BusinessRejectReason {reason})"))
-                    .unwrap_or_default(),
-            }),
+            BUSINESS_REJECT => {
+                let reason = number(&decoded, "BusinessRejectReason")
+                    .map(|reason| format!(" (BusinessRejectReason {reason})"));
+                Some(Self::Reject {
+                    seq: number(&decoded, "RefSeqNum"),
+                    why: format!("{}{}", Printable(&text("Text")), reason.unwrap_or_default()),
+                })
+            }
             _ => None,
         }
     }
@@ -89,6 +86,10 @@ impl Told {
                 message.get(tag::CL_ORD_ID).unwrap_or_default().into(),
             )),
             msg_type::EXECUTION_REPORT => Some(Self::Report(Reply::of(message))),
+            msg_type::REJECT | msg_type::BUSINESS_MESSAGE_REJECT => Some(Self::Reject {
+                seq: message.uint(tag::REF_SEQ_NUM).ok(),
+                why: Printable(message.get(tag::TEXT).unwrap_or_default()).to_string(),
+            }),
             _ => None,
         }
     }

@@ -132,12 +132,10 @@ impl Application for Trader {
         let session = inbound.session;
         match Told::read(inbound.frame.bytes()) {
             Some(Told::Report(reply)) => self.report(session, &reply),
-            Some(Told::Reject { seq, text, reason }) => {
+            Some(Told::Reject { seq, why }) => {
                 self.blotter.refused(session, seq);
-                self.say(format!(
-                    "{} rejected a message of ours: {text}{reason}",
-                    self.name(session)
-                ));
+                let name = self.name(session);
+                self.say(format!("{name} rejected a message of ours: {why}"));
             }
             Some(Told::Order(_)) | None => {}
         }

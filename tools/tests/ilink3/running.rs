@@ -152,6 +152,10 @@ fn what_the_gateway_rejects_is_counted_and_a_wrong_secret_is_not_shown() {
             "1 rejects",
         ],
     );
+    // The journal knows of the reject: nothing is waited for.
+    let (code, said) = Client::start(&config, &["--orders", "1"]).wait();
+    assert_eq!(code, Some(0), "{said}");
+    has_all(&said, &["stopped: 1 orders sent, 1 acknowledged"]);
     let wrong = format!("Z{}", &KEY[1..]);
     fs::write(stage.path("secret"), &wrong).unwrap();
     let mut client = Client::start(&config, &[]);

@@ -214,6 +214,39 @@ fn a_script_answers_in_other_ways_than_is_right() {
 }
 
 #[test]
+fn a_script_ends_sessions_and_lets_them_come_back() {
+    let stage = Stage::new();
+    let script = "at 200ms logout Maintenance\nlogon 2 disconnect\nmessage 1 drop\n";
+    let gateway = stage.gateway("127.0.0.1:0", script, &[]);
+    let mut client = stage.client(&gateway);
+    client.until("three logons", |client| client.told.logons == 3);
+    let causes = &client.told.causes;
+    assert!(causes[0].contains("Maintenance"), "{causes:?}");
+    assert!(causes[1].contains("connection was lost"), "{causes:?}");
+    client.order("A", |_| {});
+    client.until("the drop", |client| client.told.causes.len() == 3);
+    let causes = &client.told.causes;
+    assert!(causes[2].contains("connection was lost"), "{causes:?}");
+    assert!(client.told.came.is_empty());
+}
+
+#[test]
+fn what_is_kept_back_and_not_sent_again_is_missed() {
+    let stage = Stage::new();
+    let gateway = stage.gateway("127.0.0.1:0", "message 1 gap 2\nretransmit reject 2\n", &[]);
+    let mut client = stage.client(&gateway);
+    client.logs_on();
+    client.order("A", |_| {});
+    client.order("B", |_| {});
+    client.comes(2);
+    assert_eq!(client.told.came[1], "Trade B 3 at 4712.25, Filled");
+    client.until("what is missed", |client| !client.told.events.is_empty());
+    let missed = &client.told.events[0];
+    assert!(missed.contains("first: 1, last: 2"), "{missed}");
+    assert_eq!(client.stand().1, 5);
+}
+
+#[test]
 fn what_is_wrong_with_the_files_is_said_and_no_secret_is() {
     let stage = Stage::new();
     let accounts = stage.path("accounts.toml");

@@ -1,4 +1,10 @@
 //! Business messages and Sequence(506) of a client, and what a gateway says to them.
+//!
+//! A message counts as applied once the application has sent something to its client about it, or else
+//! once it has returned. A process that dies before either has not applied it, and the client is told so with
+//! NotApplied(513) and may send it again: nothing is lost. An application that has done something by then
+//! which outlives the process, such as a trade with another session, must know the order again by its
+//! ClOrdID(11).
 
 use super::super::letter::{Business, Letter, NotApplied, Sequence};
 use super::super::script::{Answer, On};
@@ -114,6 +120,18 @@ impl Session {
         }
         self.advance(delivering.series, delivering.seq + 1, out)?;
         Ok(Step::Done)
+    }
+
+    /// The application has sent a message while it was given one: what it was given is applied. Were that
+    /// stored only when it returns, a process that dies in between would tell the client that an order was
+    /// not applied, and send it the ExecutionReport of that order.
+    pub(in super::super) fn answered<O: SeriesOutbox>(&mut self, out: &mut O) {
+        if let Some(delivering) = self.delivering
+            && delivering.series == out.series()
+            && delivering.seq >= out.next_in()
+        {
+            out.set_next_in(delivering.seq + 1);
+        }
     }
 
     fn within_rate(&mut self, now: Now) -> Result<(), Fault> {

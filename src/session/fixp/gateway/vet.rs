@@ -1,14 +1,27 @@
 //! Whether a Negotiate(500) or Establish(503) is right, in one order: what the message is, then whose it
 //! is, then whether it may.
 
-use super::super::letter::{Request, Terms};
+use super::super::letter::{Letter, Request, Terms};
 use super::super::negotiate::I63_MAX;
 use super::super::sending::SEQ_MAX;
 use super::super::{Fault, Session};
 use crate::session::{Part, SeriesOutbox};
 use crate::time::Now;
+use crate::wire::sbe::Frame;
 
 impl Session {
+    /// Whether a Negotiate(500) or Establish(503) is signed by the client of this gateway. Nothing else of
+    /// it is looked at, and nothing changes.
+    #[must_use]
+    pub fn is_signed(&self, frame: &Frame<'_>) -> bool {
+        match Letter::read(frame) {
+            Some(Letter::Negotiate(request) | Letter::Establish(request)) => {
+                self.vet_signature(&request).is_ok()
+            }
+            _ => false,
+        }
+    }
+
     /// `first` says that the Negotiate was on the same connection: nothing was sent under this UUID yet.
     pub(super) fn vet<O: SeriesOutbox>(
         &self,

@@ -1,7 +1,7 @@
 //! What the session layer must know of each message: who sends it, where its number stands, how long its block is.
 //! Taken from the descriptions of the codecs when this is compiled.
 
-use super::super::{Body, MessageDescription};
+use super::super::{Body, DecodeError, Frame, MessageDescription, Parts};
 use super::generated::SCHEMA;
 
 /// The version that is written unless another is asked for.
@@ -155,9 +155,66 @@ pub fn layout_of(template_id: u16) -> Option<&'static Layout> {
         .filter(|layout| layout.template_id == template_id)
 }
 
+/// What follows the headers of each, by `templateId` as [`LAYOUTS`].
+static BODIES: [Option<&Body>; SPAN] = {
+    let mut bodies = [None; SPAN];
+    let mut at = 0;
+    while at < COUNT {
+        let message = SCHEMA.messages[at];
+        bodies[(message.template_id - FIRST) as usize] = Some(message.body);
+        at += 1;
+    }
+    bodies
+};
+
+/// Checks that the groups and data of a message end within it, without a look at what they hold.
+///
+/// # Errors
+///
+/// [`DecodeError::UnknownTemplate`] if iLink 3 has no such message; else what [`Parts::skip`] refuses.
+#[inline]
+pub fn check_parts(frame: &Frame<'_>) -> Result<(), DecodeError> {
+    let given = frame.template_id();
+    let body = given
+        .checked_sub(FIRST)
+        .and_then(|nth| *BODIES.get(usize::from(nth))?)
+        .ok_or(DecodeError::UnknownTemplate { given })?;
+    Parts::of(frame).skip(body)
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::super::super::decode;
     use super::*;
+
+    proptest! {
+        /// Whatever follows a block, messages are taken for whole that `decode` can take apart.
+        #[test]
+        fn parts_that_fit(
+            nth in 0..COUNT,
+            headers in proptest::collection::vec((0_u8..80, 0_u8..4), 0..4),
+            rest in 0_usize..300,
+            version in OLDEST_VERSION..=VERSION,
+        ) {
+            let message = SCHEMA.messages[nth];
+            let mut parts = Vec::new();
+            for (entry_len, count) in headers {
+                parts.extend([entry_len, 0, count]);
+                parts.resize(parts.len() + usize::from(entry_len) * usize::from(count), 0);
+            }
+            parts.truncate(rest);
+            let block = message.body.block_length;
+            let len = 12 + block + u16::try_from(parts.len()).unwrap();
+            let head = [len, 0xCAFE, block, message.template_id, 8, version];
+            let mut bytes: Vec<u8> = head.iter().flat_map(|value| value.to_le_bytes()).collect();
+            bytes.extend(message.body.image);
+            bytes.extend(parts);
+            let frame = Frame::new(&bytes).unwrap();
+            prop_assert_eq!(check_parts(&frame).err(), decode(&frame, &SCHEMA).err());
+        }
+    }
 
     #[test]
     fn what_a_session_must_know() {

@@ -17,4 +17,4 @@ mod generated;
 mod layout;
 
 pub use generated::*;
-pub use layout::{Direction, Layout, OLDEST_VERSION, VERSION, layout_of};
+pub use layout::{Direction, Layout, OLDEST_VERSION, VERSION, check_parts, layout_of};

@@ -24,6 +24,10 @@ use pinfix::session::fixp::{Answer, On};
 
 use super::super::rehearsal::script::{each_line, ordinal, said, time};
 
+/// What is said where a message is answered in two ways, or is not there for what is to follow it.
+const ONE_THING: &str = "a message that is answered in another way is answered so once, and nothing \
+                         else is done at it";
+
 /// A script.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
@@ -98,7 +102,14 @@ impl Script {
             ),
         };
         match (when, answer(rest)?) {
-            (When::Message(nth), Some(answer)) => self.messages.push((nth, answer)),
+            (When::Message(nth), Some(answer)) => {
+                ensure!(
+                    self.answer(nth).is_none() && self.at(when).next().is_none(),
+                    ONE_THING
+                );
+                self.messages.push((nth, answer));
+            }
+            (When::Message(nth), None) if self.answer(nth).is_some() => bail!(ONE_THING),
             (_, Some(_)) => bail!("this answers a message, expected gap, logout or disconnect"),
             (when, None) => self.steps.push((when, action(rest)?)),
         }
@@ -217,6 +228,9 @@ mod tests {
             ("at never logout", "30s"),
             ("message 1 gap x", "from 1"),
             ("message 1 terminate 70000", "65535"),
+            ("message 1 drop\nmessage 1 silence", "answered so once"),
+            ("message 1 drop\nmessage 1 gap 2", "answered so once"),
+            ("message 1 gap 2\nmessage 1 drop", "answered so once"),
         ] {
             let error = script(line).unwrap_err();
             assert!(error.contains(says), "{line}: {error}");

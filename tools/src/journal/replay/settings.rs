@@ -144,7 +144,10 @@ pub fn of_journal(place: &Place, choices: &Choices) -> anyhow::Result<Settings> 
             sender: theirs.target.clone(),
             target: theirs.sender.clone(),
         },
-        (None, None) => bail!("{} holds no messages", place.directory.display()),
+        (None, None) => bail!(
+            "{} holds no messages of FIX, and others are not replayed",
+            place.directory.display()
+        ),
     };
     let id = identity(&names, &place.identity)?;
     let rules = match choices.version.or(seen.rules) {
