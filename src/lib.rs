@@ -1,6 +1,7 @@
 //! A FIX engine in Rust for processes that sit next to an exchange: one pinned core, one busy-polled loop,
-//! many sessions. It speaks FIX.4.0 to FIX.4.4, and FIX.5.0, SP1 and SP2 over FIXT.1.1, as initiator and as
-//! acceptor, and keeps every message in a memory-mapped journal that is also its send buffer.
+//! many sessions. It speaks FIX.4.0 to FIX.4.4, FIX.5.0, SP1 and SP2 over FIXT.1.1, and CME iLink 3 (FIXP over
+//! SBE), as initiator and as acceptor, and keeps every message in a memory-mapped journal that is also its send
+//! buffer.
 //!
 //! # The layers
 //!
@@ -8,9 +9,9 @@
 //!   engine                                   I/O, clock, application, settings files
 //!   journal   wheel   admin   counters       mapped log, timers, command ring, status page
 //!   venue                                    what a venue does differently, as const data
-//!   session::fix   session::schedule         sans-IO protocol machine; when it may be logged on
+//!   session::{fix, fixp, schedule}           sans-IO protocol machines; when one may be logged on
 //!   dict                                     what messages may contain
-//!   wire::fix                                pure functions over bytes
+//!   wire::{fix, sbe}                         pure functions over bytes
 //!   time                                     nanoseconds as values
 //! ```
 //!
@@ -26,7 +27,9 @@
 //! [`FieldIndex::read`](wire::fix::FieldIndex::read) notes its fields in one pass; the session's one
 //! match ([`session::fix::Session::receive`]) decides: sequence first, content second, effect third. An
 //! application message reaches [`Application::on_message`](engine::Application::on_message) as a view
-//! of the receive buffer. Its number is counted after that returns.
+//! of the receive buffer. Its number is counted after that returns. A session of FIXP goes the same way:
+//! [`wire::sbe::cut`], [`session::fixp::Session::receive`],
+//! [`Application::on_sbe`](engine::Application::on_sbe).
 //!
 //! *Outbound.* [`Outbound::send`](engine::Outbound::send) claims room in the journal of a session, the
 //! header is written from a template, the application writes the body in place, BodyLength and CheckSum
