@@ -50,6 +50,9 @@ has_sbe() { PYTHONPATH="$SBE_DIRECTORY" python3 -c 'import sbe' 2>/dev/null; }
 install_sbe() {
   has_sbe && return
   say "installing the Python package sbe"
+  python3 -m pip --version >/dev/null 2>&1 \
+    || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-pip >/dev/null \
+    || say "could not install python3-pip"
   python3 -m pip install --quiet --disable-pip-version-check --target "$SBE_DIRECTORY" sbe==0.4.3 \
     || say "could not install the Python package sbe"
 }

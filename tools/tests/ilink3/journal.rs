@@ -186,22 +186,30 @@ fn compare_parts(before: &str, parts: &[Part], rest: &mut &str, fields: &mut usi
 
 #[test]
 fn an_independent_decoder_reads_the_conversation_as_we_do() {
-    let found = Command::new("python3").args(["-c", "import sbe"]).output();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    // Where tests/interop/install.sh puts the package.
+    let ours = root.join("tests/interop/python");
+    let own = std::env::var_os("PYTHONPATH").unwrap_or_default();
+    let path = std::env::join_paths(std::env::split_paths(&own).chain([ours])).unwrap_or(own);
+    let found = Command::new("python3")
+        .args(["-c", "import sbe"])
+        .env("PYTHONPATH", &path)
+        .output();
     if !found.is_ok_and(|found| found.status.success()) {
         let required = std::env::var_os("PINFIX_INTEROP").is_some_and(|value| value == "required");
         assert!(
             !required,
-            "python3 has no package sbe, and PINFIX_INTEROP asks for it: pip install sbe==0.4.3"
+            "python3 has no package sbe, and PINFIX_INTEROP asks for it: run tests/interop/install.sh"
         );
-        eprintln!("IGNORED: python3 with the package sbe is not installed (pip install sbe==0.4.3)");
+        eprintln!("IGNORED: python3 with the package sbe is not installed (tests/interop/install.sh)");
         return;
     }
     let stage = Stage::new();
     conversation(&stage);
     let mut frames = frames(&stage.path("client"));
     frames.extend(self::frames(&stage.path("gateway")));
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut decoder = Command::new("python3")
+        .env("PYTHONPATH", &path)
         .arg(root.join("tests/sbe/peer.py"))
         .arg(root.join("src/wire/sbe/ilink3/ilink3.xml"))
         .stdin(Stdio::piped())
