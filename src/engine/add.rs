@@ -185,7 +185,11 @@ impl Desk {
         };
         let Guest { journal, keeper } = *guest;
         match Journal::open(journal.clone(), &keeper, now.utc) {
-            Ok((opened, _)) => entry.journal = opened,
+            Ok((mut opened, _)) => {
+                // Its Logon. A journal just opened has room for it, and without it goes on all the same.
+                let _ = opened.take_over_inbound(&entry.journal);
+                entry.journal = opened;
+            }
             Err(error) => {
                 let session = entry.name.clone();
                 entry.guest = Some(Box::new(Guest { journal, keeper }));

@@ -11,7 +11,7 @@ use super::config::Durability;
 use super::keeper::Job;
 use super::port::position;
 use super::record::{Kind, Mark, RESET_BYTES, Reset};
-use super::segment::{Beginning, Numbers, OVERHEAD_BYTES, Segment, cost};
+use super::segment::{Beginning, Numbers, OVERHEAD_BYTES, RECORDS_AT, Segment, cost};
 use super::{Claimed, Cursor, Journal};
 use crate::session::{
     Class, Full, InboundAt, Outbox, Queued, REPLAY_GROWTH, Replay, ResetCause, Stored,
@@ -271,6 +271,32 @@ impl Journal {
             next_in,
         };
         self.published(at);
+    }
+
+    /// Takes over what a journal before this one has recorded of the peer, as it stands there.
+    ///
+    /// # Errors
+    /// There is no room for one of the records; those before it are here.
+    pub(crate) fn take_over_inbound(&mut self, from: &Self) -> Result<(), Full> {
+        for segment in &from.segments {
+            let mut offset = RECORDS_AT;
+            while offset < segment.end() {
+                let Some(head) = segment.head(offset) else {
+                    break;
+                };
+                let frame = segment.get(Self::frame_at(offset, &head));
+                if let Some(frame) = frame.filter(|_| head.kind == Kind::Inbound as u8) {
+                    self.make_room(frame.len(), 0)?;
+                    let tail = self.tail_mut();
+                    tail.room(frame.len()).copy_from_slice(frame);
+                    let whole = 0..frame.len();
+                    tail.publish(Kind::Inbound, head.mark(), whole, head.seq, head.at);
+                    self.published(head.at);
+                }
+                offset += head.length();
+            }
+        }
+        Ok(())
     }
 
     /// Records that the first series began, for the log: its numbers are in the header.
