@@ -191,7 +191,7 @@ impl Engine {
         else {
             return false;
         };
-        let at = match session.next_parked(journal) {
+        let at = match session.next_parked(now, journal) {
             Unparked::Nothing => return false,
             Unparked::Close(cause) => {
                 self.desk.end(now, slot, cause, app);

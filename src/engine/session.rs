@@ -87,12 +87,12 @@ impl Session {
     }
 
     /// An operator wants another attempt.
-    pub(super) fn start_over(&mut self) {
+    pub(super) fn start_over(&mut self, journal: &mut Journal) {
         match self {
             Self::Fix(_) => {}
             Self::Fixp(session) => {
                 session.resume();
-                session.reopen_port();
+                session.reopen_port(journal);
             }
         }
     }

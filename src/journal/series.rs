@@ -342,6 +342,14 @@ impl SeriesOutbox for Journal {
     }
 
     /// Of a series that is not kept nothing is noted.
+    fn is_port_closed(&self) -> bool {
+        self.hold.is_port_closed()
+    }
+
+    fn set_port_closed(&mut self, closed: bool) {
+        self.hold.set_port_closed(closed);
+    }
+
     fn set_next_in_of(&mut self, series: u64, next: u64) -> Result<(), Full> {
         if series == self.series.current.id {
             self.set_next_in(next);

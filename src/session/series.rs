@@ -39,6 +39,13 @@ pub trait SeriesOutbox: Outbox {
     /// Numbers of the current or an earlier kept series.
     fn numbers_of(&self, series: u64) -> Option<Numbers>;
 
+    /// Whether the port of a gateway is closed: see [`SeriesOutbox::set_port_closed`].
+    fn is_port_closed(&self) -> bool;
+
+    /// Keeps that invalid logons have closed the port of a gateway, or that it is open again. It survives
+    /// what the numbers survive.
+    fn set_port_closed(&mut self, closed: bool);
+
     /// Progress on an earlier series, fetched by retransmission.
     ///
     /// # Errors

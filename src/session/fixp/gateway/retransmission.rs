@@ -7,7 +7,7 @@ use super::super::letter::{Letter, Retransmit, RetransmitReject};
 use super::super::negotiate::I63_MAX;
 use super::super::script::{Answer, On};
 use super::super::sending::{SEQ_MAX, mark_retransmitted};
-use super::super::settings::RetransmitUuid;
+use super::settings::RetransmitUuid;
 use super::super::{Fault, Replayed, Session, State, Step};
 use crate::session::{Full, SeriesOutbox, Stored, Text};
 use crate::time::Now;
