@@ -294,6 +294,32 @@ mod tests {
     }
 
     #[test]
+    fn a_closed_port_is_closed_again_after_the_file_is_opened_again_held_or_not() {
+        let name = format!("pinfix-port-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        let open = || HoldFile::open(&directory, Utc(0)).unwrap();
+        let is = |held: Option<Hold>, closed: bool| {
+            let file = open();
+            assert_eq!(
+                (file.hold(), file.is_port_closed()),
+                (held.as_ref(), closed)
+            );
+        };
+        is(None, false);
+        open().set_port_closed(true);
+        is(None, true);
+        open().store(Some(hold("why")));
+        is(Some(hold("why")), true);
+        open().store(None);
+        is(None, true);
+        open().store(Some(hold("again")));
+        open().set_port_closed(false);
+        is(Some(hold("again")), false);
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
     fn a_store_that_was_cut_off_anywhere_leaves_the_hold_before() {
         let longest = "x".repeat(Text::MAX);
         let before = hold("before");

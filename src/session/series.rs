@@ -36,6 +36,10 @@ pub trait SeriesOutbox: Outbox {
     /// The series before the current one.
     fn previous_series(&self) -> Option<u64>;
 
+    /// The greatest identifier of the series before the latest one whose identifier is 0, with which a week
+    /// begins; 0 if there is none.
+    fn last_of_weeks_before(&self) -> u64;
+
     /// Numbers of the current or an earlier kept series.
     fn numbers_of(&self, series: u64) -> Option<Numbers>;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use pinfix::session::fixp::{
     EstablishHole, Lane, LogonRefusal, NextLogon, NotAppliedCount, OnNotApplied, RateLimit,
-    RetransmitUuid, Settings, SplitPenalty, Unanswered, UnaskedGap, Unconsumed, UnknownPrevious, Unserved, UuidRule,
+    RetransmitUuid, Settings, SplitPenalty, Unanswered, UnaskedGap, Unconsumed, UnknownPrevious,
+    Unserved, UuidRule,
 };
 
 pub fn set(settings: &mut Settings, key: &str, value: &str) -> Result<(), String> {

@@ -227,6 +227,12 @@ impl SeriesOutbox for Shelf {
         self.series.iter().rev().nth(1).map(|series| series.id)
     }
 
+    fn last_of_weeks_before(&self) -> u64 {
+        let began = self.series.iter().rposition(|series| series.id == 0);
+        let before = &self.series[..began.unwrap_or(0)];
+        before.iter().map(|series| series.id).max().unwrap_or(0)
+    }
+
     fn numbers_of(&self, series: u64) -> Option<Numbers> {
         self.of(series).map(|series| series.numbers)
     }

@@ -45,8 +45,11 @@ pub use self::codes::{
     logon_reject_name, terminate_code,
 };
 pub use self::fault::{Disposition, Fault, FaultCounts};
-use self::gateway::{Gateway, Judging, Serving, Turn};
+pub use self::gateway::settings::{
+    EstablishHole, LogonRefusal, NotAppliedCount, RateLimit, RetransmitUuid, SplitPenalty, UnaskedGap,
+};
 pub use self::gateway::{Delayed, Identity, Pieces, REFUSAL_MAX, identity, refuse, turn_away};
+use self::gateway::{Gateway, Judging, Serving, Turn};
 pub use self::guard::Halted;
 use self::keepalive::Pulse;
 use self::letter::{Letter, Request, Retransmit};
@@ -54,9 +57,6 @@ use self::not_applied::{Resending, Said};
 use self::retransmit::Fetching;
 pub use self::script::{Answer, On, ScriptFull};
 pub use self::sending::SEQ_MAX;
-pub use self::gateway::settings::{
-    EstablishHole, LogonRefusal, NotAppliedCount, RateLimit, RetransmitUuid, SplitPenalty, UnaskedGap,
-};
 pub use self::settings::{
     ClientSettings, GatewaySettings, Lane, OnNotApplied, Role, Settings, SettingsError, Unanswered,
     Unconsumed, UnknownPrevious, Unserved, UuidRule,
@@ -570,9 +570,13 @@ impl Session {
         self.state = State::Accepted { give_up };
     }
 
-    /// Finds again, at the first connection of a run, which RequestTimestamps were used before it.
+    /// Finds again, at the first connection of a run, which RequestTimestamps were used before it, and which
+    /// UUIDs are of a week that is over.
     fn recall<O: SeriesOutbox>(&mut self, out: &O) {
         let latest = out.latest().0;
+        if self.settings.role == Role::Acceptor && self.gateway.floor == 0 {
+            self.gateway.floor = out.last_of_weeks_before();
+        }
         match self.settings.role {
             Role::Initiator if self.last_stamp == 0 => self.last_stamp = latest,
             Role::Acceptor if self.gateway.last_request == 0 => {

@@ -9,8 +9,8 @@
 use super::super::letter::{Business, Letter, NotApplied, Sequence};
 use super::super::script::{Answer, On};
 use super::super::sending::SEQ_MAX;
-use super::settings::{NotAppliedCount, RateLimit, UnaskedGap};
 use super::super::{Delayed, Delivering, Delivery, Fault, Session, State, Step, Verdict};
+use super::settings::{NotAppliedCount, RateLimit, UnaskedGap};
 use crate::session::{Class, Full, SeriesOutbox, Text};
 use crate::time::{Mono, Now};
 use crate::wire::sbe::EncodeError;

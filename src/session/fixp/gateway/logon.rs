@@ -2,10 +2,10 @@
 
 use super::super::letter::{self, Letter, LogonReject, Request, Response};
 use super::super::script::{Answer, On};
-use super::settings::{EstablishHole, LogonRefusal};
 use super::super::terminate::CLOCKED;
 use super::super::{Disposition, Fault, Lane, Session, State, Step, Up};
 use super::Judging;
+use super::settings::{EstablishHole, LogonRefusal};
 use crate::session::{Cause, Full, ResetCause, SeriesOutbox, Text};
 use crate::time::Now;
 use crate::wire::sbe::Frame;
@@ -291,7 +291,9 @@ pub fn refuse(frame: &Frame<'_>, fault: Fault, now: Now, version: u16, room: &mu
     });
     match room.get_mut(..REFUSAL_MAX) {
         // Nothing is written in a version there is not.
-        Some(room) => refusal.write(room, version, Lane::Primary, None).unwrap_or(0),
+        Some(room) => refusal
+            .write(room, version, Lane::Primary, None)
+            .unwrap_or(0),
         None => 0,
     }
 }

@@ -8,9 +8,9 @@ pub(super) mod settings;
 mod vet;
 
 use self::business::Beyond;
-pub(super) use self::penalty::{Penalty, Turn};
-pub use self::penalty::{Delayed, Pieces};
 pub use self::logon::{Identity, REFUSAL_MAX, identity, refuse, turn_away};
+pub use self::penalty::{Delayed, Pieces};
+pub(super) use self::penalty::{Penalty, Turn};
 pub(super) use self::retransmission::Serving;
 use super::guard::Recent;
 use super::letter::{Letter, Sender};
