@@ -12,7 +12,7 @@ use super::parked::Waiting;
 use super::policy::LivenessSettings;
 use super::resend::{Repeats, Serving};
 use super::terms::Environment;
-use super::{AtLogon, LogonSent, Session, State, Step, Up};
+use super::{AtLogon, LogonSent, Role, Session, State, Step, Up};
 use crate::session::{Cause, Farewell, Fault, Full, Outbox, ResetCause, SessionStatus};
 use crate::time::Now;
 use crate::wire::fix::Message;
@@ -234,9 +234,14 @@ impl Session {
         // Of a process that was killed: a connection that ends before our eyes leaves nothing.
         self.give_up_waiting(out);
         let mut up = Up::new(greeting.heartbeat_s, &self.settings.liveness, now);
+        // What a peer that misses nothing expects: our answer to its Logon, or what follows our Logon.
+        let in_sync = match self.settings.role {
+            Role::Initiator => ours + 1,
+            Role::Acceptor => ours,
+        };
         up.serving = greeting
             .next_expected
-            .filter(|&wanted| wanted < ours)
+            .filter(|&wanted| wanted < in_sync)
             // Our Logon as well: behind a gap the peer may not have counted it.
             .map(|wanted| Serving::of(wanted, ours));
         self.state = State::Up(up);
