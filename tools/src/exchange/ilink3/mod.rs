@@ -15,9 +15,11 @@ use pinfix::engine::{
     Application, Clock, Engine, Event, FixpSessionConfig, Inbound, Listen, Outbound, Run, SbeInbound,
     SessionHandle, Stopper,
 };
-use pinfix::session::fixp::{On, Verdict};
+use pinfix::session::fixp::{On, Role, Verdict};
+use pinfix::session::schedule::Schedule;
 use pinfix::session::{Cause, Credentials, Refusal, fix};
 use pinfix::time::Mono;
+use pinfix::venue::FixpProfile;
 use serde::Deserialize;
 
 use self::market::Market;
@@ -28,9 +30,6 @@ use crate::bulletin::Bulletin;
 use crate::config;
 use crate::hosting;
 use crate::news;
-
-/// What `--venue` calls it.
-pub const NAME: &str = "ilink3";
 
 /// A client of the gateway. Not to be debugged: it holds a secret.
 #[derive(Deserialize)]
@@ -47,9 +46,17 @@ struct Account {
 }
 
 impl Account {
-    fn config(&self, journals: Option<&Path>) -> anyhow::Result<FixpSessionConfig> {
+    fn config(
+        &self,
+        profile: &FixpProfile,
+        journals: Option<&Path>,
+    ) -> anyhow::Result<FixpSessionConfig> {
         let credentials = Credentials::new(&self.access_key_id, &self.secret_key)?;
-        let mut config = FixpSessionConfig::gateway(&self.session, &self.firm, credentials);
+        let (session, firm) = (&self.session, &self.firm);
+        let mut config =
+            FixpSessionConfig::at_venue(profile, Role::Acceptor, session, firm, credentials)?;
+        // One rehearses at the weekend as well.
+        config.schedule = Schedule::non_stop();
         if let Some(version) = self.schema_version {
             config.settings.schema_version = version;
         }
@@ -70,6 +77,7 @@ impl Account {
 
 /// The gateway with its accounts and its script.
 pub struct Gateway {
+    profile: &'static FixpProfile,
     market: Market,
     bulletin: Bulletin,
     accounts: Vec<Account>,
@@ -97,6 +105,7 @@ struct Seat {
 impl Gateway {
     /// A gateway that has read its accounts and its script, and has no sessions yet.
     pub fn new(
+        profile: &'static FixpProfile,
         terms: Terms,
         bulletin: Bulletin,
         accounts: &Path,
@@ -104,6 +113,7 @@ impl Gateway {
     ) -> anyhow::Result<Self> {
         let keys = "session, firm, access_key_id and secret_key";
         Ok(Self {
+            profile,
             market: Market::new(terms, Clock::new().now().utc),
             bulletin,
             accounts: accounts::read(accounts, keys)?,
@@ -132,7 +142,7 @@ impl Gateway {
         ));
         for account in &accounts {
             let of = || format!("account {} of {}", account.session, account.firm);
-            let config = account.config(journals).with_context(of)?;
+            let config = account.config(self.profile, journals).with_context(of)?;
             let (name, version) = (
                 config.settings.id.to_string(),
                 config.settings.schema_version,
