@@ -11,22 +11,13 @@ use crate::journal::Journal;
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{self, Decision, Loss, Phase, Replayed, ResendJudge, Role};
 use crate::session::fixp;
+pub use crate::session::Protocol;
 use crate::session::{Cause, Fault, Refusal, ResetCause, SessionId, Text};
 use crate::time::{Mono, Now};
 use crate::wire::fix::FieldIndex;
 
 /// How long a connection may take to read what was sent last, of a FIXP session.
 const FIXP_FLUSH: Duration = Duration::from_secs(2);
-
-/// What is spoken on a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Protocol {
-    /// FIX, as tags and values.
-    #[default]
-    Fix,
-    /// FIXP over SBE, as CME iLink 3 has it.
-    Fixp,
-}
 
 /// A session.
 #[allow(
