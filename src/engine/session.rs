@@ -8,10 +8,10 @@
 use std::time::Duration;
 
 use crate::journal::Journal;
+pub use crate::session::Protocol;
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{self, Decision, Loss, Phase, Replayed, ResendJudge, Role};
 use crate::session::fixp;
-pub use crate::session::Protocol;
 use crate::session::{Cause, Fault, Refusal, ResetCause, SessionId, Text};
 use crate::time::{Mono, Now};
 use crate::wire::fix::FieldIndex;

@@ -382,7 +382,10 @@ impl Session {
         let asked = up.fetching.asked?;
         Some(Underway {
             series: asked.series,
-            next: asked.from.max(next_of(&up.fetching, asked.series, out)).min(asked.last),
+            next: asked
+                .from
+                .max(next_of(&up.fetching, asked.series, out))
+                .min(asked.last),
             last: asked.last,
         })
     }
