@@ -114,7 +114,9 @@ fn orders_of_ilink3_to_another_process_are_measured() {
     let directory = tempfile::tempdir().unwrap();
     let accounts = directory.path().join("accounts.toml");
     let account = |session: &str, key: &str| {
-        format!("[[account]]\nsession = \"{session}\"\nfirm = \"007\"\naccess_key_id = \"{key}\"\nsecret_key = \"{SECRET}\"\n")
+        format!(
+            "[[account]]\nsession = \"{session}\"\nfirm = \"007\"\naccess_key_id = \"{key}\"\nsecret_key = \"{SECRET}\"\n"
+        )
     };
     let both = [account("ABC", "KEY1"), account("ABD", "KEY2")].concat();
     fs::write(&accounts, both).unwrap();

@@ -411,10 +411,7 @@ fn a_gateway_of_ilink3_is_told_in_the_words_of_fixp() {
             .get(&series)
             .unwrap_or_else(|| panic!("no {series} in {samples:#?}"))
     };
-    let fault = of(
-        "pinfix_session_faults_total",
-        ",kind=\"NotAuthenticated\"",
-    );
+    let fault = of("pinfix_session_faults_total", ",kind=\"NotAuthenticated\"");
     assert!(fault >= 1.0);
     assert!(of("pinfix_fixp_uuid", "") > 1.6e15);
     assert!(of("pinfix_session_next_seqnum", ",direction=\"in\"") > 56.0);

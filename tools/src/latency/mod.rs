@@ -287,7 +287,12 @@ fn accounts(arguments: &Arguments) -> anyhow::Result<Vec<Account>> {
             }
             accounts.truncate(wanted);
             for account in &accounts {
-                let of = || format!("--accounts: account {} of {}", account.session, account.firm);
+                let of = || {
+                    format!(
+                        "--accounts: account {} of {}",
+                        account.session, account.firm
+                    )
+                };
                 account.credentials().with_context(of)?;
             }
             Ok(accounts)

@@ -74,8 +74,7 @@ impl Plan {
     pub fn client_sessions(&self, address: SocketAddr) -> anyhow::Result<Vec<AnySessionConfig>> {
         let of_accounts = |account: &Account| {
             let (session, firm) = (&account.session, &account.firm);
-            let config =
-                FixpSessionConfig::client(session, firm, account.credentials()?, address);
+            let config = FixpSessionConfig::client(session, firm, account.credentials()?, address);
             Ok(config.into())
         };
         if !self.accounts.is_empty() {
