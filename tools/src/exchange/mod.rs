@@ -312,8 +312,8 @@ fn decided(arguments: &Arguments) -> anyhow::Result<Settings> {
 /// What a file lists.
 fn listed(path: &Path) -> anyhow::Result<Loaded> {
     let loaded = config::load(path, &[])?;
-    let configs = loaded.plan.sessions.iter().map(|planned| &planned.config);
-    for config in configs.filter(|config| config.fix().is_none()) {
+    let mut configs = loaded.plan.sessions.iter().map(|planned| &planned.config);
+    if let Some(config) = configs.find(|config| config.fix().is_none()) {
         anyhow::bail!(
             "{}: {} is a client, for `pinfix run`; a gateway is --venue ilink3",
             path.display(),
