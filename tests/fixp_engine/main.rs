@@ -4,6 +4,7 @@
 
 mod hours;
 mod orders;
+mod page;
 mod pair;
 mod pieces;
 #[path = "../simnet/mod.rs"]
