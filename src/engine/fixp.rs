@@ -144,11 +144,10 @@ impl Engine {
                 if !porch::lets_in(&entry.accept, peer.ip()) {
                     Fault::SourceNotAllowed
                 } else if entry.connection != Connection::None {
-                    let signed = match &entry.session {
-                        Session::Fixp(session) => session.is_signed(&frame),
-                        Session::Fix(_) => false,
+                    told = match &entry.session {
+                        Session::Fixp(session) => session.second_connection(&frame),
+                        Session::Fix(_) => None,
                     };
-                    told = signed.then_some(fixp::Fault::AlreadyEstablished);
                     Fault::AlreadyConnected
                 } else {
                     entry.connection = Connection::Open { link };
