@@ -1,6 +1,5 @@
 //! One session with everything the engine keeps for it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::SessionHandle;
@@ -14,10 +13,10 @@ use super::session::Session;
 use super::tls::Dialler;
 use crate::admin::{Outcome, Ticket};
 use crate::counters::{ConnectionState, SessionStatus};
-use crate::journal::{Journal, JournalConfig, Keeper};
-use crate::session::fix::{self, Phase, Role};
+use crate::journal::{Journal, JournalConfig};
+use crate::session::fix::{self, Decision, Phase, Role};
 use crate::session::fixp;
-use crate::session::{Cause, Hold, Outbox as _, SeriesOutbox as _};
+use crate::session::{Cause, Hold, Outbox as _, Protocol, SeriesOutbox as _};
 use crate::time::{Mono, Now, Utc};
 
 /// How often the end of a hold is compared with the wall clock at least.
@@ -46,8 +45,8 @@ pub(super) struct Slot {
     /// It is to be taken out once its connection has ended.
     pub(super) leaving: bool,
     /// A peer that no session is configured for, and that has not been let in: its session leaves with
-    /// its connection, and has nothing on disk.
-    pub(super) guest: Option<Box<Guest>>,
+    /// its connection.
+    pub(super) guest: Option<Guest>,
     /// When the end of an operator's hold is looked at next.
     pub(super) hold_check: Option<Mono>,
     /// When the session may be logged on, unless it always may.
@@ -69,12 +68,22 @@ pub(super) struct Slot {
     pub(super) shown: Shown,
 }
 
+/// How far a peer is that no session is configured for.
+#[derive(Debug)]
+pub(super) enum Guest {
+    /// The application has not let it in, and it has nothing on disk.
+    Outside(Box<Lodging>),
+    /// The application has let it in, as the decision says, and its journal is being opened.
+    Entering(Decision),
+    /// Its connection ended before that. Nobody was told of it.
+    Gone,
+}
+
 /// What makes a session of a guest.
 #[derive(Debug)]
-pub(super) struct Guest {
+pub(super) struct Lodging {
     /// Where its messages will be kept.
     pub(super) journal: JournalConfig,
-    pub(super) keeper: Arc<Keeper>,
 }
 
 /// How far a connection is. The phases of the protocol are the session's own affair.
@@ -318,6 +327,14 @@ impl Slot {
             Session::Fix(session) => add_tally(&mut status, session.tally()),
             Session::Fixp(session) => {
                 add_fixp_tally(&mut status, session.tally(), session.settings().role);
+                status.protocol = Protocol::Fixp;
+                status.keep_alive_ms = session.keep_alive_ms().unwrap_or_default();
+                status.awaits_operator = session.waits_for_operator();
+                if let Some(underway) = session.retransmission(&self.journal) {
+                    status.retransmit_next = underway.next;
+                    status.retransmit_last = underway.last;
+                    status.retransmit_uuid = underway.series;
+                }
             }
         }
         status
@@ -344,8 +361,7 @@ fn add_tally(status: &mut SessionStatus, tally: &fix::Tally) {
     status.test_requests_out = tally.test_requests_out;
 }
 
-/// What FIXP has of the same: requests for what is missing, and refusals of them. Its faults have names
-/// of their own, for which the page has no place.
+/// What FIXP has of the same: requests for what is missing, and refusals of them.
 fn add_fixp_tally(status: &mut SessionStatus, tally: &fixp::Tally, role: Role) {
     let (requests, rejects) = (tally.retransmit_requests, tally.retransmit_rejects);
     let client = role == Role::Initiator;
@@ -358,10 +374,15 @@ fn add_fixp_tally(status: &mut SessionStatus, tally: &fixp::Tally, role: Role) {
     status.rejects_out = rejects_out;
     status.rejects_in = rejects_in;
     status.faults = tally.faults;
+    status.last_fault = tally
+        .last_fault
+        .map_or(0, |fault| fault.number() as u64 + 1);
     status.parked_dropped = tally.parked_dropped;
     status.application_out = tally.application_out;
     status.application_in = tally.application_in;
     status.test_requests_out = tally.lapsed_out;
+    status.sequences_out = tally.heartbeats_out;
+    status.not_applied = tally.not_applied;
 }
 
 /// The number of a place, as lists of them hold it.

@@ -15,9 +15,11 @@ use pinfix::engine::{
     Application, Clock, Engine, Event, FixpSessionConfig, Inbound, Listen, Outbound, Run, SbeInbound,
     SessionHandle, Stopper,
 };
-use pinfix::session::fixp::{On, Verdict};
+use pinfix::session::fixp::{On, Role, Verdict};
+use pinfix::session::schedule::Schedule;
 use pinfix::session::{Cause, Credentials, Refusal, fix};
 use pinfix::time::Mono;
+use pinfix::venue::FixpProfile;
 use serde::Deserialize;
 
 use self::market::Market;
@@ -29,15 +31,17 @@ use crate::config;
 use crate::hosting;
 use crate::news;
 
-/// What `--venue` calls it.
-pub const NAME: &str = "ilink3";
+/// What an account cannot do without.
+const KEYS: &str = "session, firm, access_key_id and secret_key";
 
 /// A client of the gateway. Not to be debugged: it holds a secret.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Account {
-    session: String,
-    firm: String,
+pub struct Account {
+    /// Session, 1 to 3 characters.
+    pub session: String,
+    /// Firm, 1 to 5 characters.
+    pub firm: String,
     access_key_id: String,
     secret_key: String,
     /// The version of the schema that is written to it.
@@ -47,9 +51,33 @@ struct Account {
 }
 
 impl Account {
-    fn config(&self, journals: Option<&Path>) -> anyhow::Result<FixpSessionConfig> {
-        let credentials = Credentials::new(&self.access_key_id, &self.secret_key)?;
-        let mut config = FixpSessionConfig::gateway(&self.session, &self.firm, credentials);
+    /// The accounts in a file.
+    ///
+    /// # Errors
+    /// Names the file and the line, and no value.
+    pub fn read(path: &Path) -> anyhow::Result<Vec<Self>> {
+        accounts::read(path, KEYS)
+    }
+
+    /// What both sides sign with.
+    ///
+    /// # Errors
+    /// What is wrong with the access key or the secret, without saying it.
+    pub fn credentials(&self) -> anyhow::Result<Credentials> {
+        Ok(Credentials::new(&self.access_key_id, &self.secret_key)?)
+    }
+
+    fn config(
+        &self,
+        profile: &FixpProfile,
+        journals: Option<&Path>,
+    ) -> anyhow::Result<FixpSessionConfig> {
+        let credentials = self.credentials()?;
+        let (session, firm) = (&self.session, &self.firm);
+        let mut config =
+            FixpSessionConfig::at_venue(profile, Role::Acceptor, session, firm, credentials)?;
+        // One rehearses at the weekend as well.
+        config.schedule = Schedule::non_stop();
         if let Some(version) = self.schema_version {
             config.settings.schema_version = version;
         }
@@ -70,6 +98,7 @@ impl Account {
 
 /// The gateway with its accounts and its script.
 pub struct Gateway {
+    profile: &'static FixpProfile,
     market: Market,
     bulletin: Bulletin,
     accounts: Vec<Account>,
@@ -97,16 +126,17 @@ struct Seat {
 impl Gateway {
     /// A gateway that has read its accounts and its script, and has no sessions yet.
     pub fn new(
+        profile: &'static FixpProfile,
         terms: Terms,
         bulletin: Bulletin,
         accounts: &Path,
         script: Option<&Path>,
     ) -> anyhow::Result<Self> {
-        let keys = "session, firm, access_key_id and secret_key";
         Ok(Self {
+            profile,
             market: Market::new(terms, Clock::new().now().utc),
             bulletin,
-            accounts: accounts::read(accounts, keys)?,
+            accounts: Account::read(accounts)?,
             script: script.map(Script::read).transpose()?.unwrap_or_default(),
             seats: Vec::new(),
             due: Vec::new(),
@@ -132,7 +162,7 @@ impl Gateway {
         ));
         for account in &accounts {
             let of = || format!("account {} of {}", account.session, account.firm);
-            let config = account.config(journals).with_context(of)?;
+            let config = account.config(self.profile, journals).with_context(of)?;
             let (name, version) = (
                 config.settings.id.to_string(),
                 config.settings.schema_version,
