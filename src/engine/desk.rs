@@ -547,18 +547,19 @@ impl Desk {
                     return;
                 };
                 route.begin(now.mono);
-                let dialled = route.dial().and_then(|(address, through)| {
-                    let tls = entry.dialler.as_ref();
-                    let tls = tls.map(|dialler| (dialler, route.destination()));
-                    let (source, by_proxy) = (route.source(), through.is_some());
-                    let link = self
-                        .net
-                        .connect(address, source, &entry.socket, tls, through);
-                    link.map_err(|error| match by_proxy {
-                        true => ProxyFault::Unreachable(error.kind()).into(),
-                        false => ConnectError::Io(error.kind()),
-                    })
-                });
+                let dialled = match route.dial() {
+                    Ok((address, through)) => {
+                        let tls = entry.dialler.as_ref();
+                        let tls = tls.map(|dialler| (dialler, route.destination()));
+                        let (source, socket) = (route.source(), &entry.socket);
+                        let dialled = self.net.connect(address, source, socket, tls, through);
+                        dialled.map_err(|error| match through {
+                            Some(_) => ProxyFault::Unreachable(error.kind()).into(),
+                            None => ConnectError::Io(error.kind()),
+                        })
+                    }
+                    Err(why) => Err(why),
+                };
                 match dialled {
                     Ok(link) => {
                         let give_up = now.mono + route.timeout();

@@ -146,6 +146,7 @@ impl Route {
     ///
     /// # Errors
     /// The name of one of them has no address, or none that is known yet.
+    #[expect(clippy::result_large_err)] // it has the words of a proxy, and nothing allocates after the start
     pub(super) fn dial(&self) -> Result<(SocketAddr, Option<Through<'_>>), ConnectError> {
         let Some(proxy) = &self.proxy else {
             let address = self.address().ok_or(io::ErrorKind::NotFound)?;

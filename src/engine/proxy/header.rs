@@ -304,12 +304,11 @@ mod tests {
         ]
     }
 
-    /// Feeds bytes in pieces. Answers who the client is, and what is left for the session.
-    fn read(
-        header: &mut Header,
-        bytes: &[u8],
-        cuts: &[usize],
-    ) -> Result<Option<(Option<SocketAddr>, Vec<u8>)>, HeaderFault> {
+    /// The client, and what is left for the session.
+    type Read = (Option<SocketAddr>, Vec<u8>);
+
+    /// Feeds bytes in pieces.
+    fn read(header: &mut Header, bytes: &[u8], cuts: &[usize]) -> Result<Option<Read>, HeaderFault> {
         header.begin();
         let mut left = bytes;
         for cut in cuts.iter().cycle() {

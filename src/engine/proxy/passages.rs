@@ -41,8 +41,10 @@ pub(in crate::engine) struct Passages {
     held: Vec<Option<Held>>,
     /// How many there are.
     count: usize,
-    /// Memory that is free, for as many connections as there have been at a time.
+    /// Memory that is free, for as many connections as there have been at a time. Boxes: they go to and fro.
+    #[expect(clippy::vec_box)]
     talks: Vec<Box<Talk>>,
+    #[expect(clippy::vec_box)]
     headers: Vec<Box<Header>>,
     /// Why connections did not come about, until that is asked for.
     faults: Vec<(LinkId, ProxyFault)>,
