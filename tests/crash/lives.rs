@@ -157,9 +157,7 @@ impl Lives {
                 Moment::Logon => peer.is_logged_on(),
                 Moment::Recovery => peer.recoveries_in_life() > 0,
                 Moment::Segment => segment_at.is_some(),
-                Moment::Messages(count) => {
-                    peer.is_logged_on() && peer.received_in_life() >= count
-                }
+                Moment::Messages(count) => peer.is_logged_on() && peer.received_in_life() >= count,
             };
             let now = Instant::now();
             if come {

@@ -38,10 +38,7 @@ struct App {
 fn report(line: &str) {
     // One line, hence one write: a kill cuts it off only where the kernel does.
     let line = format!("{line}\n");
-    std::io::stdout()
-        .lock()
-        .write_all(line.as_bytes())
-        .unwrap();
+    std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
 }
 
 fn order(room: &mut [u8], id: &str) -> Result<usize, EncodeError> {

@@ -141,7 +141,9 @@ impl Exchange {
             (State::Leaving | State::Left, _) => Ok(()),
             (state, TERMINATE) => {
                 let reason = letter.get_text(0, 48);
-                Err(format!("the client ends the session in {state:?}: {reason}"))
+                Err(format!(
+                    "the client ends the session in {state:?}: {reason}"
+                ))
             }
             (state, template) => Err(format!("template {template} in {state:?}")),
         }
@@ -150,10 +152,7 @@ impl Exchange {
     /// RequestTimestamp must grow, over all lives.
     fn check_stamp(&mut self, stamp: u64) -> Result<(), String> {
         if stamp <= self.stamp {
-            return Err(format!(
-                "RequestTimestamp {stamp} after {}",
-                self.stamp
-            ));
+            return Err(format!("RequestTimestamp {stamp} after {}", self.stamp));
         }
         self.stamp = stamp;
         Ok(())
@@ -189,7 +188,11 @@ impl Exchange {
     }
 
     fn establish(&mut self, letter: &Letter) -> Result<(), String> {
-        let (uuid, stamp, next) = (letter.get_u64(102), letter.get_u64(110), letter.get_u32(118));
+        let (uuid, stamp, next) = (
+            letter.get_u64(102),
+            letter.get_u64(110),
+            letter.get_u32(118),
+        );
         if uuid == self.previous && !self.established.contains(&self.uuid) {
             // The client was killed before the NegotiationResponse of the one after it came.
             self.check_stamp(stamp)?;
@@ -257,7 +260,9 @@ impl Exchange {
         let (seq, id) = (letter.get_u32(17), letter.get_text(41, 20));
         let at = (self.uuid, seq);
         if let Some(before) = self.applied.get(&at) {
-            return Err(format!("{at:?} was {before}, was applied, and comes as {id}"));
+            return Err(format!(
+                "{at:?} was {before}, was applied, and comes as {id}"
+            ));
         }
         if seq < self.next_in {
             return Err(format!(
@@ -348,7 +353,8 @@ impl Exchange {
     /// Compares what came, what the client said, and what it was told.
     pub(super) fn settle_accounts(&self) -> Result<String, String> {
         let covers = |ranges: &[(u64, u64, u64)], (uuid, seq): (u64, u64)| {
-            let in_it = |range: &&(u64, u64, u64)| range.0 == uuid && (range.1..=range.2).contains(&seq);
+            let in_it =
+                |range: &&(u64, u64, u64)| range.0 == uuid && (range.1..=range.2).contains(&seq);
             ranges.iter().any(|range| in_it(&range))
         };
         let mut lost = 0;
@@ -450,12 +456,10 @@ impl Counterparty for Exchange {
         {
             let again = self.life.as_ref().is_some_and(|life| life.forgets);
             // One life in five begins at an exchange that has forgotten the session; not while something
-            // is missing of the UUID before, because the exchange names only the last one.
-            let fetched = self.last_out(self.previous) == self.books.last_seen(self.previous);
-            let may = load
-                && fetched
-                && self.connections == 0
-                && self.established.contains(&self.uuid);
+            // is missing of a UUID before, because the exchange names only the last one.
+            let mut before = self.established.iter().filter(|uuid| **uuid != self.uuid);
+            let fetched = before.all(|uuid| self.last_out(*uuid) == self.books.last_seen(*uuid));
+            let may = load && fetched && self.connections == 0 && self.established.contains(&self.uuid);
             self.connections += 1;
             self.life = Some(Life {
                 link: Link::new(stream)?,

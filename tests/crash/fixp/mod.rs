@@ -40,6 +40,7 @@ fn client(trial: &Trial, role: &'static str) -> Result<String, String> {
     let mut exchange = Exchange::new(role, &directory, trial.seed);
     let mut lives = Lives::new(trial.seed);
     lives.live(trial.kills, &mut exchange)?;
+    exchange.books.check_again(trial.kills)?;
     let account = exchange.settle_accounts()?;
     check_journal(&directory, &exchange.books.sent, 17, (41, 20))?;
     lives.print_stages();
@@ -52,6 +53,7 @@ pub(crate) fn gateway(trial: &Trial) -> Result<String, String> {
     let mut trader = Trader::new(&directory, trial.seed);
     let mut lives = Lives::new(trial.seed);
     lives.live(trial.kills, &mut trader)?;
+    trader.books.check_again(trial.kills)?;
     let account = trader.settle_accounts()?;
     check_journal(&directory, &trader.books.sent, 0, (12, 40))?;
     lives.print_stages();
@@ -72,15 +74,12 @@ struct Books {
     seen_again: u64,
     /// The UUIDs of which something was seen in this life.
     seen_in_life: BTreeSet<u64>,
-    /// A message was seen again in this life: only one can have been under way.
-    again_in_life: bool,
     unpublished: u64,
 }
 
 impl Books {
     fn begin_life(&mut self) {
         self.seen_in_life.clear();
-        self.again_in_life = false;
     }
 
     /// Takes what is the same of both roles; gives back what is not.
@@ -114,8 +113,7 @@ impl Books {
                 }
                 let last = self.seen.entry(uuid).or_default();
                 let first = self.seen_in_life.insert(uuid);
-                if seq == *last && first && !self.again_in_life {
-                    self.again_in_life = true;
+                if seq == *last && first {
                     self.seen_again += 1;
                 } else if seq != *last + 1 {
                     return Err(format!(
@@ -130,6 +128,16 @@ impl Books {
             _ => return Ok(Some(words)),
         }
         Ok(None)
+    }
+
+    /// A kill hits at most one callback.
+    fn check_again(&self, kills: u64) -> Result<(), String> {
+        match self.seen_again {
+            again if again <= kills => Ok(()),
+            again => Err(format!(
+                "{again} messages were seen again after {kills} kills"
+            )),
+        }
     }
 
     fn last_seen(&self, uuid: u64) -> u64 {

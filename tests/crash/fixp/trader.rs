@@ -376,7 +376,9 @@ impl Trader {
         for (at, id) in &self.books.sent {
             if self.reports.get(at) != Some(id) {
                 let came = self.reports.get(at);
-                return Err(format!("report {at:?} was sent as {id} and came as {came:?}"));
+                return Err(format!(
+                    "report {at:?} was sent as {id} and came as {came:?}"
+                ));
             }
         }
         let uuids: BTreeSet<u64> = self.orders.keys().map(|(uuid, _)| *uuid).collect();
