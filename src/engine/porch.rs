@@ -22,7 +22,8 @@ const WAYS: usize = 8;
 pub(super) struct Door {
     pub(super) port: u16,
     pub(super) protocol: Protocol,
-    pub(super) templates: Vec<Template>,
+    /// Shared with the thread that makes sessions by them.
+    pub(super) templates: Arc<[Template]>,
 }
 
 impl Door {
@@ -30,7 +31,7 @@ impl Door {
         Self {
             port: bound.port(),
             protocol: listen.protocol,
-            templates: listen.templates,
+            templates: listen.templates.into(),
         }
     }
 }
