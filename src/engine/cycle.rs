@@ -120,8 +120,8 @@ impl Engine {
             commands_pending: pending as u64,
             controllers: self.desk.controllers.taken() as u64,
             strangers: self.strangers as u64,
-            sessions: self.desk.slots.taken() as u64,
-            sessions_up: self.desk.slots.iter().filter(up).count() as u64,
+            sessions: self.desk.slots.sessions().count() as u64,
+            sessions_up: self.desk.slots.sessions().filter(up).count() as u64,
             accepted: self.accepted,
             refused: self.turned_away,
         });
@@ -650,6 +650,7 @@ impl Engine {
 
     fn settle<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
         let mut work = self.desk.grant_wishes(now, app);
+        work += self.fail_over(now, app);
         // What is touched while settling, by callbacks or for the next step, waits for the next
         // cycle.
         let touched = self.desk.touched.len();

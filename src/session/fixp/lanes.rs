@@ -46,38 +46,10 @@ impl Session {
         }
     }
 
-    /// Makes the backup of a gateway the primary: it says so, with the number of the next message. The
-    /// session of the primary goes on over its connection; see [`Session::take_over`].
-    ///
-    /// # Errors
-    /// This is no gateway's backup, or it is not established.
-    pub fn promote<O: SeriesOutbox>(
-        &mut self,
-        now: Now,
-        next_out: u64,
-        out: &mut O,
-    ) -> Result<Step, Refusal> {
-        if !self.is_backup() || self.settings.role == Role::Initiator {
-            return Err(Refusal::NotOurChoice);
-        }
-        if !matches!(self.state, State::Up(_)) {
-            return Err(Refusal::NotLoggedOn);
-        }
-        let sequence = Sequence {
-            uuid: Some(out.series()),
-            next_seq_no: u32::try_from(next_out).ok(),
-            primary: true,
-            lapsed: Some(0),
-        };
-        Ok(match self.say(now, &Letter::Sequence(sequence), out) {
-            Ok(()) => Step::Promoted(next_out),
-            Err(full) => self.no_room(full),
-        })
-    }
-
     /// Goes on over the connection of `backup`, which has none afterwards: the session stays established,
-    /// with its UUID and numbers. `next` is what [`Step::Promoted`] said. A client asks for what it finds
-    /// missing.
+    /// with its UUID and numbers. For a client, `next` is what [`Step::Promoted`] said, and it asks for what
+    /// it finds missing. A gateway that is told to says it: Sequence(506) with FaultToleranceIndicator(39010)=1
+    /// and the number of its next message.
     ///
     /// # Errors
     /// This session still has a connection, it has another UUID than the backup, or the backup is not
@@ -109,7 +81,7 @@ impl Session {
             ..Up::new(pulse)
         });
         let done = match self.settings.role {
-            Role::Acceptor => Ok(Step::Done),
+            Role::Acceptor => self.say_sequence(now, 0, out).map(|()| Step::Done),
             Role::Initiator if next < out.next_in() => {
                 let fault = Fault::SequenceLow {
                     expected: out.next_in(),

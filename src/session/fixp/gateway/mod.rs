@@ -84,11 +84,13 @@ impl Session {
             (State::Accepted { .. } | State::Negotiated { .. }, _) if self.gateway.port_closed => {
                 self.fault(now, Fault::PortClosed, Some(letter), out)
             }
+            (State::Accepted { .. }, Letter::Negotiate(_) | Letter::Establish(_))
+                if self.waits_for_primary() =>
+            {
+                self.invalid_logon(now, Fault::BeforePrimary, letter, out)
+            }
             (State::Accepted { .. }, Letter::Negotiate(_)) if self.is_backup() => {
                 self.invalid_logon(now, Fault::NegotiateOnBackup, letter, out)
-            }
-            (State::Accepted { .. }, Letter::Establish(_)) if self.waits_for_primary() => {
-                self.invalid_logon(now, Fault::BeforePrimary, letter, out)
             }
             (State::Accepted { .. }, Letter::Negotiate(request)) => {
                 self.negotiate_received(now, request, letter, out)
