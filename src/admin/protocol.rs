@@ -39,8 +39,8 @@
 //! or the user of the process. Only its sessions count: ports and engine are as they are. Every session
 //! that was added has a row in the reply.
 //!
-//! A session row has the fields of the status page, and while it is held `held_by`, `held_why`,
-//! `held_since` and, if the hold ends by itself, `held_until`.
+//! A session row has the fields of the status page, `last_fault_name` if the peer made a mistake, and while it
+//! is held `held_by`, `held_why`, `held_since` and, if the hold ends by itself, `held_until`.
 //!
 //! A hold is `by` the user of the client's process, by number, unless the request names somebody.
 //!

@@ -16,7 +16,7 @@
 //!         session 1
 //!         ...
 //!   next  faults      of connections that never logged on             single relaxed stores
-//!         faults      of session 0, one word for each kind
+//!         faults      of session 0: which catalogue, one word for each kind
 //!         ...
 //! ```
 //!

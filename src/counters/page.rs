@@ -29,14 +29,14 @@ use super::latency::{self, Latency, LatencySnapshot, Stage};
 use super::memory::Memory;
 use super::seqlock::{self, Word};
 use super::status::{
-    self, EngineStatus, FAULT_WORDS, FINGERPRINT, ReadError, Role, SLOT_WORDS, SessionEntry,
-    SessionStatus, load_text,
+    self, EngineStatus, FAULT_WORDS, FINGERPRINT, InWord as _, ReadError, Role, SLOT_WORDS,
+    SessionEntry, SessionStatus, fault_names, load_text,
 };
-use crate::session::{Fault, FaultCounts, Hold};
+use crate::session::{Fault, FaultCounts, Hold, Protocol, fixp};
 use crate::time::Utc;
 
 /// Of the layout of the page, not of the crate.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 
 /// `pinfixST` as it stands in a file of a little-endian machine.
 const MAGIC: u64 = u64::from_le_bytes(*b"pinfixST");
@@ -198,7 +198,9 @@ impl StatusPage {
             status::store_status(data, &SessionStatus::default());
             status::store_hold(data, None);
         });
-        self.publish_faults(slot, &FaultCounts::default());
+        let row = &self.memory.words()[faults_at(self.capacity, 1 + slot)..][..FAULT_WORDS];
+        // Of whatever protocol the session was that had the slot before.
+        row.iter().for_each(|word| word.set(0));
     }
 
     /// Takes the slot from its session; readers find it vacant.
@@ -234,20 +236,34 @@ impl StatusPage {
     /// # Panics
     /// If `slot` is not below the capacity.
     pub fn publish_faults(&mut self, slot: usize, counts: &FaultCounts) {
+        self.store_faults(slot, Protocol::Fix, counts.as_slice());
+    }
+
+    /// The same of a session that speaks FIXP, whose faults have a catalogue of their own.
+    ///
+    /// # Panics
+    /// If `slot` is not below the capacity.
+    pub fn publish_fixp_faults(&mut self, slot: usize, counts: &fixp::FaultCounts) {
+        self.store_faults(slot, Protocol::Fixp, counts.as_slice());
+    }
+
+    fn store_faults(&mut self, slot: usize, protocol: Protocol, counts: &[u32]) {
         assert!(
             slot < self.capacity,
             "slot {slot} of a status page for {}",
             self.capacity
         );
-        let words = self.memory.words()[faults_at(self.capacity, 1 + slot)..].iter();
-        for (word, count) in words.zip(counts.as_slice()) {
+        let row = &self.memory.words()[faults_at(self.capacity, 1 + slot)..][..FAULT_WORDS];
+        // A slot is of one protocol from the moment it is claimed, when all its counts are zero.
+        row[0].set(protocol.to_word());
+        for (word, count) in row[1..].iter().zip(counts) {
             word.set(u64::from(*count));
         }
     }
 
     /// Counts a mistake of a peer that never logged on.
     pub fn count_stranger(&mut self, fault: Fault) {
-        let word = &self.memory.words()[faults_at(self.capacity, 0) + fault.number()];
+        let word = &self.memory.words()[faults_at(self.capacity, 0) + 1 + fault.number()];
         word.set(word.get().wrapping_add(1));
     }
 
@@ -421,8 +437,9 @@ impl StatusReader {
     }
 
     fn fault_row(&self, row: usize) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        let words = self.words()[faults_at(self.capacity, row)..].iter();
-        let counts = Fault::NAMES.iter().copied().zip(words.map(Word::get));
+        let row = &self.words()[faults_at(self.capacity, row)..][..FAULT_WORDS];
+        let names = Protocol::from_word(row[0].get()).map_or(&[][..], fault_names);
+        let counts = names.iter().copied().zip(row[1..].iter().map(Word::get));
         counts.filter(|(_, count)| *count > 0)
     }
 

@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 
 use super::seqlock::Word;
-use crate::session::{Fault, Hold, Text};
+use crate::session::{Fault, Hold, Protocol, Text, fixp};
 use crate::time::{Mono, TimestampPrecision, Utc};
 
 /// How much of a session's id the page keeps; see
@@ -182,7 +182,8 @@ status! {
         rejects_in: u64,
         /// Mistakes of the peer, of every kind and whatever was done about them.
         faults: u64,
-        /// What the last of them was: its place in [`Fault::NAMES`], counted from 1.
+        /// What the last of them was: its place in [`Fault::NAMES`] or, of FIXP, in
+        /// [`fixp::Fault::NAMES`], counted from 1; see [`SessionStatus::last_fault_name`].
         last_fault: u64,
         /// When the last of them was seen.
         last_fault_utc: Utc,
@@ -194,7 +195,7 @@ status! {
         application_out: u64,
         /// Application messages handed to the application.
         application_in: u64,
-        /// TestRequest(1) messages sent.
+        /// TestRequest(1) messages sent; of FIXP, Sequence(506) messages that say that nothing was heard.
         test_requests_out: u64,
         /// HeartBtInt(108) as agreed at logon, in seconds; zero while logged off, and if there are no
         /// heartbeats.
@@ -230,6 +231,42 @@ status! {
         disconnect_cause: u64,
         /// UUID of the current series of a FIXP session; zero before the first Negotiate, and for FIX.
         uuid: u64,
+        /// What the session speaks.
+        protocol: Protocol,
+        /// KeepAliveInterval(39014) as agreed, in milliseconds, of FIXP; zero while logged off.
+        keep_alive_ms: u64,
+        /// Sequence(506) messages sent because there was nothing else to say.
+        sequences_out: u64,
+        /// NotApplied(513) messages received by a client, sent by a gateway.
+        not_applied: u64,
+        /// RetransmitRequest(508) under way, asked by a client and not ended, served by a gateway: the
+        /// first number of it that is still missing, or still to be sent. Zero if there is none.
+        retransmit_next: u64,
+        /// Its last number.
+        retransmit_last: u64,
+        /// UUID of the series it is of.
+        retransmit_uuid: u64,
+        /// A client that does not connect again before an operator's word: too many logons were
+        /// refused, or the exchange has closed the port.
+        awaits_operator: bool,
+    }
+}
+
+impl SessionStatus {
+    /// The name of the peer's last mistake, in the catalogue of the protocol of the session; `None` if
+    /// there was none.
+    #[must_use]
+    pub fn last_fault_name(&self) -> Option<&'static str> {
+        let place = usize::try_from(self.last_fault).ok()?.checked_sub(1)?;
+        fault_names(self.protocol).get(place).copied()
+    }
+}
+
+/// The names that faults have in a protocol.
+pub(super) const fn fault_names(protocol: Protocol) -> &'static [&'static str] {
+    match protocol {
+        Protocol::Fix => Fault::NAMES,
+        Protocol::Fixp => fixp::Fault::NAMES,
     }
 }
 
@@ -285,14 +322,20 @@ pub struct SessionEntry {
 /// Words of a slot, its sequence word included. A multiple of a cache line.
 pub(super) const SLOT_WORDS: usize = 128;
 
-/// Words of the counts of faults of one session. A multiple of a cache line.
-pub(super) const FAULT_WORDS: usize = Fault::NAMES.len().next_multiple_of(8);
+/// Words of the counts of faults of one session: which catalogue, then one for each of its faults. A
+/// multiple of a cache line.
+pub(super) const FAULT_WORDS: usize = {
+    let (fix, fixp) = (Fault::NAMES.len(), fixp::Fault::NAMES.len());
+    let longest = if fix > fixp { fix } else { fixp };
+    (1 + longest).next_multiple_of(8)
+};
 
 /// Stands for everything that is told apart by place: a reader with another list of fields or faults
 /// would take one for the other.
 pub(super) const FINGERPRINT: u64 = {
     let seed = fingerprint(0xcbf2_9ce4_8422_2325, SessionStatus::FIELDS);
-    fingerprint(fingerprint(seed, EngineStatus::FIELDS), Fault::NAMES)
+    let seed = fingerprint(fingerprint(seed, EngineStatus::FIELDS), Fault::NAMES);
+    fingerprint(seed, fixp::Fault::NAMES)
 };
 
 const ID_WORDS: usize = SESSION_ID_MAX_BYTES / 8;
@@ -435,7 +478,7 @@ pub(super) fn shortened(text: &str, to: &mut [u8]) -> usize {
 }
 
 /// A field that fits a word.
-trait InWord: Sized {
+pub(super) trait InWord: Sized {
     fn to_word(self) -> u64;
     fn from_word(word: u64) -> Option<Self>;
     fn in_words(self) -> String;
@@ -505,6 +548,28 @@ impl InWord for Utc {
             return "never".to_owned();
         }
         self.to_fix(TimestampPrecision::Millis).to_string()
+    }
+}
+
+impl InWord for Protocol {
+    #[inline(always)]
+    fn to_word(self) -> u64 {
+        match self {
+            Self::Fix => 0,
+            Self::Fixp => 1,
+        }
+    }
+
+    fn from_word(word: u64) -> Option<Self> {
+        match word {
+            0 => Some(Self::Fix),
+            1 => Some(Self::Fixp),
+            _ => None,
+        }
+    }
+
+    fn in_words(self) -> String {
+        self.to_string()
     }
 }
 

@@ -285,6 +285,8 @@ impl Desk {
             self.wall = Some(Wall::new(now));
         }
         self.page.claim_session(number, &slot.name, role);
+        self.page
+            .publish_hold(number, slot.journal.hold(), &slot.status());
         self.slots.install(slot);
         self.touch(number);
     }

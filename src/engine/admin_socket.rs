@@ -671,6 +671,9 @@ fn row(entry: &SessionEntry) -> String {
     for (key, value) in entry.status.fields() {
         line.push_str(&format!("\t{key}={value}"));
     }
+    if let Some(name) = entry.status.last_fault_name() {
+        line.push_str(&format!("\tlast_fault_name={name}"));
+    }
     if let Some(hold) = &entry.hold {
         // Text has no TAB and no LF.
         line.push_str(&format!("\theld_by={}\theld_why={}", hold.by, hold.why));

@@ -646,10 +646,15 @@ impl Desk {
             Session::Fixp(session) => session.tally().faults,
         };
         if faults != entry.shown.faults {
-            // The page has a place for the kinds of FIX only.
-            if let Session::Fix(session) = &entry.session {
-                self.page
-                    .publish_faults(slot, &session.tally().faults_by_kind);
+            match &entry.session {
+                Session::Fix(session) => {
+                    let counts = &session.tally().faults_by_kind;
+                    self.page.publish_faults(slot, counts);
+                }
+                Session::Fixp(session) => {
+                    let counts = &session.tally().faults_by_kind;
+                    self.page.publish_fixp_faults(slot, counts);
+                }
             }
             entry.shown.faults = faults;
             entry.shown.last_fault = now.utc;

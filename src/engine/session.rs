@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use crate::journal::Journal;
+pub use crate::session::Protocol;
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{self, Decision, Loss, Phase, Replayed, ResendJudge, Role};
 use crate::session::fixp;
@@ -17,16 +18,6 @@ use crate::wire::fix::FieldIndex;
 
 /// How long a connection may take to read what was sent last, of a FIXP session.
 const FIXP_FLUSH: Duration = Duration::from_secs(2);
-
-/// What is spoken on a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Protocol {
-    /// FIX, as tags and values.
-    #[default]
-    Fix,
-    /// FIXP over SBE, as CME iLink 3 has it.
-    Fixp,
-}
 
 /// A session.
 #[allow(

@@ -17,7 +17,7 @@ use crate::counters::{ConnectionState, SessionStatus};
 use crate::journal::{Journal, JournalConfig, Keeper};
 use crate::session::fix::{self, Phase, Role};
 use crate::session::fixp;
-use crate::session::{Cause, Hold, Outbox as _, SeriesOutbox as _};
+use crate::session::{Cause, Hold, Outbox as _, Protocol, SeriesOutbox as _};
 use crate::time::{Mono, Now, Utc};
 
 /// How often the end of a hold is compared with the wall clock at least.
@@ -376,6 +376,14 @@ impl Slot {
             Session::Fix(session) => add_tally(&mut status, session.tally()),
             Session::Fixp(session) => {
                 add_fixp_tally(&mut status, session.tally(), session.settings().role);
+                status.protocol = Protocol::Fixp;
+                status.keep_alive_ms = session.keep_alive_ms().unwrap_or_default();
+                status.awaits_operator = session.waits_for_operator();
+                if let Some(underway) = session.retransmission(&self.journal) {
+                    status.retransmit_next = underway.next;
+                    status.retransmit_last = underway.last;
+                    status.retransmit_uuid = underway.series;
+                }
             }
         }
         status
@@ -402,8 +410,7 @@ fn add_tally(status: &mut SessionStatus, tally: &fix::Tally) {
     status.test_requests_out = tally.test_requests_out;
 }
 
-/// What FIXP has of the same: requests for what is missing, and refusals of them. Its faults have names
-/// of their own, for which the page has no place.
+/// What FIXP has of the same: requests for what is missing, and refusals of them.
 fn add_fixp_tally(status: &mut SessionStatus, tally: &fixp::Tally, role: Role) {
     let (requests, rejects) = (tally.retransmit_requests, tally.retransmit_rejects);
     let client = role == Role::Initiator;
@@ -416,10 +423,15 @@ fn add_fixp_tally(status: &mut SessionStatus, tally: &fixp::Tally, role: Role) {
     status.rejects_out = rejects_out;
     status.rejects_in = rejects_in;
     status.faults = tally.faults;
+    status.last_fault = tally
+        .last_fault
+        .map_or(0, |fault| fault.number() as u64 + 1);
     status.parked_dropped = tally.parked_dropped;
     status.application_out = tally.application_out;
     status.application_in = tally.application_in;
     status.test_requests_out = tally.lapsed_out;
+    status.sequences_out = tally.heartbeats_out;
+    status.not_applied = tally.not_applied;
 }
 
 /// The number of a place, as lists of them hold it.

@@ -4,6 +4,7 @@
 
 mod hours;
 mod orders;
+mod page;
 mod pair;
 #[path = "../simnet/mod.rs"]
 #[allow(dead_code)] // shared with the simulations, which use other parts

@@ -12,6 +12,8 @@ use std::time::Duration;
 use command::{Exchange, Finished, interrupt, pinfix, run};
 use serde_json::Value;
 
+const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
 /// Two runs at once would take each other's cores.
 fn alone() -> MutexGuard<'static, ()> {
     static CORES: Mutex<()> = Mutex::new(());
@@ -104,14 +106,55 @@ fn orders_of_ilink3_are_measured_in_the_same_way() {
     let (_, value) = figures(&[&ilink3[..], &few[..], &["--rate", "2000"]].concat());
     check(&value, 500);
     assert_eq!(value["settings"]["sessions"], 2);
-    run(&[
-        "latency",
-        "--protocol",
-        "ilink3",
-        "--connect",
-        "127.0.0.1:1",
-    ])
-    .failed(1, &["--connect", "within this process"]);
+}
+
+#[test]
+fn orders_of_ilink3_to_another_process_are_measured() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let accounts = directory.path().join("accounts.toml");
+    let account = |session: &str, key: &str| {
+        format!(
+            "[[account]]\nsession = \"{session}\"\nfirm = \"007\"\naccess_key_id = \"{key}\"\nsecret_key = \"{SECRET}\"\n"
+        )
+    };
+    let both = [account("ABC", "KEY1"), account("ABD", "KEY2")].concat();
+    fs::write(&accounts, both).unwrap();
+    let accounts = accounts.to_str().unwrap();
+    let exchange = Exchange::start(&["--venue", "ilink3", "--accounts", accounts]);
+    let address = exchange.address.to_string();
+    let elsewhere = ["--protocol", "ilink3", "--connect", &address];
+    let known = [&elsewhere[..], &["--accounts", accounts]].concat();
+    let few = ["--messages", "400", "--warm-up", "40"];
+    let (finished, value) = figures(&[&known[..], &few].concat());
+    check(&value, 400);
+    assert_eq!(value["settings"]["connect"], *address);
+    assert_eq!(value["settings"]["version"], "iLink 3, schema 9");
+    for part in ["ratio to local floor p50", "the client's engine", &address] {
+        let out = &finished.out;
+        assert!(out.contains(part), "no {part:?} in {out}");
+    }
+    // Again, under new UUIDs, over both accounts.
+    let (_, value) = figures(&[&known[..], &few, &["--sessions", "2"]].concat());
+    check(&value, 400);
+    assert_eq!(value["settings"]["sessions"], 2);
+
+    let fails = |arguments: &[&str], said: &[&str]| {
+        run(&[&["latency"], arguments].concat()).failed(1, said);
+    };
+    fails(&elsewhere, &["--connect", "--accounts FILE"]);
+    fails(
+        &["--accounts", accounts],
+        &["--accounts", "--protocol ilink3 and --connect"],
+    );
+    fails(
+        &[&known[..], &["--sessions", "3"]].concat(),
+        &["3 sessions", "has 2 accounts"],
+    );
+    let wrong = directory.path().join("wrong.toml");
+    fs::write(&wrong, account("ABC", "OTHER")).unwrap();
+    let wrong = [&elsewhere[..], &["--accounts", wrong.to_str().unwrap()]].concat();
+    fails(&wrong, &["cannot log on"]);
 }
 
 #[test]

@@ -363,3 +363,65 @@ fn wrong_arguments_are_named_with_what_would_be_right() {
     // Not a terminal, as the output is read here.
     run(&["top", "--page", text(&page)]).failed(1, &["terminal", "--once"]);
 }
+
+#[test]
+fn a_gateway_of_ilink3_is_told_in_the_words_of_fixp() {
+    let directory = tempfile::tempdir().unwrap();
+    let page = directory.path().join("page");
+    let accounts = |name: &str, secret: &str| {
+        let file = directory.path().join(name);
+        let account = format!(
+            "[[account]]\nsession = \"ABC\"\nfirm = \"007\"\naccess_key_id = \"KEY1\"\nsecret_key = \"{secret}\"\n"
+        );
+        std::fs::write(&file, account).unwrap();
+        text(&file).to_owned()
+    };
+    let right = accounts("right", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
+    let wrong = accounts("wrong", "_wECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
+    let exchange = Exchange::start(&[
+        "--venue",
+        "ilink3",
+        "--accounts",
+        &right,
+        "--status-page",
+        text(&page),
+    ]);
+    let address = exchange.address.to_string();
+    let trade = |accounts: &str| {
+        let few = "latency --messages 50 --warm-up 5 --cores 0,0 --protocol ilink3";
+        let mut arguments: Vec<&str> = few.split(' ').collect();
+        arguments.extend(["--connect", &address, "--accounts", accounts]);
+        run(&arguments)
+    };
+    trade(&wrong).failed(1, &["cannot log on"]);
+    trade(&right).ok();
+
+    // The gateway may learn of the end of the connection a moment after the client is done.
+    let scrape = || run(&["metrics", "--once", "--page", text(&page)]).ok().out;
+    let down = "cause=\"the peer logged out\"";
+    let seen = (0..200).map(|_| scrape()).find(|out| out.contains(down));
+    let samples = parse(&seen.expect("the gateway takes no note of the end"));
+    let of = |name: &str, more: &str| {
+        let labels = format!(
+            "page=\"{}\",engine=\"pinfix exchange, ilink3\",session=\"FIXP:EXCHANGE->ABC-007\",role=\"acceptor\"{more}",
+            page.display()
+        );
+        let series = format!("{name}{{{labels}}}");
+        *samples
+            .get(&series)
+            .unwrap_or_else(|| panic!("no {series} in {samples:#?}"))
+    };
+    let fault = of("pinfix_session_faults_total", ",kind=\"NotAuthenticated\"");
+    assert!(fault >= 1.0);
+    assert!(of("pinfix_fixp_uuid", "") > 1.6e15);
+    assert!(of("pinfix_session_next_seqnum", ",direction=\"in\"") > 56.0);
+    assert_eq!(of("pinfix_fixp_not_applied_total", ""), 0.0);
+    assert_eq!(of("pinfix_fixp_retransmit_outstanding", ""), 0.0);
+    assert_eq!(of("pinfix_fixp_awaits_operator", ""), 0.0);
+    // Of FIX there is nothing of the kind.
+    let fixes = directory.path().join("fix");
+    let _exchange = traded(&fixes);
+    let out = run(&["metrics", "--once", "--page", text(&fixes)]).ok().out;
+    assert!(out.contains("pinfix_session_state{"));
+    assert!(!out.contains("pinfix_fixp_uuid{"), "{out}");
+}

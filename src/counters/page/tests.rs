@@ -291,7 +291,7 @@ fn every_wrong_word_of_the_header_is_named() {
     let cases = [
         (AT_MAGIC, MAGIC.swap_bytes(), "byte order"),
         (AT_MAGIC, 7, "begins with 0x0000000000000007"),
-        (AT_VERSION, 1, "version 1 and this program reads version 2"),
+        (AT_VERSION, 1, "version 1 and this program reads version 3"),
         (AT_FINGERPRINT, 7, "tells other things"),
         (AT_SLOT_WORDS, 65, "session slots have 65 words"),
         (AT_LATENCY_WORDS, 1, "latency counters have 1 words"),
@@ -345,8 +345,9 @@ fn damaged_slots_are_errors_and_not_panics() {
         fs::write(directory.page(), &bad).unwrap();
         let reader = StatusReader::open(&directory.page()).unwrap();
         match (word, reader.session(0)) {
-            // Length and text of the id, role, state and the two flags, whether there is a hold.
-            (1..=3 | 18..=21 | 80, Err(ReadError::Damaged)) => {}
+            // Length and text of the id, role, state and the two flags, protocol, whether an operator is
+            // awaited, whether there is a hold.
+            (1..=3 | 18..=21 | 61 | 68 | 80, Err(ReadError::Damaged)) => {}
             // Text beyond the length of the id, numbers, and words that mean nothing yet.
             (4..=17 | 22.., Ok(Some(_))) => {}
             (word, other) => panic!("word {word}: {other:?}"),

@@ -52,6 +52,7 @@ use self::keepalive::Pulse;
 use self::letter::{Letter, Request, Retransmit};
 use self::not_applied::{Resending, Said};
 use self::retransmit::Fetching;
+pub use self::retransmit::Underway;
 pub use self::script::{Answer, On, ScriptFull};
 pub use self::sending::SEQ_MAX;
 pub use self::settings::{

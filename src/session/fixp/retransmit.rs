@@ -57,6 +57,17 @@ impl Earlier {
     }
 }
 
+/// A retransmission that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Underway {
+    /// UUID of the series it is of.
+    pub series: u64,
+    /// The first number that is still missing, or still to be sent.
+    pub next: u64,
+    /// The last number of it.
+    pub last: u64,
+}
+
 /// A request in flight.
 #[derive(Clone, Copy, Debug)]
 struct Request {
@@ -357,6 +368,26 @@ impl Session {
             });
         }
         Ok(Step::Done)
+    }
+
+    /// The RetransmitRequest(508) under way: what of it is still to come, or to be sent by a gateway.
+    #[must_use]
+    pub fn retransmission<O: SeriesOutbox>(&self, out: &O) -> Option<Underway> {
+        let State::Up(up) = &self.state else {
+            return None;
+        };
+        if let Some(serving) = &up.serving {
+            return Some(serving.underway());
+        }
+        let asked = up.fetching.asked?;
+        Some(Underway {
+            series: asked.series,
+            next: asked
+                .from
+                .max(next_of(&up.fetching, asked.series, out))
+                .min(asked.last),
+            last: asked.last,
+        })
     }
 
     /// A request that took too long, or one that is to be made again.

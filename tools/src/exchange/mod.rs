@@ -4,7 +4,7 @@
 //! terminal that does not take output cannot hold up a session.
 
 mod echo;
-mod ilink3;
+pub mod ilink3;
 mod orders;
 mod rehearsal;
 mod venue;

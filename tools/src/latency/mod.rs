@@ -44,6 +44,7 @@ use self::plan::{Durability, Journals, Plan, Protocol};
 use self::results::{Measured, us};
 use self::schedule::{Blocks, Load};
 use self::watchers::{Looked, Watch};
+use crate::exchange::ilink3::Account;
 use crate::{interrupt, version};
 
 /// Orders measured in a closed loop unless told otherwise.
@@ -59,8 +60,8 @@ const GLANCE: Duration = Duration::from_millis(200);
 ///
 /// Without --connect two engines run in this process, on two pinned threads, over loopback TCP, with
 /// their journals on: a NewOrderSingle(D) goes out, the venue answers in its callback with one
-/// ExecutionReport(8). With --connect the orders go to any FIX acceptor that answers them; the first
-/// report of each order counts.
+/// ExecutionReport(8). With --connect the orders go to any FIX acceptor, or iLink 3 gateway, that answers
+/// them; the first report of each order counts.
 ///
 /// Round trip: from right before an order is built to the callback for its report. With --rate it is
 /// counted from the moment the order was due, so an engine that stalls pays for every order that had to
@@ -78,18 +79,24 @@ const GLANCE: Duration = Duration::from_millis(200);
 /// message to its frame being written and in the journal, right before the socket write. Both are what
 /// the engines count themselves, of both engines together, or of the client's with --connect.
 ///
-/// With --connect the sessions ask for new sequence numbers with ResetSeqNumFlag(141)=Y.
+/// With --connect the sessions of FIX ask for new sequence numbers with ResetSeqNumFlag(141)=Y; those of
+/// iLink 3 negotiate a new UUID, unless --journal has one to go on with.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Send orders to this FIX acceptor instead of one in this process
+    /// Send orders to this FIX acceptor, or iLink 3 gateway, instead of one in this process
     #[arg(long, value_name = "HOST:PORT")]
     connect: Option<String>,
 
-    /// What is spoken; with ilink3 NewOrderSingle(514) goes out and ExecutionReportNew(522) comes back,
-    /// within this process
+    /// What is spoken; with ilink3 NewOrderSingle(514) goes out and ExecutionReportNew(522) comes back
     #[arg(long, value_enum, default_value = "fix")]
     protocol: Protocol,
+
+    /// Who logs on to the iLink 3 gateway of --connect: a TOML file with [[account]] tables of session,
+    /// firm, access_key_id and secret_key, as `pinfix exchange --venue ilink3` has it; each session takes
+    /// one
+    #[arg(long, value_name = "FILE")]
+    accounts: Option<PathBuf>,
 
     /// FIX version: FIX.4.2, FIX.4.4, FIX.5.0SP2
     #[arg(long, value_name = "VERSION", default_value = "FIX.4.4", value_parser = version::parse)]
@@ -162,6 +169,7 @@ Examples:
   pinfix latency --version FIX.5.0SP2 --durability flush-every=10ms --journal journals
   pinfix latency --tls                               what TLS costs: run it without, too
   pinfix latency --connect 127.0.0.1:9878 --sender ME --target VENUE --json figures.json
+  pinfix latency --protocol ilink3 --connect 127.0.0.1:9878 --accounts accounts.toml
   pinfix latency --watched --messages 400000
   pinfix latency --messages 2000 --warm-up 200        a smoke test, done in a second";
 
@@ -223,9 +231,7 @@ fn create(file: &Path) -> anyhow::Result<File> {
 }
 
 fn plan(arguments: Arguments) -> anyhow::Result<Plan> {
-    if arguments.protocol == Protocol::Ilink3 && arguments.connect.is_some() {
-        bail!("--connect: orders go to FIX acceptors; iLink 3 is measured within this process");
-    }
+    let accounts = accounts(&arguments)?;
     let load = arguments.rate.map_or(Load::Closed, Load::Open);
     let messages = match (arguments.messages, arguments.rate) {
         (Some(messages), _) => messages as usize,
@@ -241,6 +247,7 @@ fn plan(arguments: Arguments) -> anyhow::Result<Plan> {
         target: arguments.target,
         sessions: usize::from(arguments.sessions),
         connect: arguments.connect.as_deref().map(resolve).transpose()?,
+        accounts,
         load,
         warm_up: arguments.warm_up as usize,
         blocks: Blocks::new(messages, load),
@@ -254,6 +261,43 @@ fn plan(arguments: Arguments) -> anyhow::Result<Plan> {
         status_page: arguments.status_page,
         watched: arguments.watched,
     })
+}
+
+/// Who logs on to an iLink 3 gateway in another process.
+fn accounts(arguments: &Arguments) -> anyhow::Result<Vec<Account>> {
+    let wanted = usize::from(arguments.sessions);
+    let elsewhere = arguments.protocol == Protocol::Ilink3 && arguments.connect.is_some();
+    match &arguments.accounts {
+        None if elsewhere => bail!(
+            "--connect: an iLink 3 gateway lets in whom it knows, say with --accounts FILE who logs on: \
+             the file that `pinfix exchange --venue ilink3 --accounts` has"
+        ),
+        None => Ok(Vec::new()),
+        Some(_) if !elsewhere => {
+            bail!("--accounts: expected together with --protocol ilink3 and --connect")
+        }
+        Some(file) => {
+            let mut accounts = Account::read(file).context("--accounts")?;
+            let found = accounts.len();
+            if found < wanted {
+                bail!(
+                    "--accounts: {wanted} sessions, and {} has {found} accounts; one is needed for each",
+                    file.display()
+                );
+            }
+            accounts.truncate(wanted);
+            for account in &accounts {
+                let of = || {
+                    format!(
+                        "--accounts: account {} of {}",
+                        account.session, account.firm
+                    )
+                };
+                account.credentials().with_context(of)?;
+            }
+            Ok(accounts)
+        }
+    }
 }
 
 /// A CompID as given; room is left for the number of a session.

@@ -21,6 +21,7 @@ use tempfile::TempDir;
 
 use super::cores::Cores;
 use super::schedule::{BLOCK_MAX, Blocks, Load};
+use crate::exchange::ilink3::Account;
 
 /// What both sides sign with over FIXP. Nobody outside of the process is to be kept out by it.
 const KEY: (&str, &str) = ("LATENCY", "cGluZml4IGxhdGVuY3ksIGJvdGggc2lkZXMgb2YgaXQ");
@@ -45,6 +46,8 @@ pub struct Plan {
     pub target: String,
     pub sessions: usize,
     pub connect: Option<SocketAddr>,
+    /// Who logs on to a gateway in another process, one for each session; none within this process.
+    pub accounts: Vec<Account>,
     pub load: Load,
     pub warm_up: usize,
     pub blocks: Blocks,
@@ -69,6 +72,14 @@ impl Plan {
 
     /// The client's sessions, for a venue at `address`.
     pub fn client_sessions(&self, address: SocketAddr) -> anyhow::Result<Vec<AnySessionConfig>> {
+        let of_accounts = |account: &Account| {
+            let (session, firm) = (&account.session, &account.firm);
+            let config = FixpSessionConfig::client(session, firm, account.credentials()?, address);
+            Ok(config.into())
+        };
+        if !self.accounts.is_empty() {
+            return self.accounts.iter().map(of_accounts).collect();
+        }
         self.names()
             .map(|name| self.client(&name, address))
             .collect()

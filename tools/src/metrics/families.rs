@@ -5,7 +5,7 @@
 //! sample, rather than 1970.
 
 use pinfix::counters::{ConnectionState, LatencySnapshot, Role, SessionStatus, Stage};
-use pinfix::session::Cause;
+use pinfix::session::{Cause, Protocol};
 use pinfix::time::Utc;
 
 use super::text::{Family, Kind, Labels, seconds};
@@ -247,9 +247,13 @@ fn sessions(looks: &[Look], text: &mut String) {
     state.write(text);
     faults.write(text);
     ended.write(text);
-    for (name, help, kind, values) in SESSION {
+    let of_all = SESSION.iter().map(|row| (row, false));
+    for ((name, help, kind, values), only_fixp) in of_all.chain(FIXP.iter().map(|row| (row, true))) {
         let mut family = Family::new(name, *kind, help);
         for (labels, session) in sessions() {
+            if only_fixp && session.entry.status.protocol != Protocol::Fixp {
+                continue;
+            }
             for (direction, value) in *values {
                 let labels = match direction {
                     Way::Both => labels.clone(),
@@ -351,6 +355,32 @@ const SESSION: &[Row] = &[
     ("pinfix_session_disconnected_timestamp_seconds", "When the last connection ended, since 1970.", Kind::Gauge,
         &[(Way::Both, |s| Value::Time(s.disconnected_utc))]),
 ];
+
+/// Of sessions that speak FIXP only.
+#[rustfmt::skip]
+const FIXP: &[Row] = &[
+    ("pinfix_fixp_uuid", "UUID(39001) of the current series; 0 before the first Negotiate(500).", Kind::Gauge,
+        &[(Way::Both, |s| Value::Count(s.uuid))]),
+    ("pinfix_fixp_keep_alive_seconds", "KeepAliveInterval(39014) as agreed; not there while logged off.", Kind::Gauge,
+        &[(Way::Both, |s| Value::Span(s.keep_alive_ms * 1_000_000))]),
+    ("pinfix_fixp_sequences_total", "Sequence(506) messages sent because there was nothing else to say.", Kind::Counter,
+        &[(Way::Both, |s| Value::Count(s.sequences_out))]),
+    ("pinfix_fixp_lapsed_total", "Sequence(506) messages sent because the peer was silent: KeepAliveIntervalLapsed(39016)=1.", Kind::Counter,
+        &[(Way::Both, |s| Value::Count(s.test_requests_out))]),
+    ("pinfix_fixp_not_applied_total", "NotApplied(513) messages received by a client, sent by a gateway.", Kind::Counter,
+        &[(Way::Both, |s| Value::Count(s.not_applied))]),
+    ("pinfix_fixp_retransmit_outstanding", "Messages of the RetransmitRequest(508) under way that have not come, or been sent again, yet.", Kind::Gauge,
+        &[(Way::Both, |s| Value::Count(retransmit_outstanding(s)))]),
+    ("pinfix_fixp_awaits_operator", "Whether a client stays away until an operator logs it on: refused logons, or a closed port.", Kind::Gauge,
+        &[(Way::Both, |s| Value::Count(s.awaits_operator.into()))]),
+];
+
+fn retransmit_outstanding(status: &SessionStatus) -> u64 {
+    match status.retransmit_last {
+        0 => 0,
+        last => (last + 1).saturating_sub(status.retransmit_next),
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use pinfix::counters::{ConnectionState, LatencySnapshot, SessionEntry, SessionStatus, Stage};
-use pinfix::session::{Cause, Fault};
+use pinfix::session::{Cause, Protocol};
 use pinfix::time::Utc;
 
 use super::words;
@@ -359,7 +359,7 @@ fn judge(now: Utc, entry: &SessionEntry) -> (Concern, String, String) {
     let status = &entry.status;
     let is_news = status.last_fault_utc != Utc(0)
         && now.0.saturating_sub(status.last_fault_utc.0) < FAULT_IS_NEWS.as_nanos() as u64;
-    let fault = fault_name(status).filter(|_| is_news).map(|name| {
+    let fault = status.last_fault_name().filter(|_| is_news).map(|name| {
         format!(
             "the peer's last mistake: {name}, {} ago",
             words::age(now, status.last_fault_utc)
@@ -393,20 +393,34 @@ fn judge(now: Utc, entry: &SessionEntry) -> (Concern, String, String) {
             let silent_ns = now.0.saturating_sub(status.last_in_utc.0);
             let limit_ns = status.heartbeat_s * 1_000_000_000 / 10 * SILENCE_TENTHS;
             if limit_ns > 0 && silent_ns > limit_ns {
-                let note = format!(
-                    "nothing heard for {}, HeartBtInt is {} s",
-                    words::age(now, status.last_in_utc),
-                    status.heartbeat_s
-                );
+                let interval = match status.protocol {
+                    Protocol::Fix => format!("HeartBtInt is {} s", status.heartbeat_s),
+                    Protocol::Fixp => format!("KeepAliveInterval is {} ms", status.keep_alive_ms),
+                };
+                let silence = words::age(now, status.last_in_utc);
+                let note = format!("nothing heard for {silence}, {interval}");
                 return verdict(Concern::Alarm, "silent", note);
             }
             if status.parked > 0 {
+                let number = match status.protocol {
+                    Protocol::Fix => "MsgSeqNum",
+                    Protocol::Fixp => "SeqNum",
+                };
                 let note = format!(
-                    "a gap in what came, from MsgSeqNum {} on; {} messages wait behind it",
+                    "a gap in what came, from {number} {} on; {} messages wait behind it",
                     words::grouped(status.next_in),
                     words::grouped(status.parked)
                 );
                 return verdict(Concern::Watch, "gap", note);
+            }
+            if status.retransmit_last > 0 {
+                let note = format!(
+                    "{} to {} of UUID {} come again by retransmission",
+                    words::grouped(status.retransmit_next),
+                    words::grouped(status.retransmit_last),
+                    status.retransmit_uuid
+                );
+                return verdict(Concern::Watch, "refetch", note);
             }
             if let Some(fault) = fault {
                 return verdict(Concern::Watch, "up, fault", fault);
@@ -423,6 +437,10 @@ fn judge(now: Utc, entry: &SessionEntry) -> (Concern, String, String) {
                 "closed",
                 format!("out of its schedule{opens}"),
             )
+        }
+        ConnectionState::Down if status.awaits_operator => {
+            let note = format!("{}; it waits for an operator's logon", ended());
+            verdict(Concern::Alarm, "halted", note)
         }
         ConnectionState::Down => verdict(Concern::Alarm, "down", ended()),
         ConnectionState::Connecting => verdict(Concern::Alarm, "connecting", ended()),
@@ -441,12 +459,6 @@ fn down(status: &SessionStatus) -> &'static str {
     } else {
         "down"
     }
-}
-
-/// The name of the peer's last mistake.
-pub fn fault_name(status: &SessionStatus) -> Option<&'static str> {
-    let place = usize::try_from(status.last_fault).ok()?.checked_sub(1)?;
-    Fault::NAMES.get(place).copied()
 }
 
 fn seconds_between(before: Utc, after: Utc) -> f64 {

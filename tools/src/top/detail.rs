@@ -1,14 +1,14 @@
 //! One session, everything the page says about it, in two columns; in three where there is room.
 
 use pinfix::counters::Role;
-use pinfix::session::Cause;
+use pinfix::session::{Cause, Protocol};
 use pinfix::time::Utc;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use super::board::{Board, Row, fault_name};
+use super::board::{Board, Row};
 use super::style::Style;
 use super::words;
 
@@ -81,14 +81,6 @@ fn connection(row: &Row, now: Utc, style: Style) -> Vec<Line<'static>> {
         }
     };
     let code = u32::try_from(status.disconnect_cause).unwrap_or(u32::MAX);
-    let ping = match status.test_request_round_trip_ns {
-        0 => "none answered yet".to_owned(),
-        ns => words::latency(ns),
-    };
-    let heartbeat = match status.heartbeat_s {
-        0 => "none".to_owned(),
-        seconds => format!("{seconds} s"),
-    };
     let mut lines = vec![
         section("connection", style),
         line("logged on", when(status.logged_on_utc)),
@@ -101,8 +93,32 @@ fn connection(row: &Row, now: Utc, style: Style) -> Vec<Line<'static>> {
         count("reconnects", status.reconnects),
         line("heard", when(status.last_in_utc)),
         line("sent", when(status.last_out_utc)),
-        line("heartbeat", heartbeat),
-        line("test request", ping),
+    ]);
+    lines.extend(match status.protocol {
+        Protocol::Fix => {
+            let heartbeat = match status.heartbeat_s {
+                0 => "none".to_owned(),
+                seconds => format!("{seconds} s"),
+            };
+            let ping = match status.test_request_round_trip_ns {
+                0 => "none answered yet".to_owned(),
+                ns => words::latency(ns),
+            };
+            [line("heartbeat", heartbeat), line("test request", ping)]
+        }
+        Protocol::Fixp => {
+            let keep_alive = match status.keep_alive_ms {
+                0 => "none".to_owned(),
+                ms => format!("{} ms", words::grouped(ms)),
+            };
+            let uuid = match status.uuid {
+                0 => "none negotiated".to_owned(),
+                uuid => uuid.to_string(),
+            };
+            [line("keep-alive", keep_alive), line("UUID", uuid)]
+        }
+    });
+    lines.extend([
         Line::default(),
         section("numbers and gaps", style),
         line("next out", words::grouped(status.next_out)),
@@ -111,6 +127,22 @@ fn connection(row: &Row, now: Utc, style: Style) -> Vec<Line<'static>> {
         count("parked, dropped", status.parked_dropped),
         count("resent", status.resent),
     ]);
+    if status.protocol == Protocol::Fixp {
+        let underway = match status.retransmit_last {
+            0 => "none under way".to_owned(),
+            last => {
+                let next = words::grouped(status.retransmit_next);
+                format!("{next} to {}", words::grouped(last))
+            }
+        };
+        let of_another = status.retransmit_last > 0 && status.retransmit_uuid != status.uuid;
+        let is_underway = status.retransmit_last > 0;
+        lines.push(entry("retransmission", underway, style, is_underway));
+        if of_another {
+            let of = format!("UUID {}", status.retransmit_uuid);
+            lines.push(entry("  of", of, style, true));
+        }
+    }
     if status.schedule_edge_utc != Utc(0) {
         let edge = words::date_and_time(status.schedule_edge_utc);
         let what = if status.in_schedule {
@@ -153,12 +185,45 @@ fn traffic(row: &Row, style: Style) -> Vec<Line<'static>> {
             words::bytes(status.bytes_in as f64),
         ),
         counts("rejects", status.rejects_out, status.rejects_in),
-        counts(
-            "resend requests",
-            status.resend_requests_out,
-            status.resend_requests_in,
-        ),
-        counts("gap fills", status.gap_fills_out, status.gap_fills_in),
+    ]);
+    match (status.protocol, row.entry.role) {
+        (Protocol::Fix, _) => lines.extend([
+            counts(
+                "resend requests",
+                status.resend_requests_out,
+                status.resend_requests_in,
+            ),
+            counts("gap fills", status.gap_fills_out, status.gap_fills_in),
+        ]),
+        (Protocol::Fixp, role) => {
+            let said = status.not_applied;
+            let (out, into) = match role {
+                Role::Initiator => (0, said),
+                Role::Acceptor => (said, 0),
+            };
+            lines.extend([
+                counts(
+                    "retransmit reqs",
+                    status.resend_requests_out,
+                    status.resend_requests_in,
+                ),
+                counts("not applied", out, into),
+                entry(
+                    "sequences",
+                    format!("{:>9}", words::count(status.sequences_out as f64)),
+                    style,
+                    false,
+                ),
+                entry(
+                    "  lapsed",
+                    format!("{:>9}", words::count(status.test_requests_out as f64)),
+                    style,
+                    status.test_requests_out > 0,
+                ),
+            ]);
+        }
+    }
+    lines.extend([
         entry(
             "unsent",
             format!("{:>9}", words::bytes(status.unsent_bytes as f64)),
@@ -196,7 +261,7 @@ fn faults(row: &Row, now: Utc, style: Style) -> Vec<Line<'static>> {
         lines.push(entry("none", String::new(), style, false));
         return lines;
     }
-    if let Some(name) = fault_name(status) {
+    if let Some(name) = status.last_fault_name() {
         let ago = words::age(now, status.last_fault_utc);
         lines.push(entry("last", format!("{name}, {ago} ago"), style, true));
     }
@@ -215,7 +280,11 @@ fn section(name: &str, style: Style) -> Line<'static> {
 fn entry(label: &str, text: String, style: Style, is_odd: bool) -> Line<'static> {
     let cell = if is_odd { style.odd() } else { style.number() };
     Line::from(vec![
-        Span::styled(format!(" {label:<LABEL_WIDTH$}"), style.label()),
+        // A blank also behind a long name of a mistake.
+        Span::styled(
+            format!(" {label:<width$} ", width = LABEL_WIDTH - 1),
+            style.label(),
+        ),
         Span::styled(text, cell),
     ])
 }

@@ -1,7 +1,7 @@
 //! The screen as it is drawn, from samples of a page made for it.
 
 use pinfix::counters::{ConnectionState, EngineStatus, Role, SessionStatus, Stage, StatusPage};
-use pinfix::session::{Fault, FaultCounts, Hold, Text};
+use pinfix::session::{Fault, FaultCounts, Hold, Protocol, Text, fixp};
 use pinfix::time::Utc;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -127,6 +127,72 @@ fn engine(page: &mut StatusPage, second: u64) {
         ..up(5)
     };
     page.publish_session(5, &closed);
+}
+
+/// A client of iLink 3, which fetches what it missed under the UUID before.
+fn fixp(page: &mut StatusPage) {
+    page.publish_engine(&EngineStatus {
+        updated_utc: AT,
+        sessions: 1,
+        sessions_up: 1,
+        ..EngineStatus::default()
+    });
+    page.claim_session(0, "FIXP:ABC-007->EXCHANGE", Role::Initiator);
+    let mut counts = fixp::FaultCounts::default();
+    counts.count(fixp::Fault::RetransmissionUnasked);
+    counts.count(fixp::Fault::Silence);
+    page.publish_fixp_faults(0, &counts);
+    page.publish_session(
+        0,
+        &SessionStatus {
+            protocol: Protocol::Fixp,
+            uuid: 1_795_617_000_000_123,
+            keep_alive_ms: 10_000,
+            heartbeat_s: 10,
+            resend_requests_out: 2,
+            not_applied: 1,
+            sequences_out: 42,
+            test_requests_out: 3,
+            retransmit_next: 1_017,
+            retransmit_last: 2_500,
+            retransmit_uuid: 1_795_500_000_000_000,
+            faults: 2,
+            last_fault: 1 + fixp::Fault::Silence.number() as u64,
+            last_fault_utc: ago(20),
+            ..up(500)
+        },
+    );
+}
+
+#[test]
+fn a_session_of_fixp_has_its_own_words() {
+    let mut board = Board::new("/dev/shm/london".to_owned());
+    board.take(Ok(made::sample([AT, AT], Health::Running, 1, fixp)));
+    let list = drawn(&board, 80, 24).join("\n");
+    assert!(list.contains("◆ refetch"), "{list}");
+    press(&mut board, &[KeyCode::Enter]);
+    let expected = "
+ FIXP:ABC-007->EXCHANGE   initiator   ◆ refetch
+ 1 017 to 2 500 of UUID 1795500000000000 come again by retransmission";
+    let text = drawn(&board, 100, 40).join("\n");
+    assert!(text.contains(expected), "{text}");
+    for part in [
+        "keep-alive        10 000 ms",
+        "UUID              1795617000000123",
+        "retransmission    1 017 to 2 500",
+        "  of              UUID 1795500000000000",
+        "retransmit reqs           2         0",
+        "not applied               0         1",
+        "sequences                42",
+        "  lapsed                  3",
+        "last              Silence, 20s ago",
+        "RetransmissionUnasked 1",
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    for foreign in ["heartbeat", "test request", "gap fills"] {
+        assert!(!text.contains(foreign), "{foreign:?} in\n{text}");
+    }
 }
 
 fn look(second: u64, health: Health) -> Sample {

@@ -8,7 +8,7 @@ use super::super::negotiate::I63_MAX;
 use super::super::script::{Answer, On};
 use super::super::sending::{SEQ_MAX, mark_retransmitted};
 use super::super::settings::RetransmitUuid;
-use super::super::{Fault, Replayed, Session, State, Step};
+use super::super::{Fault, Replayed, Session, State, Step, Underway};
 use crate::session::{Full, SeriesOutbox, Stored, Text};
 use crate::time::Now;
 
@@ -24,6 +24,17 @@ pub(in super::super) struct Serving {
     series: u64,
     next: u64,
     end: u64,
+}
+
+impl Serving {
+    /// What of it is still to be sent.
+    pub(in super::super) fn underway(&self) -> Underway {
+        Underway {
+            series: self.series,
+            next: self.next,
+            last: self.end,
+        }
+    }
 }
 
 /// What is to be sent again, and what the answer says of it.

@@ -32,12 +32,17 @@ use crate::news;
 /// What `--venue` calls it.
 pub const NAME: &str = "ilink3";
 
+/// What an account cannot do without.
+const KEYS: &str = "session, firm, access_key_id and secret_key";
+
 /// A client of the gateway. Not to be debugged: it holds a secret.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Account {
-    session: String,
-    firm: String,
+pub struct Account {
+    /// Session, 1 to 3 characters.
+    pub session: String,
+    /// Firm, 1 to 5 characters.
+    pub firm: String,
     access_key_id: String,
     secret_key: String,
     /// The version of the schema that is written to it.
@@ -47,9 +52,24 @@ struct Account {
 }
 
 impl Account {
+    /// The accounts in a file.
+    ///
+    /// # Errors
+    /// Names the file and the line, and no value.
+    pub fn read(path: &Path) -> anyhow::Result<Vec<Self>> {
+        accounts::read(path, KEYS)
+    }
+
+    /// What both sides sign with.
+    ///
+    /// # Errors
+    /// What is wrong with the access key or the secret, without saying it.
+    pub fn credentials(&self) -> anyhow::Result<Credentials> {
+        Ok(Credentials::new(&self.access_key_id, &self.secret_key)?)
+    }
+
     fn config(&self, journals: Option<&Path>) -> anyhow::Result<FixpSessionConfig> {
-        let credentials = Credentials::new(&self.access_key_id, &self.secret_key)?;
-        let mut config = FixpSessionConfig::gateway(&self.session, &self.firm, credentials);
+        let mut config = FixpSessionConfig::gateway(&self.session, &self.firm, self.credentials()?);
         if let Some(version) = self.schema_version {
             config.settings.schema_version = version;
         }
@@ -102,11 +122,10 @@ impl Gateway {
         accounts: &Path,
         script: Option<&Path>,
     ) -> anyhow::Result<Self> {
-        let keys = "session, firm, access_key_id and secret_key";
         Ok(Self {
             market: Market::new(terms, Clock::new().now().utc),
             bulletin,
-            accounts: accounts::read(accounts, keys)?,
+            accounts: Account::read(accounts)?,
             script: script.map(Script::read).transpose()?.unwrap_or_default(),
             seats: Vec::new(),
             due: Vec::new(),
