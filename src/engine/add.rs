@@ -55,7 +55,12 @@ pub(super) fn make(
     let name = config.id().to_string();
     let (mut slot, recovery) = by_name(workshop, config, &name, now)?;
     if let Some(lane) = backup {
-        match by_name(workshop, lane.into(), &format!("{name}{BACKUP_SUFFIX}"), now) {
+        match by_name(
+            workshop,
+            lane.into(),
+            &format!("{name}{BACKUP_SUFFIX}"),
+            now,
+        ) {
             Ok((backup, _)) => slot.backup = Some(Box::new(backup)),
             Err(error) => {
                 let handle = slot.handle;

@@ -47,6 +47,28 @@ impl Engine {
         work
     }
 
+    /// The connection of a client's primary has ended. What waits on the backup is read first: it may say
+    /// why, and then the session has not ended at all. Answers whether it has gone over to the backup.
+    pub(super) fn has_gone_over<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        slot: usize,
+        link: LinkId,
+        app: &mut A,
+    ) -> bool {
+        let Pairing::Primary { backup, .. } = self.desk.slots[slot].pairing else {
+            return false;
+        };
+        let Connection::Open { link: other } = self.desk.slots[backup as usize].connection else {
+            return false;
+        };
+        // A gateway goes over when it is told to.
+        if self.desk.slots[slot].session.role() == Role::Initiator {
+            let _: (usize, bool) = self.read_link(now, other.index as usize, app);
+        }
+        self.desk.slots[slot].connection.link() != Some(link)
+    }
+
     /// What comes on a connection is for this session from now on.
     pub(super) fn hand_over(&mut self, link: LinkId, slot: usize) {
         if let Some(entry) = self.links.get_mut(link.index as usize)
@@ -87,12 +109,14 @@ impl Desk {
             return false;
         };
         let [main, spare] = self.slots.two(primary as usize, slot);
-        let Session::Fixp(session) = &mut spare.session else {
+        let (Session::Fixp(primary), Session::Fixp(session)) = (&main.session, &mut spare.session)
+        else {
             return false;
         };
-        main.session.phase() == Phase::Up
+        let latest = primary.latest_request();
+        primary.phase() == Phase::Up
             && session
-                .follow(now, main.journal.series(), &mut spare.journal)
+                .follow(now, main.journal.series(), latest, &mut spare.journal)
                 .is_ok()
     }
 

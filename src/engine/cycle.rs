@@ -12,7 +12,7 @@ use super::desk::{Desk, Handled, Released};
 use super::link::{Link, Owner};
 use super::net::{LinkId, ListenerId, Ready};
 use super::session::{Protocol, Session};
-use super::slot::{Connection, Slot};
+use super::slot::{Connection, Pairing, Slot};
 use super::{Engine, add, porch};
 use crate::counters::{EngineStatus, Stage};
 use crate::session::fix::{Origin, Phase, Unparked};
@@ -307,7 +307,7 @@ impl Engine {
     }
 
     /// Answers how many messages were taken, and whether there may be more.
-    fn read_link<A: Application + ?Sized>(
+    pub(super) fn read_link<A: Application + ?Sized>(
         &mut self,
         now: Now,
         index: usize,
@@ -400,6 +400,11 @@ impl Engine {
         match self.links[index].owner {
             Owner::Session(slot) => {
                 let slot = slot as usize;
+                if self.desk.slots[slot].pairing != Pairing::Single
+                    && self.has_gone_over(now, slot, link, app)
+                {
+                    return;
+                }
                 let cause = match self.desk.slots[slot].connection {
                     Connection::Draining { cause, .. } => cause,
                     _ => broken.map_or(Cause::ConnectionLost, Cause::Fault),

@@ -95,12 +95,7 @@ pub(super) enum End {
 impl Route {
     /// `found` has an entry for every destination; those of addresses are not looked at. `name` is
     /// what tells this route's jitter from that of others.
-    pub(super) fn new(
-        connect: Connect,
-        found: Vec<Found>,
-        name: &str,
-        maker: SessionHandle,
-    ) -> Self {
+    pub(super) fn new(connect: Connect, found: Vec<Found>, name: &str, maker: SessionHandle) -> Self {
         let name_of = |destination: &Destination| match destination {
             Destination::Address(_) => None,
             Destination::Name { host, .. } => Some(Arc::from(host.as_str())),

@@ -349,7 +349,7 @@ impl<'a, S: Store> Stage<'a, S> {
                 let Value::Number(uuid) = uuid.ok_or("follow UUID")? else {
                     return Err("follow UUID".into());
                 };
-                let done = on.session.follow(now, uuid, on.store.out());
+                let done = on.session.follow(now, uuid, 0, on.store.out());
                 self.peer.uuid = uuid;
                 self.peer.next = 0;
                 return refused(done, "");

@@ -54,7 +54,10 @@ pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) 
             format!("{}: the backup connection is established", name(*session))
         }
         Event::BackupDown { session, cause } => {
-            format!("{}: the backup connection has ended: {cause}", name(*session))
+            format!(
+                "{}: the backup connection has ended: {cause}",
+                name(*session)
+            )
         }
         Event::Promoted { session, next } => {
             let name = name(*session);

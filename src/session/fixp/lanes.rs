@@ -13,12 +13,19 @@ use crate::session::{Full, Refusal, ResetCause, SeriesOutbox};
 use crate::time::Now;
 
 impl Session {
-    /// Has a backup follow the primary, while down: `uuid` is that of the primary's session. A client's
-    /// backup can log on then, and a gateway's takes it.
+    /// Has a backup follow the primary, while down: `uuid` is that of the primary's session, and `latest` the
+    /// last RequestTimestamp there, see [`Session::latest_request`]. A client's backup can log on then, and a
+    /// gateway's takes it.
     ///
     /// # Errors
     /// This is no backup, there is a connection, or no room to record it. Nothing has changed then.
-    pub fn follow<O: SeriesOutbox>(&mut self, now: Now, uuid: u64, out: &mut O) -> Result<(), Refusal> {
+    pub fn follow<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        uuid: u64,
+        latest: u64,
+        out: &mut O,
+    ) -> Result<(), Refusal> {
         if !self.is_backup() {
             return Err(Refusal::NotOurChoice);
         }
@@ -29,8 +36,24 @@ impl Session {
             out.begin_series(uuid, ResetCause::Negotiated, now.utc)
                 .map_err(Refusal::Full)?;
         }
+        match self.settings.role {
+            Role::Initiator => self.last_stamp = self.last_stamp.max(latest),
+            Role::Acceptor => {
+                self.gateway.last_request = self.gateway.last_request.max(latest);
+            }
+        }
         self.gateway.primary_up = true;
         Ok(())
+    }
+
+    /// The last RequestTimestamp of a logon: what a client has used, or a gateway has taken. The next one is
+    /// greater, on either connection.
+    #[must_use]
+    pub fn latest_request(&self) -> u64 {
+        match self.settings.role {
+            Role::Initiator => self.last_stamp,
+            Role::Acceptor => self.gateway.last_request,
+        }
     }
 
     /// Tells a gateway's backup that the primary connection has ended, other than by a failure of the
