@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::config::{ConfigError, SessionConfig};
+use super::config::{AnySessionConfig, ConfigError};
 use super::control::{AddError, Controller};
 use super::directory::EngineRef;
 use super::peer;
@@ -18,7 +18,7 @@ use crate::admin::Outcome;
 use crate::admin::protocol::End;
 
 /// Reads the sessions of a file; an error says what is wrong with it.
-type Read = dyn Fn(&Path) -> Result<Vec<SessionConfig>, String> + Send + Sync;
+type Read = dyn Fn(&Path) -> Result<Vec<AnySessionConfig>, String> + Send + Sync;
 
 /// How an engine reads files of sessions that a client of its admin socket names.
 #[derive(Clone)]
@@ -32,11 +32,15 @@ impl fmt::Debug for SessionFiles {
 
 impl SessionFiles {
     /// Files that `read` understands. It is called on a thread of its own.
-    pub fn read_by<F>(read: F) -> Self
+    pub fn read_by<F, C>(read: F) -> Self
     where
-        F: Fn(&Path) -> Result<Vec<SessionConfig>, String> + Send + Sync + 'static,
+        F: Fn(&Path) -> Result<Vec<C>, String> + Send + Sync + 'static,
+        C: Into<AnySessionConfig> + 'static,
     {
-        Self(Arc::new(read))
+        Self(Arc::new(move |file| {
+            let sessions = read(file)?.into_iter();
+            Ok(sessions.map(Into::into).collect())
+        }))
     }
 }
 
@@ -90,7 +94,7 @@ fn add(
     let configs = (files.0)(&wish.file).map_err(End::Error)?;
     let fresh: Vec<_> = configs
         .into_iter()
-        .filter(|config| engine.session(&config.settings.id).is_none())
+        .filter(|config| engine.session(config.id()).is_none())
         .collect();
     if fresh.is_empty() {
         return Ok(());
@@ -105,7 +109,7 @@ fn add(
         .controller()
         .map_err(|error| End::Refused(error.to_string()))?;
     for config in fresh {
-        let name = config.settings.id.to_string();
+        let name = config.id().to_string();
         let left = limit.saturating_duration_since(Instant::now());
         match one(&mut controller, config, left) {
             End::Done => added.push(name),
@@ -137,7 +141,7 @@ fn may_read(wish: &Wish) -> Result<(), End> {
     }
 }
 
-fn one(controller: &mut Controller, config: SessionConfig, within: Duration) -> End {
+fn one(controller: &mut Controller, config: AnySessionConfig, within: Duration) -> End {
     match controller.add_session(config, within) {
         // The engine answers in time while it runs; a little more for the way.
         Ok(added) => controller

@@ -1,4 +1,5 @@
-//! Venues as data: what each documents beyond the standard, as a const [`Profile`].
+//! Venues as data: what each documents beyond the standard, as a const [`Profile`], or as a
+//! [`FixpProfile`] if it speaks FIXP.
 //!
 //! A profile is a difference. It is put into the settings of a session before those a user writes, so
 //! whatever a venue turns out to do otherwise is one setting away. Nothing here behaves: a rule that the
@@ -32,12 +33,16 @@
 //! ```
 
 mod brokeret;
+mod fixp;
+mod ilink3;
 mod t4;
 
 use std::fmt;
 use std::time::Duration;
 
 pub use self::brokeret::BROKERET;
+pub use self::fixp::{FixpProfile, Week};
+pub use self::ilink3::ILINK3;
 pub use self::t4::T4;
 use crate::session::Text;
 use crate::session::fix::policy::{
@@ -52,7 +57,33 @@ use crate::wire::fix::ApplVersion;
 use crate::wire::fix::tag::{self, Tag};
 
 /// The venues that come with the library.
-pub const VENUES: [&Profile; 2] = [&T4, &BROKERET];
+pub const VENUES: [Venue; 3] = [Venue::Fix(&T4), Venue::Fix(&BROKERET), Venue::Fixp(&ILINK3)];
+
+/// A venue, by what it speaks.
+#[derive(Clone, Copy, Debug)]
+pub enum Venue {
+    /// FIX.
+    Fix(&'static Profile),
+    /// FIXP.
+    Fixp(&'static FixpProfile),
+}
+
+impl Venue {
+    /// The venue of this name among [`VENUES`].
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        VENUES.into_iter().find(|venue| venue.name() == name)
+    }
+
+    /// What a user writes for it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Fix(profile) => profile.name,
+            Self::Fixp(profile) => profile.name,
+        }
+    }
+}
 
 /// What a venue does differently from the standard, or chooses where the standard leaves a choice.
 ///
@@ -122,6 +153,8 @@ pub enum Tls {
     Required,
     /// It takes both.
     Optional,
+    /// It takes plain text only.
+    Never,
 }
 
 /// A place to connect to.
@@ -222,10 +255,13 @@ impl Profile {
         logout_text: "",
     };
 
-    /// The venue of this name among [`VENUES`].
+    /// The venue of this name among those of [`VENUES`] that speak FIX.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
-        VENUES.into_iter().find(|profile| profile.name == name)
+        match Venue::named(name) {
+            Some(Venue::Fix(profile)) => Some(profile),
+            _ => None,
+        }
     }
 
     /// The version that is meant if none is said.
@@ -346,6 +382,12 @@ mod tests {
     use super::*;
     use crate::session::fix::rules::FIX44;
 
+    fn fix() -> impl Iterator<Item = &'static Profile> {
+        VENUES
+            .into_iter()
+            .filter_map(|venue| Profile::named(venue.name()))
+    }
+
     #[test]
     fn the_standard_is_what_settings_are_without_a_venue() {
         for role in [Role::Initiator, Role::Acceptor] {
@@ -359,7 +401,7 @@ mod tests {
 
     #[test]
     fn every_code_of_a_venue_is_one() {
-        for venue in VENUES {
+        for venue in fix() {
             let codes = venue.switches.iter().map(|switch| switch.ref_msg_type);
             let types = venue.passed_over.iter().chain(venue.credential_types);
             for text in codes.chain(types.copied()) {
@@ -374,7 +416,7 @@ mod tests {
 
     #[test]
     fn every_service_speaks_a_version_of_its_venue() {
-        for venue in VENUES {
+        for venue in fix() {
             assert!(venue.version().is_some());
             for service in venue.services {
                 assert!(
@@ -389,7 +431,7 @@ mod tests {
 
     #[test]
     fn settings_of_a_venue_are_good_in_every_version_it_speaks() {
-        for venue in VENUES {
+        for venue in fix() {
             for rules in venue.versions {
                 for role in [Role::Initiator, Role::Acceptor] {
                     let mut settings = Settings::new(rules, role, "ME", "YOU");
@@ -413,6 +455,7 @@ mod tests {
         }
         let error = T4.service("prices").unwrap_err().to_string();
         assert!(error.contains("simulator, live"), "{error}");
-        assert!(Profile::named("t5").is_none());
+        assert!(Venue::named("t5").is_none() && Profile::named("ilink3").is_none());
+        assert_eq!(fix().count(), 2);
     }
 }

@@ -106,7 +106,7 @@ impl Hosting {
             let mut plan = loaded.map_err(|error| format!("{error:#}"))?.plan;
             keep_journals(&mut plan, journals.as_deref());
             let sessions = plan.sessions.into_iter();
-            Ok(sessions.map(|planned| planned.config).collect())
+            Ok(sessions.map(|planned| planned.config).collect::<Vec<_>>())
         };
         let config = AdminSocketConfig {
             audit: self.admin_audit.clone(),
@@ -122,7 +122,7 @@ pub fn remarks(plan: &Plan, opened: &Opened) -> Vec<String> {
     let mut remarks = Vec::new();
     for (planned, session) in plan.sessions.iter().zip(&opened.sessions) {
         let damage = session.iter().flat_map(|(_, recovery)| &recovery.damage);
-        let id = &planned.config.settings.id;
+        let id = planned.config.id();
         remarks.extend(damage.map(|damage| format!("the journal of {id} was mended: {damage}")));
     }
     remarks.extend(
@@ -141,10 +141,9 @@ fn keep_journals(plan: &mut Plan, base: Option<&Path>) {
         if let Some(base) = base {
             *config = config.clone().journal_below(base);
         }
-        if config.journal.location == Location::Memory
-            && config.journal.retention == Retention::default()
-        {
-            config.journal.retention = forgetful();
+        let journal = config.journal_mut();
+        if journal.location == Location::Memory && journal.retention == Retention::default() {
+            journal.retention = forgetful();
         }
     }
     for template in plan

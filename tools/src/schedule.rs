@@ -10,7 +10,7 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
-use pinfix::engine::SessionConfig;
+use pinfix::engine::AnySessionConfig;
 use pinfix::session::schedule::{Calendar, Change, Hours, Schedule, Standing, Zone};
 use pinfix::time::Utc;
 
@@ -60,10 +60,10 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     let plan = config::load(&file, &own)?.plan;
     let at = at.map_or_else(now, Ok)?;
     let configs = plan.sessions.iter().map(|planned| &planned.config);
-    let wanted: Vec<&SessionConfig> = configs
+    let wanted: Vec<&AnySessionConfig> = configs
         .filter(|config| {
             let part = session.as_deref().unwrap_or_default();
-            config.settings.id.to_string().contains(part)
+            config.id().to_string().contains(part)
         })
         .collect();
     anyhow::ensure!(
@@ -80,9 +80,9 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn explain(out: &mut String, config: &SessionConfig, at: Utc, next: usize) -> anyhow::Result<()> {
-    let name = config.settings.id.to_string();
-    let schedule = &config.schedule;
+fn explain(out: &mut String, config: &AnySessionConfig, at: Utc, next: usize) -> anyhow::Result<()> {
+    let name = config.id().to_string();
+    let schedule = config.schedule();
     let calendar = Calendar::new(schedule).with_context(|| name.clone())?;
     writeln!(out, "{name}")?;
     writeln!(out, "  hours    {}", schedule.hours)?;

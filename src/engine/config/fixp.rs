@@ -89,7 +89,7 @@ impl FixpSessionConfig {
         Self::new(Settings::new(Role::Acceptor, session, firm, credentials))
     }
 
-    fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings) -> Self {
         Self {
             settings,
             connect: Connect::default(),
@@ -257,14 +257,92 @@ impl AnySessionConfig {
         }
     }
 
+    /// The settings of a FIX session.
+    #[must_use]
+    pub fn fix(&self) -> Option<&SessionConfig> {
+        match self {
+            Self::Fix(config) => Some(config),
+            Self::Fixp(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    #[must_use]
+    pub fn fix_mut(&mut self) -> Option<&mut SessionConfig> {
+        match self {
+            Self::Fix(config) => Some(config),
+            Self::Fixp(_) => None,
+        }
+    }
+
+    /// Which side of the connection it is.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        match self {
+            Self::Fix(config) => config.settings.role,
+            Self::Fixp(config) => config.settings.role,
+        }
+    }
+
+    /// How an initiator connects.
+    #[must_use]
+    pub fn connect(&self) -> &Connect {
+        match self {
+            Self::Fix(config) => &config.connect,
+            Self::Fixp(config) => &config.connect,
+        }
+    }
+
+    /// When the session may be logged on.
+    #[must_use]
+    pub fn schedule(&self) -> &Schedule {
+        match self {
+            Self::Fix(config) => &config.schedule,
+            Self::Fixp(config) => &config.schedule,
+        }
+    }
+
+    /// The journal.
+    #[must_use]
+    pub fn journal(&self) -> &JournalConfig {
+        match self {
+            Self::Fix(config) => &config.journal,
+            Self::Fixp(config) => &config.journal,
+        }
+    }
+
+    /// The journal, to be changed.
+    #[must_use]
+    pub fn journal_mut(&mut self) -> &mut JournalConfig {
+        match self {
+            Self::Fix(config) => &mut config.journal,
+            Self::Fixp(config) => &mut config.journal,
+        }
+    }
+
+    /// Keeps the journal in a directory of its own below `base`, named after the session.
+    #[must_use]
+    pub fn journal_below(self, base: &Path) -> Self {
+        match self {
+            Self::Fix(config) => config.journal_below(base).into(),
+            Self::Fixp(config) => config.journal_below(base).into(),
+        }
+    }
+
     /// Checks what the types cannot.
     ///
     /// # Errors
-    /// The first setting that cannot be accepted.
+    /// The first setting that cannot be accepted; [`AnySessionConfig::problems`] has them all.
     pub fn check(&self) -> Result<(), ConfigError> {
+        self.problems().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Everything that cannot be accepted, in the order of the fields.
+    #[must_use]
+    pub fn problems(&self) -> Vec<ConfigError> {
         match self {
-            Self::Fix(config) => config.check(),
-            Self::Fixp(config) => config.check(),
+            Self::Fix(config) => config.problems(),
+            Self::Fixp(config) => config.problems(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{ConfigError, EngineConfig, Listen, Problem, SessionConfig};
+use super::{AnySessionConfig, ConfigError, EngineConfig, Listen, Problem, SessionConfig};
 use crate::engine::{Engine, SessionHandle};
 use crate::journal::Recovery;
 use crate::time::Now;
@@ -20,11 +20,11 @@ pub struct Plan {
     pub warnings: Vec<Problem>,
 }
 
-/// A session of a plan.
+/// A session of a plan. `C` is the type of its settings while it is known which protocol it speaks.
 #[derive(Clone, Debug)]
-pub struct Planned {
+pub struct Planned<C = AnySessionConfig> {
     /// Its settings.
-    pub config: SessionConfig,
+    pub config: C,
     /// Whether it begins with the engine.
     pub start: Start,
     /// Whether the others begin without it, if it cannot.
@@ -33,6 +33,36 @@ pub struct Planned {
     pub label: Option<String>,
     /// Settings of the application that stand beside those of the session: (key, value).
     pub own: Vec<(String, String)>,
+}
+
+impl<C> Planned<C> {
+    /// A session that begins with the engine, and without which the others do not begin.
+    pub fn new(config: C) -> Self {
+        Self {
+            config,
+            start: Start::default(),
+            need: Need::default(),
+            label: None,
+            own: Vec::new(),
+        }
+    }
+
+    /// The same with other settings.
+    pub fn with<D>(self, config: impl FnOnce(C) -> D) -> Planned<D> {
+        Planned {
+            config: config(self.config),
+            start: self.start,
+            need: self.need,
+            label: self.label,
+            own: self.own,
+        }
+    }
+}
+
+impl From<Planned<SessionConfig>> for Planned {
+    fn from(planned: Planned<SessionConfig>) -> Self {
+        planned.with(AnySessionConfig::Fix)
+    }
 }
 
 /// When a session of a plan begins.

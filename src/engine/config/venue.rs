@@ -1,9 +1,12 @@
 //! A session at a venue: what a profile means for the settings that are the engine's.
 
-use super::{Destination, SessionConfig};
+use super::{Destination, FixpSessionConfig, SessionConfig};
+use crate::session::Credentials;
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{Role, Settings};
-use crate::venue::{Profile, Service, Tls};
+use crate::session::fixp;
+use crate::session::schedule::ScheduleError;
+use crate::venue::{FixpProfile, Profile, Service, Tls};
 
 impl SessionConfig {
     /// A session at a venue, on the side that `role` makes it. Where an initiator connects to is still
@@ -49,5 +52,41 @@ impl SessionConfig {
             },
         });
         self.connect.destinations.extend(destination);
+    }
+}
+
+impl FixpSessionConfig {
+    /// A session at a venue that speaks FIXP, on the side that `role` makes it. Where a client connects
+    /// to is still to be said.
+    ///
+    /// # Errors
+    /// The hours of the venue cannot be read.
+    pub fn at_venue(
+        venue: &FixpProfile,
+        role: Role,
+        session: &str,
+        firm: &str,
+        credentials: Credentials,
+    ) -> Result<Self, ScheduleError> {
+        let mut config = Self::new(fixp::Settings::new(role, session, firm, credentials));
+        config.apply(venue)?;
+        Ok(config)
+    }
+
+    /// Puts everything a venue says into this session.
+    ///
+    /// # Errors
+    /// The hours of the venue cannot be read.
+    pub fn apply(&mut self, venue: &FixpProfile) -> Result<(), ScheduleError> {
+        venue.apply(&mut self.settings);
+        self.schedule = venue.schedule()?;
+        Ok(())
+    }
+
+    /// Says which market segment the session is one of, by its MarketSegmentID(1300). It becomes the
+    /// qualifier of the identity: each segment has its own numbers, and all have the same sessions. The
+    /// hosts are those of the segment.
+    pub fn at_segment(&mut self, market_segment_id: u8) {
+        self.settings.id.qualifier = Some(market_segment_id.to_string());
     }
 }

@@ -8,10 +8,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use pinfix::engine::{
-    Listen, Need, Plan, Planned, Problem, Problems, SessionConfig, Start, Template, nearest,
+    AnySessionConfig, FixpSessionConfig, Listen, Plan, Planned, Problem, Problems, SessionConfig,
+    Template, nearest,
 };
 use pinfix::session::fix::Role;
 use pinfix::session::fix::rules::Rules;
+use pinfix::venue::{FixpProfile, Profile, Venue};
 use pinfix::wire::fix::Decimal;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{SeqAccess, Visitor};
@@ -19,8 +21,8 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use toml::Spanned;
 
 use super::dictionaries::Choice;
+use super::fixp;
 use super::form::{Form as _, Leaf as _, Place, Text, Word};
-use super::ilink3::Ilink3Table;
 use super::tables::{EngineTable, ListenTable, SessionTable, TemplateTable};
 use super::tls::warn_of_unverified;
 use super::venues;
@@ -61,20 +63,12 @@ pub struct File {
     defaults: Option<SessionTable>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     session: Vec<Spanned<SessionTable>>,
-    /// `run`: clients of CME iLink 3.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ilink3: Vec<Ilink3Table>,
 }
 
 impl File {
     /// Reads the text of a file; `name` is what problems call it.
     pub fn parse(name: &str, text: &str) -> Result<Self, Problems> {
         toml::from_str(text).map_err(|error| Problems(vec![placed(name, text, &error)]))
-    }
-
-    /// The directory below which each session has its journal.
-    pub fn journals(&self) -> Option<&Path> {
-        self.journal.as_ref().map(|base| base.0.as_path())
     }
 
     /// The same file with everything its plan comes to said in it.
@@ -85,12 +79,36 @@ impl File {
             listen: Listeners(plan.listeners.iter().filter_map(ListenTable::of).collect()),
             engine: EngineTable::of(&plan.engine),
             defaults: None,
-            session: plan
-                .sessions
+            session: self
+                .session
                 .iter()
-                .filter_map(|planned| Some(Spanned::new(0..0, SessionTable::of(planned)?)))
+                .map(Some)
+                // A settings file has no tables.
+                .chain(std::iter::repeat(None))
+                .zip(&plan.sessions)
+                .filter_map(|(table, planned)| {
+                    let table = table.map(Spanned::get_ref);
+                    Some(Spanned::new(0..0, self.written(table, planned)?))
+                })
                 .collect(),
             ..self
+        }
+    }
+
+    /// How a session is written that was read from `own`.
+    fn written(&self, own: Option<&SessionTable>, planned: &Planned) -> Option<SessionTable> {
+        match &planned.config {
+            AnySessionConfig::Fix(config) => {
+                SessionTable::of(&planned.clone().with(|_| config.clone()))
+            }
+            AnySessionConfig::Fixp(config) => {
+                let Ok(Some(Venue::Fixp(profile))) = self.venue_of(own?) else {
+                    return None;
+                };
+                let tables: Vec<_> = own.into_iter().chain(&self.defaults).collect();
+                let planned = planned.clone().with(|_| config.clone());
+                Some(fixp::written(profile, &tables, &planned))
+            }
         }
     }
 
@@ -98,14 +116,28 @@ impl File {
     pub fn venue_remarks(&self, plan: &Plan) -> Vec<String> {
         let mut remarks = Vec::new();
         for (table, planned) in self.session.iter().zip(&plan.sessions) {
-            if let Ok(Some(choice)) = self.choice(table.get_ref()) {
-                remarks.push(format!(
-                    "{}: venue {} sets, unless the file says otherwise:",
-                    planned.config.settings.id, choice.profile.name
-                ));
-                let set = venues::differences(&choice, planned);
-                remarks.extend(set.into_iter().map(|line| format!("  {line}")));
-            }
+            let Ok(Some(venue)) = self.venue_of(table.get_ref()) else {
+                continue;
+            };
+            let set = match (venue, &planned.config) {
+                (Venue::Fix(profile), AnySessionConfig::Fix(config)) => {
+                    let planned = planned.clone().with(|_| config.clone());
+                    let choice = self.choice(Some(profile), table.get_ref());
+                    let Ok(Some(choice)) = choice else { continue };
+                    venues::differences(&choice, &planned)
+                }
+                (Venue::Fixp(profile), AnySessionConfig::Fixp(config)) => {
+                    let planned = planned.clone().with(|_| config.clone());
+                    venues::differences_in_fixp(profile, &planned)
+                }
+                _ => continue,
+            };
+            remarks.push(format!(
+                "{}: venue {} sets, unless the file says otherwise:",
+                planned.config.id(),
+                venue.name()
+            ));
+            remarks.extend(set.into_iter().map(|line| format!("  {line}")));
         }
         remarks
     }
@@ -149,15 +181,15 @@ impl File {
         let mut seen: Vec<(String, usize)> = Vec::new();
         for table in &self.session {
             let line = 1 + text[..table.span().start].matches('\n').count();
-            let (planned, choice) = match self.session(table.get_ref()) {
+            let (planned, of_venue) = match self.session(table.get_ref()) {
                 Ok(session) => session,
                 Err(wrong) => {
                     problems.push(at(Some(line), None, wrong));
                     continue;
                 }
             };
-            let id = planned.config.settings.id.to_string();
-            let of_venue = choice.iter().flat_map(|choice| choice.problems(&planned));
+            let id = planned.config.id().to_string();
+            let of_venue = of_venue.into_iter();
             problems.extend(of_venue.map(|text| at(Some(line), Some(id.clone()), text)));
             for error in planned.config.problems() {
                 problems.push(at(Some(line), Some(id.clone()), error.to_string()));
@@ -168,11 +200,6 @@ impl File {
             }
             seen.push((id, line));
             plan.sessions.push(planned);
-        }
-        for table in &self.ilink3 {
-            if let Err(wrong) = table.config(None) {
-                problems.push(at(None, None, format!("[[ilink3]]: {wrong}")));
-            }
         }
         warn_of_unverified(&mut plan, name);
         match problems.is_empty() {
@@ -205,38 +232,100 @@ impl File {
             .last()
             .ok_or("[[listen.template]]: versions is missing")?;
         let own = table.session.clone().unwrap_or_default().0;
-        let choice = self.choice(&own)?;
+        let profile = match self.venue_of(&own)? {
+            Some(Venue::Fixp(profile)) => {
+                return Err(format!(
+                    "[[listen.template]]: venue {} speaks FIXP, templates make sessions of FIX",
+                    profile.name
+                ));
+            }
+            Some(Venue::Fix(profile)) => Some(profile),
+            None => None,
+        };
+        fixp::refused_in_fix(&own).map_or(Ok(()), Err)?;
+        let choice = self.choice(profile, &own)?;
         let planned = self.described(newest, Role::Acceptor, ["*", "*"], &own, choice.as_ref());
         let mut template = Template::new(versions.clone(), planned.config);
         table.put(&mut template);
         Ok(template)
     }
 
-    /// What a session says of its venue, itself or as a default.
-    fn choice<'a>(&'a self, own: &'a SessionTable) -> Result<Option<venues::Choice<'a>>, String> {
-        let tables: Vec<_> = std::iter::once(own).chain(&self.defaults).collect();
-        venues::Choice::read(&tables)
+    /// The venue of a session, said by itself or as a default.
+    fn venue_of(&self, own: &SessionTable) -> Result<Option<Venue>, String> {
+        let mut tables = std::iter::once(own).chain(&self.defaults);
+        let name = tables.find_map(|table| table.venue.as_ref());
+        name.map(|name| venues::named(&name.0)).transpose()
     }
 
-    /// A session with everything it inherits, or what is missing.
-    fn session<'a>(
+    /// What a session says of the venue it is at, itself or as a default.
+    fn choice<'a>(
         &'a self,
+        profile: Option<&'static Profile>,
         own: &'a SessionTable,
-    ) -> Result<(Planned, Option<venues::Choice<'a>>), String> {
+    ) -> Result<Option<venues::Choice<'a>>, String> {
+        let tables: Vec<_> = std::iter::once(own).chain(&self.defaults).collect();
+        venues::Choice::read(profile, &tables)
+    }
+
+    /// A session with everything it inherits, and what its venue has against it; or what is missing.
+    fn session(&self, own: &SessionTable) -> Result<(Planned, Vec<String>), String> {
+        let profile = match self.venue_of(own)? {
+            Some(Venue::Fixp(profile)) => {
+                let planned = self.session_of_fixp(profile, own)?;
+                let problems = fixp::problems(profile, &planned.config);
+                return Ok((planned.with(AnySessionConfig::Fixp), problems));
+            }
+            Some(Venue::Fix(profile)) => Some(profile),
+            None => None,
+        };
+        fixp::refused_in_fix(own).map_or(Ok(()), Err)?;
+        let choice = self.choice(profile, own)?;
+        let planned = self.session_of_fix(own, choice.as_ref())?;
+        let problems = choice.map(|choice| choice.problems(&planned));
+        Ok((planned.into(), problems.unwrap_or_default()))
+    }
+
+    fn session_of_fixp(
+        &self,
+        profile: &FixpProfile,
+        own: &SessionTable,
+    ) -> Result<Planned<FixpSessionConfig>, String> {
+        let planned = fixp::planned(profile, own, self.defaults.as_ref())?;
+        Ok(match &self.journal {
+            Some(base) if !self.has_journal(own) => {
+                planned.with(|config| config.journal_below(&base.0))
+            }
+            _ => planned,
+        })
+    }
+
+    /// Whether a session says where its journal is, itself or as a default.
+    fn has_journal(&self, own: &SessionTable) -> bool {
+        let mut tables = std::iter::once(own).chain(&self.defaults);
+        tables.any(|table| {
+            let journal = table.journal.as_ref();
+            journal.is_some_and(|journal| journal.directory.is_some())
+        })
+    }
+
+    fn session_of_fix(
+        &self,
+        own: &SessionTable,
+        choice: Option<&venues::Choice<'_>>,
+    ) -> Result<Planned<SessionConfig>, String> {
         let missing = |key: &str| format!("{key} is missing, here and in [defaults]");
         let none = SessionTable::default();
         let defaults = self.defaults.as_ref().unwrap_or(&none);
-        let choice = self.choice(own)?;
         let version = own.version.or(defaults.version).map(|version| version.0);
         let version = version
-            .or_else(|| choice.as_ref()?.version())
+            .or_else(|| choice?.version())
             .ok_or_else(|| missing("version"))?;
         let role = match choice {
             Some(_) => Role::Initiator,
             None => Role::Acceptor,
         };
         let role = own.role.or(defaults.role).map_or(role, |word| word.0);
-        let of_venue = choice.as_ref().and_then(|choice| choice.profile.comp_id);
+        let of_venue = choice.and_then(|choice| choice.profile.comp_id);
         let (ours, theirs) = match role {
             Role::Initiator => (None, of_venue),
             Role::Acceptor => (of_venue, None),
@@ -253,8 +342,7 @@ impl File {
         let sender = sender.ok_or_else(|| missing("sender_comp_id"))?;
         let target = target.map(String::as_str).or(theirs);
         let target = target.ok_or_else(|| missing("target_comp_id"))?;
-        let planned = self.described(version, role, [sender, target], own, choice.as_ref());
-        Ok((planned, choice))
+        Ok(self.described(version, role, [sender, target], own, choice))
     }
 
     fn described(
@@ -264,17 +352,11 @@ impl File {
         [sender, target]: [&str; 2],
         own: &SessionTable,
         venue: Option<&venues::Choice<'_>>,
-    ) -> Planned {
-        let mut planned = Planned {
-            config: match venue {
-                Some(venue) => venue.begin(version, role, sender, target),
-                None => SessionConfig::acceptor(version, sender, target),
-            },
-            start: Start::default(),
-            need: Need::default(),
-            label: None,
-            own: Vec::new(),
-        };
+    ) -> Planned<SessionConfig> {
+        let mut planned = Planned::new(match venue {
+            Some(venue) => venue.begin(version, role, sender, target),
+            None => SessionConfig::acceptor(version, sender, target),
+        });
         if let Some(defaults) = &self.defaults {
             defaults.put(&mut planned);
         }
@@ -289,17 +371,10 @@ impl File {
         if let Some(choice) = choice {
             planned.config.settings.validation.dictionaries = choice.of_session(version);
         }
-        let has_journal = [self.defaults.as_ref(), Some(own)]
-            .into_iter()
-            .flatten()
-            .any(|table| {
-                table
-                    .journal
-                    .as_ref()
-                    .is_some_and(|journal| journal.directory.is_some())
-            });
         match &self.journal {
-            Some(base) if !has_journal => planned.config = planned.config.journal_below(&base.0),
+            Some(base) if !self.has_journal(own) => {
+                planned.config = planned.config.journal_below(&base.0);
+            }
             _ => {}
         }
         planned
@@ -369,7 +444,9 @@ fn placed(name: &str, text: &str, error: &toml::de::Error) -> Problem {
     let mut message = error
         .message()
         .trim_end()
-        .replace("expected usize", "expected a whole number");
+        .replace("expected usize", "expected a whole number")
+        .replace("expected u8", "expected 0 to 255")
+        .replace("expected u16", "expected 0 to 65535");
     if let Some(meant) = meant(&message) {
         message = format!("{message}; did you mean `{meant}`?");
     }

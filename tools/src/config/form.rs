@@ -57,6 +57,15 @@ macro_rules! table {
             $(#[serde(skip_serializing_if = "Option::is_none")] pub $key: Option<$form>),*
         }
 
+        impl $name {
+            /// The keys that are written.
+            #[allow(dead_code, reason = "not every table is asked")]
+            pub fn written(&self) -> Vec<&'static str> {
+                let keys = [$((stringify!($key), self.$key.is_some())),*];
+                keys.into_iter().filter(|key| key.1).map(|key| key.0).collect()
+            }
+        }
+
         impl $crate::config::form::Form for $name {
             type Of = $target;
 
@@ -420,6 +429,8 @@ impl<'de, T: Named> Deserialize<'de> for Word<T> {
 
 /// Where a secret comes from.
 pub trait Source {
+    /// Whether the text of the file names it, and may be shown.
+    const IS_NAME: bool;
     /// What the text of the file names, or why it cannot be had.
     fn read(text: &str) -> Result<String, String>;
 }
@@ -435,18 +446,24 @@ pub struct Environment;
 pub struct FirstLine;
 
 impl Source for Plain {
+    const IS_NAME: bool = false;
+
     fn read(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     }
 }
 
 impl Source for Environment {
+    const IS_NAME: bool = true;
+
     fn read(text: &str) -> Result<String, String> {
         std::env::var(text).map_err(|_| format!("the environment has no {text}, or it is not UTF-8"))
     }
 }
 
 impl Source for FirstLine {
+    const IS_NAME: bool = true;
+
     fn read(text: &str) -> Result<String, String> {
         let content =
             fs::read_to_string(text).map_err(|error| format!("{text} cannot be read: {error}"))?;
@@ -460,10 +477,11 @@ impl Source for FirstLine {
     }
 }
 
-/// A text that is shown nowhere.
+/// A text that is shown nowhere. Where it comes from is printed, once it was found there.
 #[derive(Clone)]
 pub struct Secret<S> {
     pub text: String,
+    shown: String,
     source: PhantomData<S>,
 }
 
@@ -475,16 +493,17 @@ impl<S> fmt::Debug for Secret<S> {
 
 impl<S> Serialize for Secret<S> {
     fn serialize<T: Serializer>(&self, to: T) -> Result<T::Ok, T::Error> {
-        to.serialize_str("***")
+        to.serialize_str(&self.shown)
     }
 }
 
 impl<'de, S: Source> Deserialize<'de> for Secret<S> {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(source)?;
-        let text = S::read(&text).map_err(de::Error::custom)?;
+        let name = String::deserialize(source)?;
+        let text = S::read(&name).map_err(de::Error::custom)?;
         Ok(Self {
             text,
+            shown: if S::IS_NAME { name } else { "***".to_owned() },
             source: PhantomData,
         })
     }

@@ -5,9 +5,9 @@
 
 mod dictionaries;
 pub mod file;
+mod fixp;
 mod form;
 mod hours;
-mod ilink3;
 mod policies;
 mod tables;
 mod tls;
@@ -26,9 +26,10 @@ use pinfix::engine::{Plan, Problem, Problems};
 
 pub use self::file::File;
 use self::file::is_settings;
+pub use self::fixp::origin;
 pub use self::form::Named;
 pub(crate) use self::form::named;
-pub use self::venues::profile as venue;
+pub use self::venues::named as venue;
 
 /// A time span as files have it, such as `30s` or `1m 30s`.
 pub fn span(text: &str) -> Option<std::time::Duration> {

@@ -9,10 +9,12 @@ use pinfix::engine::{
 };
 use pinfix::journal::{Durability, JournalConfig, Location, Retention};
 use pinfix::session::fix::{AtEnd, AtLogon, LogonField, OnFailure, Role};
+use pinfix::session::fixp::Settings as FixpSettings;
 use pinfix::time::TimestampPrecision;
 use pinfix::wire::fix::tag::{self, Tag};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::fixp::FixpTable;
 use super::form::{
     Environment, FirstLine, Form, Leaf, Maybe, Off, Place, Plain, Secret, Span, Text, Version, Word,
     named, table,
@@ -93,14 +95,7 @@ impl Form for TemplateSession {
     fn put(&self, _: &mut SessionConfig) {}
 
     fn of(value: &SessionConfig) -> Option<Self> {
-        let planned = Planned {
-            config: value.clone(),
-            start: Start::default(),
-            need: Need::default(),
-            label: None,
-            own: Vec::new(),
-        };
-        let table = SessionTable::of(&planned)?;
+        let table = SessionTable::of(&Planned::new(value.clone()))?;
         Some(Self(SessionTable {
             // The Logon says who it is and in which version.
             version: None,
@@ -136,12 +131,19 @@ impl Leaf for PatternTable {
 
 table! {
     /// A session. The tables come last: TOML has keys before them.
-    SessionTable of Planned {
+    SessionTable of Planned<SessionConfig> {
         venue: Aside<String> = config,
         service: Aside<String> = config,
         host: Aside<String> = config,
         switches: Aside<Vec<String>> = config,
         tls: Aside<Word<PlainText>> = config,
+        session: Aside<String> = config,
+        firm: Aside<String> = config,
+        market_segment: Aside<u8> = config,
+        schema_version: Aside<u16> = config,
+        keep_alive: Aside<Span> = config,
+        sender_id: Aside<String> = config,
+        location: Aside<String> = config,
         version: Version = config.settings.rules,
         role: Word<Role> = config.settings.role,
         sender_comp_id: String = config.settings.id.sender_comp_id,
@@ -161,6 +163,7 @@ table! {
         on_failure: Word<OnFailure> = config.settings.on_failure,
         precision: Word<TimestampPrecision> = config.settings.precision,
         header: Vec<Field> = config.settings.header_fields,
+        fixp: Aside<FixpTable> = config,
         logon: LogonTable = config.settings.logon_fields,
         validation: ValidationTable = config.settings.validation,
         terms: TermsTable = config.settings.logon,
@@ -378,6 +381,22 @@ const DEFAULT_CSTM_APPL_VER_ID: Tag = 1408;
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogonTable {
+    /// AccessKeyID of a venue of FIXP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_key: Option<Secret<Plain>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_key_env: Option<Secret<Environment>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_key_file: Option<Secret<FirstLine>>,
+    /// TradingSystemName, TradingSystemVersion and TradingSystemVendor there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_vendor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -404,6 +423,60 @@ pub struct LogonTable {
     /// `TAG=VALUE`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fields: Vec<Field>,
+}
+
+impl LogonTable {
+    /// What a client of FIXP says at logon; `secret` says where its secret comes from.
+    pub fn of_client(settings: &FixpSettings, secret: Option<&Self>) -> Self {
+        let client = &settings.client;
+        Self {
+            access_key_id: Some(settings.credentials.access_key_id().to_owned()),
+            secret_key: secret.and_then(|logon| logon.secret_key.clone()),
+            secret_key_env: secret.and_then(|logon| logon.secret_key_env.clone()),
+            secret_key_file: secret.and_then(|logon| logon.secret_key_file.clone()),
+            system_name: Some(client.system_name.clone()),
+            system_version: Some(client.system_version.clone()),
+            system_vendor: Some(client.system_vendor.clone()),
+            ..Self::default()
+        }
+    }
+
+    /// The keys of FIXP that are written.
+    pub fn of_fixp(&self) -> Vec<&'static str> {
+        let keys = [
+            ("access_key_id", self.access_key_id.is_some()),
+            ("secret_key", self.secret_key.is_some()),
+            ("secret_key_env", self.secret_key_env.is_some()),
+            ("secret_key_file", self.secret_key_file.is_some()),
+            ("system_name", self.system_name.is_some()),
+            ("system_version", self.system_version.is_some()),
+            ("system_vendor", self.system_vendor.is_some()),
+        ];
+        written(keys)
+    }
+
+    /// The keys of FIX that are written.
+    pub fn of_fix(&self) -> Vec<&'static str> {
+        let keys = [
+            ("username", self.username.is_some()),
+            ("password", self.password.is_some()),
+            ("password_env", self.password_env.is_some()),
+            ("password_file", self.password_file.is_some()),
+            ("new_password_env", self.new_password_env.is_some()),
+            ("new_password_file", self.new_password_file.is_some()),
+            ("license_env", self.license_env.is_some()),
+            ("license_file", self.license_file.is_some()),
+            ("appl_ext_id", self.appl_ext_id.is_some()),
+            ("cstm_appl_ver_id", self.cstm_appl_ver_id.is_some()),
+            ("fields", !self.fields.is_empty()),
+        ];
+        written(keys)
+    }
+}
+
+fn written<const N: usize>(keys: [(&'static str, bool); N]) -> Vec<&'static str> {
+    let written = keys.into_iter().filter(|key| key.1);
+    written.map(|key| key.0).collect()
 }
 
 impl Form for LogonTable {

@@ -206,13 +206,13 @@ impl<'de> Deserialize<'de> for ServerTable {
 pub fn warn_of_unverified(plan: &mut Plan, file: &str) {
     for planned in &plan.sessions {
         let config = &planned.config;
-        let Some(tls) = &config.connect.tls else {
+        let Some(tls) = &config.connect().tls else {
             continue;
         };
         if tls.server_check == ServerCheck::DangerouslyNone {
             plan.warnings.push(Problem {
                 file: Some(file.to_owned()),
-                session: Some(config.settings.id.to_string()),
+                session: Some(config.id().to_string()),
                 key: Some("connect.tls.server_check".to_owned()),
                 value: Some("dangerously_none".to_owned()),
                 text: "TLS VERIFICATION IS OFF: whoever can reach the connection can read and change \

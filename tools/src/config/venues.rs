@@ -2,12 +2,13 @@
 //!
 //! What a venue says comes first, then what the file says as defaults, then what it says of the session.
 
-use pinfix::engine::{Planned, SessionConfig, TLS_AVAILABLE, nearest};
+use pinfix::engine::{FixpSessionConfig, Planned, SessionConfig, TLS_AVAILABLE, nearest};
 use pinfix::session::fix::Role;
 use pinfix::session::fix::rules::Rules;
-use pinfix::venue::{Profile, Service, Tls, VENUES};
+use pinfix::venue::{FixpProfile, Profile, Service, Tls, VENUES, Venue};
 use serde::{Deserialize, Serialize};
 
+use super::fixp;
 use super::form::{Form, named};
 use super::tables::SessionTable;
 
@@ -45,11 +46,15 @@ pub struct Choice<'a> {
 }
 
 impl<'a> Choice<'a> {
-    /// What `tables` say, the first of them that says something; `None` if there is no venue.
+    /// What `tables` say of a session at `profile`, the first of them that says something; `None` if
+    /// there is no venue.
     ///
     /// # Errors
     /// A name the venue does not have, or keys that need a venue.
-    pub fn read(tables: &[&'a SessionTable]) -> Result<Option<Self>, String> {
+    pub fn read(
+        profile: Option<&'static Profile>,
+        tables: &[&'a SessionTable],
+    ) -> Result<Option<Self>, String> {
         let say = |key: fn(&SessionTable) -> Option<&Aside<String>>| {
             let mut said = tables.iter().filter_map(|table| key(table));
             said.next().map(|aside| aside.0.as_str())
@@ -61,7 +66,7 @@ impl<'a> Choice<'a> {
             .filter_map(|table| table.switches.as_ref())
             .flat_map(|aside| aside.0.iter().map(String::as_str))
             .collect();
-        let Some(name) = say(|table| table.venue.as_ref()) else {
+        let Some(profile) = profile else {
             return match (service, host, switches.first()) {
                 (None, None, None) => Ok(None),
                 _ => Err(
@@ -70,7 +75,6 @@ impl<'a> Choice<'a> {
                 ),
             };
         };
-        let profile = profile(name)?;
         for name in &switches {
             profile.switch(name).map_err(|error| error.to_string())?;
         }
@@ -111,7 +115,7 @@ impl<'a> Choice<'a> {
     }
 
     /// What is added to what the file said.
-    pub fn finish(&self, planned: &mut Planned) {
+    pub fn finish(&self, planned: &mut Planned<SessionConfig>) {
         for name in &self.switches {
             if let Ok(switch) = self.profile.switch(name) {
                 switch.apply(&mut planned.config.settings);
@@ -120,7 +124,7 @@ impl<'a> Choice<'a> {
     }
 
     /// What does not go together.
-    pub fn problems(&self, planned: &Planned) -> Vec<String> {
+    pub fn problems(&self, planned: &Planned<SessionConfig>) -> Vec<String> {
         let settings = &planned.config.settings;
         let name = self.profile.name;
         let mut problems = Vec::new();
@@ -158,9 +162,9 @@ impl<'a> Choice<'a> {
 }
 
 /// The venue of this name.
-pub fn profile(name: &str) -> Result<&'static Profile, String> {
-    Profile::named(name).ok_or_else(|| {
-        let names = VENUES.map(|venue| venue.name);
+pub fn named(name: &str) -> Result<Venue, String> {
+    Venue::named(name).ok_or_else(|| {
+        let names = VENUES.map(|venue| venue.name());
         let meant = nearest(name, names)
             .map(|meant| format!("; did you mean {meant}?"))
             .unwrap_or_default();
@@ -172,30 +176,51 @@ pub fn profile(name: &str) -> Result<&'static Profile, String> {
 }
 
 /// What a venue sets that would be otherwise without it, as keys of a file.
-pub fn differences(choice: &Choice<'_>, planned: &Planned) -> Vec<String> {
+pub fn differences(choice: &Choice<'_>, planned: &Planned<SessionConfig>) -> Vec<String> {
     let settings = &planned.config.settings;
     let id = &settings.id;
     let keys = |config: SessionConfig| {
-        let planned = Planned {
-            config,
-            ..planned.clone()
-        };
-        let table = SessionTable::of(&planned).unwrap_or_default();
-        let mut keys = Vec::new();
-        if let Ok(value) = toml::Value::try_from(&table) {
-            flatten("", &value, &mut keys);
-        }
-        keys
+        let table = SessionTable::of(&planned.clone().with(|_| config));
+        flat(&table.unwrap_or_default())
     };
     let (version, role) = (settings.rules, settings.role);
     let (sender, target) = (&id.sender_comp_id, &id.target_comp_id);
     let with = keys(choice.begin(version, role, sender, target));
     let mut plain = SessionConfig::acceptor(version, sender, target);
     plain.settings.role = role;
-    let without = keys(plain);
-    with.into_iter()
-        .filter(|line| !without.contains(line))
+    only(with, &keys(plain))
+}
+
+/// The same of a venue that speaks FIXP. What is as everywhere is told as well: without the venue there
+/// would be no such session.
+pub fn differences_in_fixp(profile: &FixpProfile, planned: &Planned<FixpSessionConfig>) -> Vec<String> {
+    let Planned { config, .. } = planned;
+    let settings = &config.settings;
+    let (session, firm) = (&settings.session, &settings.firm);
+    let credentials = || settings.credentials.clone();
+    let with = FixpSessionConfig::at_venue(profile, settings.role, session, firm, credentials());
+    let Ok(with) = with else { return Vec::new() };
+    let venue_keys = ["schema_version", "keep_alive", "fixp.", "schedule."];
+    let keys = flat(&fixp::written(profile, &[], &Planned::new(with)));
+    keys.into_iter()
+        .filter(|line| venue_keys.iter().any(|key| line.starts_with(key)))
         .collect()
+}
+
+fn only(lines: Vec<String>, not: &[String]) -> Vec<String> {
+    lines
+        .into_iter()
+        .filter(|line| !not.contains(line))
+        .collect()
+}
+
+/// Everything that is written in a table, a line each.
+fn flat(table: &SessionTable) -> Vec<String> {
+    let mut keys = Vec::new();
+    if let Ok(value) = toml::Value::try_from(table) {
+        flatten("", &value, &mut keys);
+    }
+    keys
 }
 
 /// `a.b = value` for everything in a table.

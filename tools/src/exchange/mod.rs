@@ -23,6 +23,7 @@ use pinfix::session::fix::Settings as SessionSettings;
 use pinfix::session::fix::policy::Texts;
 use pinfix::session::fix::rules::{ALL, FIX44};
 use pinfix::time::Now;
+use pinfix::venue::{Tls, Venue as Played};
 use pinfix::wire::fix::Decimal;
 
 use self::echo::BodyOrder;
@@ -206,14 +207,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 /// Plays a venue until it is interrupted.
 fn rehearse(arguments: &Arguments, venue: &str, accounts: &Path) -> anyhow::Result<ExitCode> {
-    let profile = match venue {
-        ilink3::NAME => None,
-        name => Some(config::venue(name).map_err(|why| anyhow!("--venue: {why}, or ilink3"))?),
-    };
-    anyhow::ensure!(
-        profile.is_some() || arguments.tls().is_none(),
-        "--tls-certificate: iLink 3 is spoken in plain text"
-    );
+    let profile = config::venue(venue).map_err(|why| anyhow!("--venue: {why}"))?;
+    if let Played::Fixp(profile) = profile {
+        anyhow::ensure!(
+            profile.tls != Tls::Never || arguments.tls().is_none(),
+            "--tls-certificate: venue {venue} takes plain text only"
+        );
+    }
     let mut plan = Plan::default();
     arguments
         .hosting
@@ -233,14 +233,17 @@ fn rehearse(arguments: &Arguments, venue: &str, accounts: &Path) -> anyhow::Resu
         added: BodyOrder::Received,
     };
     let script = arguments.script.as_deref();
-    let Some(profile) = profile else {
-        let mut gateway = Gateway::new(terms, bulletin, accounts, script)?;
-        gateway.open(&mut engine, arguments.listen, arguments.hosting.journals())?;
-        let admin = arguments.hosting.serve_admin(&mut engine)?;
-        gateway.run(&mut engine, run, &stopper);
-        drop((admin, gateway));
-        printer.finish();
-        return Ok(ExitCode::SUCCESS);
+    let profile = match profile {
+        Played::Fix(profile) => profile,
+        Played::Fixp(profile) => {
+            let mut gateway = Gateway::new(profile, terms, bulletin, accounts, script)?;
+            gateway.open(&mut engine, arguments.listen, arguments.hosting.journals())?;
+            let admin = arguments.hosting.serve_admin(&mut engine)?;
+            gateway.run(&mut engine, run, &stopper);
+            drop((admin, gateway));
+            printer.finish();
+            return Ok(ExitCode::SUCCESS);
+        }
     };
     let venue = Venue::new(terms, bulletin, Clock::new().now().utc);
     let mut rehearsal = Rehearsal::new(profile, venue, accounts, script)?;
@@ -309,11 +312,14 @@ fn decided(arguments: &Arguments) -> anyhow::Result<Settings> {
 /// What a file lists.
 fn listed(path: &Path) -> anyhow::Result<Loaded> {
     let loaded = config::load(path, &[])?;
-    anyhow::ensure!(
-        loaded.file.ilink3.is_empty(),
-        "{}: [[ilink3]] are clients, for `pinfix run`; a gateway is --venue ilink3",
-        path.display()
-    );
+    let mut configs = loaded.plan.sessions.iter().map(|planned| &planned.config);
+    if let Some(config) = configs.find(|config| config.fix().is_none()) {
+        anyhow::bail!(
+            "{}: {} is a client, for `pinfix run`; a gateway is --venue ilink3",
+            path.display(),
+            config.id()
+        );
+    }
     let templates = loaded
         .plan
         .listeners
@@ -355,8 +361,12 @@ fn listen_on(plan: &mut Plan, address: Option<SocketAddr>) -> anyhow::Result<()>
         );
     };
     listen.address = address;
-    for session in &mut plan.sessions {
-        session.config.accept.port = None;
+    for config in plan
+        .sessions
+        .iter_mut()
+        .filter_map(|planned| planned.config.fix_mut())
+    {
+        config.accept.port = None;
     }
     Ok(())
 }
@@ -368,7 +378,8 @@ fn be_strict(plan: &mut Plan) {
         .iter_mut()
         .flat_map(|listen| &mut listen.templates)
         .map(|template| &mut template.config);
-    let listed = plan.sessions.iter_mut().map(|planned| &mut planned.config);
+    let listed = plan.sessions.iter_mut();
+    let listed = listed.filter_map(|planned| planned.config.fix_mut());
     for config in listed.chain(templates) {
         config.settings = config.settings.clone().strict_compat();
     }
@@ -389,8 +400,8 @@ fn open(engine: &mut Engine, venue: &mut Venue, plan: &Plan, now: Now) -> anyhow
         error => error.into(),
     })?;
     for (planned, session) in plan.sessions.iter().zip(&opened.sessions) {
-        let settings = &planned.config.settings;
-        if session.is_some() {
+        if let (Some(config), Some(_)) = (planned.config.fix(), session) {
+            let settings = &config.settings;
             venue.serve(&settings.id, settings.rules, body_order(settings));
         }
     }

@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
-use pinfix::engine::{Clock, Engine, Idle, Opened, Plan, SessionHandle, Stopper};
+use anyhow::{Context as _, bail};
+use pinfix::engine::{
+    AnySessionConfig, Clock, Engine, Idle, Opened, Plan, Planned, SessionHandle, Stopper,
+};
 use pinfix::journal::Location;
 use pinfix::session::Refusal;
 use pinfix::session::fix::{Role, WhileDown};
@@ -23,7 +25,7 @@ use pinfix::wire::sbe::Price9;
 use self::blotter::{Blotter, Counts};
 use self::trader::Trader;
 use crate::bulletin::Bulletin;
-use crate::config::{self, File};
+use crate::config;
 use crate::hosting::{self, Hosting, NAP, pause};
 use crate::latency::cores;
 use crate::order::{self, Ilink3Ticket, OrderIds, Ticket};
@@ -127,7 +129,7 @@ A configuration file:
   target_comp_id = \"VENUE\"
   connect.to = [\"127.0.0.1:9878\"]
 
-At a venue that is known, t4 or brokeret, everything it documents is set:
+At a venue that is known, t4, brokeret or ilink3, everything it documents is set:
   [[session]]
   venue = \"t4\"
   service = \"simulator\"          # or live; brokeret: price, trade, price-5.0, trade-5.0
@@ -138,15 +140,17 @@ At a venue that is known, t4 or brokeret, everything it documents is set:
   logon.password_env = \"T4_PASSWORD\"
   logon.license_env = \"T4_LICENSE\"
 
-  [[ilink3]]                      # a client of CME iLink 3
+  [[session]]
+  venue = \"ilink3\"             # CME iLink 3, on the hours of its trading week
   session = \"ABC\"
   firm = \"007\"
-  access_key_id = \"KEY\"
-  secret_key_file = \"secret\"      # its first line; or secret_key_env, secret_key
-  connect.to = [\"127.0.0.1:9878\"]
-
-Further keys of [[ilink3]]: label, keep_alive, schema_version, system_name, system_version, system_vendor,
-sender_id, location, and connect as that of a session.
+  market_segment = 64
+  connect.to = [\"10.0.0.1:9010\"] # of the market segment
+  logon.access_key_id = \"KEY\"
+  logon.secret_key_file = \"secret\" # its first line; or secret_key_env, secret_key
+  logon.system_name = \"DESK\"     # and system_version, system_vendor
+  sender_id = \"TRADER1\"          # of the orders, and location
+  schedule = {}                   # always on, for a simulator
 
 `pinfix config check FILE` prints every setting it comes to, and what the venue set.";
 
@@ -154,8 +158,8 @@ sender_id, location, and connect as that of a session.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config::Loaded { mut plan, file } = config::load(&arguments.config, &[])?;
     anyhow::ensure!(
-        !plan.sessions.is_empty() || !plan.listeners.is_empty() || !file.ilink3.is_empty(),
-        "{}: no session is listed, expected at least one [[session]] or [[ilink3]]",
+        !plan.sessions.is_empty() || !plan.listeners.is_empty(),
+        "{}: no session is listed, expected at least one [[session]]",
         arguments.config.display()
     );
     arguments.hosting.put(&mut plan, "pinfix run");
@@ -178,14 +182,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let opened = plan.open(&mut engine, now)?;
     let blotter = Blotter::new(arguments.reports.map(usize::from));
     let mut trader = Trader::new(blotter, bulletin);
-    let mut lines = introduce(&mut trader, &engine, &plan, &opened)?;
-    lines.extend(introduce_ilink3(
-        &mut trader,
-        &mut engine,
-        &file,
-        &arguments,
-        now,
-    )?);
+    let lines = introduce(&mut trader, &engine, &plan, &opened)?;
     let carried = trader.blotter.counts().carried;
     if carried > 0 {
         trader.say(format!(
@@ -215,13 +212,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 /// How long the slowest session may take to log out.
 fn logout_patience(plan: &Plan) -> Duration {
-    let settings = plan.sessions.iter().map(|planned| &planned.config.settings);
-    settings
-        .map(|settings| settings.logout.timeout)
-        .chain([TERMINATE_PATIENCE])
-        .max()
-        .unwrap_or_default()
-        + LOGOUT_GRACE
+    let timeout = |planned: &Planned| {
+        let config = planned.config.fix();
+        config.map_or(TERMINATE_PATIENCE, |config| config.settings.logout.timeout)
+    };
+    plan.sessions.iter().map(timeout).max().unwrap_or_default() + LOGOUT_GRACE
 }
 
 /// A session that orders may go out on.
@@ -265,81 +260,59 @@ fn introduce(
         let Some((session, _)) = session else {
             continue;
         };
-        let settings = &planned.config.settings;
-        let name = settings.id.to_string();
-        if let Role::Acceptor = settings.role {
-            trader.knows(*session, name, settings.rules.appl_version);
+        let name = planned.config.id().to_string();
+        match &planned.config {
+            AnySessionConfig::Fix(config) => {
+                trader.knows(*session, name.clone(), config.settings.rules.appl_version);
+            }
+            AnySessionConfig::Fixp(_) => trader.calls(*session, name.clone()),
+        }
+        if let Role::Acceptor = planned.config.role() {
             continue;
         }
-        let to = planned.config.connect.destinations.iter();
+        let to = planned.config.connect().destinations.iter();
         let to: Vec<_> = to.map(ToString::to_string).collect();
         trader.say(format!("{name} connects to {}", to.join(", ")));
-        if let Location::Directory(directory) = &planned.config.journal.location
-            && planned.config.journal.record_inbound
+        let journal = planned.config.journal();
+        if let Location::Directory(directory) = &journal.location
+            && journal.record_inbound
         {
             carry_over(trader, engine, *session, directory)?;
         }
-        lines.push(Line {
-            session: *session,
-            names: std::iter::once(name.clone())
-                .chain(planned.label.clone())
-                .chain(settings.id.qualifier.clone())
-                .collect(),
-            keeps: settings.sending.while_down != WhileDown::Refuse,
-            asks: Asks::Fix,
-        });
-        trader.knows(*session, name, settings.rules.appl_version);
-        if let Some(max) = planned.config.connect.refusals_max {
+        let names = std::iter::once(name).chain(planned.label.clone());
+        let names = names.chain(planned.config.id().qualifier.clone()).collect();
+        lines.push(Line::new(*session, names, planned));
+        if let Some(max) = planned.config.connect().refusals_max {
             trader.waits_after(*session, max);
         }
     }
     Ok(lines)
 }
 
-/// Adds the sessions of iLink 3, tells about them, and reads what their journals hold of earlier runs.
-fn introduce_ilink3(
-    trader: &mut Trader,
-    engine: &mut Engine,
-    file: &File,
-    arguments: &Arguments,
-    now: Now,
-) -> anyhow::Result<Vec<Line>> {
-    let mut lines = Vec::new();
-    for table in &file.ilink3 {
-        let journals = arguments.hosting.journals().or(file.journals());
-        let mut config = table.config(journals).map_err(|wrong| anyhow!(wrong))?;
-        if config.journal.location == Location::Memory {
-            config.journal.retention = hosting::forgetful();
-        }
-        let name = config.settings.id.to_string();
-        let to = config.connect.destinations.iter();
-        let to: Vec<_> = to.map(ToString::to_string).collect();
-        let version = config.settings.schema_version;
-        let location = config.journal.location.clone();
-        let (session, recovery) = engine.add_session(config, now)?;
-        for damage in &recovery.damage {
-            trader.say(format!("the journal of {name} was mended: {damage}"));
-        }
-        trader.say(format!("{name} connects to {}", to.join(", ")));
-        if let Location::Directory(directory) = &location {
-            carry_over(trader, engine, session, directory)?;
-        }
-        let (sender_id, location) = table.origin();
-        lines.push(Line {
+impl Line {
+    fn new(session: SessionHandle, names: Vec<String>, planned: &Planned) -> Self {
+        let (keeps, asks) = match &planned.config {
+            AnySessionConfig::Fix(config) => {
+                let keeps = config.settings.sending.while_down != WhileDown::Refuse;
+                (keeps, Asks::Fix)
+            }
+            AnySessionConfig::Fixp(config) => {
+                let (sender_id, location) = config::origin(&planned.own);
+                let asks = Asks::Ilink3 {
+                    version: config.settings.schema_version,
+                    sender_id: sender_id.to_vec(),
+                    location: location.to_vec(),
+                };
+                (false, asks)
+            }
+        };
+        Self {
             session,
-            names: std::iter::once(name.clone())
-                .chain(table.label.clone())
-                .collect(),
-            keeps: false,
-            asks: Asks::Ilink3 {
-                version,
-                sender_id: sender_id.to_vec(),
-                location: location.to_vec(),
-            },
-        });
-        trader.calls(session, name);
+            names,
+            keeps,
+            asks,
+        }
     }
-    Ok(lines)
 }
 
 fn carry_over(

@@ -18,9 +18,10 @@ fn client_file(stage: &Stage, address: SocketAddr, more: &str) -> PathBuf {
     }
     let file = stage.path("client.toml");
     let text = format!(
-        "journal = {journals:?}\n[[ilink3]]\nlabel = \"desk\"\nsession = \"ABC\"\nfirm = \"007\"\n\
-         access_key_id = \"KEY1\"\nsecret_key_file = {secret:?}\nconnect.to = [\"{address}\"]\n\
-         connect.reconnect = [\"50ms\"]\n{more}"
+        "journal = {journals:?}\n[[session]]\nvenue = \"ilink3\"\nlabel = \"desk\"\n\
+         session = \"ABC\"\nfirm = \"007\"\nschedule = {{}}\n\
+         logon.access_key_id = \"KEY1\"\nlogon.secret_key_file = {secret:?}\n\
+         connect.to = [\"{address}\"]\nconnect.reconnect = [\"50ms\"]\n{more}"
     );
     fs::write(&file, text).unwrap();
     file
@@ -176,25 +177,44 @@ fn what_is_wrong_with_a_session_is_said_and_its_secret_is_not() {
     let checked = check("keep_alive = \"10s\"\n").ok();
     has_all(
         &checked.out,
-        &[
-            "[[ilink3]]",
-            "secret_key_file = \"***\"",
-            "keep_alive = \"10s\"",
-        ],
+        &["venue = \"ilink3\"", "keep_alive = \"10s\"", "sender_id = "],
     );
     assert!(!checked.out.contains(KEY));
-    check("keep_alive = \"90s\"\n").failed(1, &["[[ilink3]]: keep_alive"]);
+    check("keep_alive = \"90s\"\n").failed(1, &["client.toml:2: keep_alive = \"1m 30s\""]);
     check("location = \"far away\"\n").failed(1, &["location", "1 to 5"]);
     check("schema_version = 4\n").failed(1, &["schema_version", "5 to 9"]);
+    check("market_segment = 256\n").failed(1, &["client.toml:12:", "expected 0 to 255"]);
+    check("role = \"acceptor\"\n").failed(1, &["pinfix exchange --venue ilink3"]);
+    check("connect.tls = {}\n").failed(1, &["connect.tls", "plain text only"]);
+    check("fixp.after_terminate = [\"9 wait\"]\n").failed(1, &["\"9 halt\""]);
+    check("heartbeat_s = 5\nlogon.username = \"me\"\n").failed(
+        1,
+        &["heartbeat_s, logon.username: of a session of FIX, and venue ilink3 speaks FIXP"],
+    );
     let said = check("secret = \"sesame\"\n").failed(1, &["unknown field `secret`"]);
     assert!(!said.err.contains("sesame"));
+    let said = check("logon.secret_key_env = \"sesame-1\"\n").failed(1, &["secret_key_env = ***"]);
+    assert!(said.err.contains("the environment has no"));
     let file = client_file(&stage, address, "");
     let text = fs::read_to_string(&file).unwrap();
-    let secret = text
-        .lines()
-        .find(|line| line.starts_with("secret_key_file"));
-    fs::write(&file, text.replace(secret.unwrap(), "")).unwrap();
-    run(&["run", "--config", file.to_str().unwrap()]).failed(1, &["secret_key_file"]);
+    let without = |key: &str| {
+        let line = text.lines().find(|line| line.starts_with(key)).unwrap();
+        fs::write(&file, text.replace(line, "")).unwrap();
+        run(&["run", "--config", file.to_str().unwrap()])
+    };
+    for key in [
+        "logon.secret_key_file",
+        "logon.access_key_id",
+        "session",
+        "firm",
+    ] {
+        without(key).failed(1, &[&format!("client.toml:2: {key}"), "missing"]);
+    }
+    without("connect.to").failed(1, &["FIXP:ABC-007->EXCHANGE", "connect.destinations"]);
+    without("venue").failed(
+        1,
+        &["session, firm, logon.access_key_id", "venue = \"ilink3\""],
+    );
     fs::write(&file, &text).unwrap();
     run(&["exchange", "--config", file.to_str().unwrap()]).failed(1, &["--venue ilink3"]);
     run(&[
@@ -207,4 +227,65 @@ fn what_is_wrong_with_a_session_is_said_and_its_secret_is_not() {
         "1.5",
     ])
     .failed(1, &["--quantity"]);
+}
+
+#[test]
+fn a_session_is_written_like_every_other_and_what_it_comes_to_is_a_file() {
+    let stage = Stage::new();
+    let secret = stage.path("secret");
+    fs::write(&secret, format!("{KEY}\n")).unwrap();
+    let file = stage.path("two.toml");
+    let text = format!(
+        "journal = \"journals\"\n[defaults]\nheartbeat_s = 7\nlogon.access_key_id = \"KEY1\"\n\
+         logon.secret_key_file = {secret:?}\nlogon.username = \"somebody\"\n\
+         [[session]]\nversion = \"FIX.4.4\"\nsender_comp_id = \"V\"\ntarget_comp_id = \"C\"\n\
+         [[session]]\nvenue = \"ilink3\"\nsession = \"ABC\"\nfirm = \"007\"\nmarket_segment = 64\n\
+         connect.to = [\"10.0.0.1:9010\", \"10.0.0.2:9010\"]\nlogon.system_vendor = \"ACME\"\n\
+         fixp.after_terminate = [\"9 halt\"]\nfixp.back_off = \"2m\"\nlocation = \"DE\"\n"
+    );
+    fs::write(&file, text).unwrap();
+    let first = run(&["config", "check", file.to_str().unwrap()]).ok();
+    let (fix, fixp) = first.out.split_once("venue = \"ilink3\"").unwrap();
+    has_all(fix, &["heartbeat_s = 7", "fields = [\"553=somebody\"]"]);
+    has_all(
+        fixp,
+        &[
+            "session = \"ABC\"",
+            "firm = \"007\"",
+            "market_segment = 64",
+            "schema_version = 9",
+            "keep_alive = \"30s\"",
+            "location = \"DE\"",
+            "access_key_id = \"KEY1\"",
+            &format!("secret_key_file = {secret:?}"),
+            "system_name = \"pinfix\"",
+            "system_vendor = \"ACME\"",
+            "request_max = 2500",
+            "failed_logons_max = 3",
+            "after_terminate = [\"9 halt\"]",
+            "back_off = \"2m\"",
+            "start_day = \"Sunday\"",
+            "10:30:00 America/Chicago",
+            "to = [\"10.0.0.1:9010\", \"10.0.0.2:9010\"]",
+            "directory = \"journals/FIXP_ABC-007-EXCHANGE_64-",
+        ],
+    );
+    assert!(!fixp.contains("heartbeat_s") && !first.out.contains(KEY));
+    has_all(
+        &first.err,
+        &[
+            "FIXP:ABC-007->EXCHANGE:64: venue ilink3 sets, unless the file says otherwise:",
+            "  schedule.start_day = \"Sunday\"",
+            "  fixp.back_off = \"1m\"",
+        ],
+    );
+    let resolved = stage.path("resolved.toml");
+    fs::write(&resolved, &first.out).unwrap();
+    let second = run(&["config", "check", resolved.to_str().unwrap()]).ok();
+    assert_eq!(second.out, first.out);
+    let explained = run(&["schedule", "explain", file.to_str().unwrap()]).ok();
+    has_all(
+        &explained.out,
+        &["FIXP:ABC-007->EXCHANGE:64", "America/Chicago"],
+    );
 }

@@ -85,7 +85,7 @@ pub(super) enum Kind {
 
 /// A session that is whole.
 pub(super) struct Finished {
-    pub planned: Planned,
+    pub planned: Planned<SessionConfig>,
     /// Where an acceptor listens.
     pub listen: Option<Listen>,
     pub kind: Kind,

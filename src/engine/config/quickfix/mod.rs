@@ -22,7 +22,7 @@
 //! ";
 //! let lookup = |name: &str| (name == "VENUE").then(|| "127.0.0.1".to_owned());
 //! let plan = Loader::new().environment(&lookup).parse("a.cfg", text)?;
-//! assert_eq!(plan.sessions[0].config.settings.id.to_string(), "FIX.4.4:ME->VENUE");
+//! assert_eq!(plan.sessions[0].config.id().to_string(), "FIX.4.4:ME->VENUE");
 //! # Ok::<(), pinfix::engine::Problems>(())
 //! ```
 

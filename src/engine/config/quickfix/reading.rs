@@ -536,7 +536,7 @@ fn add(plan: &mut Plan, finished: Finished) {
             template.journals = finished.journals;
             plan.listeners[door].templates.push(template);
         }
-        _ => plan.sessions.push(finished.planned),
+        _ => plan.sessions.push(finished.planned.into()),
     }
 }
 

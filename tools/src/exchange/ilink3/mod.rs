@@ -15,9 +15,11 @@ use pinfix::engine::{
     Application, Clock, Engine, Event, FixpSessionConfig, Inbound, Listen, Outbound, Run, SbeInbound,
     SessionHandle, Stopper,
 };
-use pinfix::session::fixp::{On, Verdict};
+use pinfix::session::fixp::{On, Role, Verdict};
+use pinfix::session::schedule::Schedule;
 use pinfix::session::{Cause, Credentials, Refusal, fix};
 use pinfix::time::Mono;
+use pinfix::venue::FixpProfile;
 use serde::Deserialize;
 
 use self::market::Market;
@@ -28,9 +30,6 @@ use crate::bulletin::Bulletin;
 use crate::config;
 use crate::hosting;
 use crate::news;
-
-/// What `--venue` calls it.
-pub const NAME: &str = "ilink3";
 
 /// What an account cannot do without.
 const KEYS: &str = "session, firm, access_key_id and secret_key";
@@ -68,8 +67,17 @@ impl Account {
         Ok(Credentials::new(&self.access_key_id, &self.secret_key)?)
     }
 
-    fn config(&self, journals: Option<&Path>) -> anyhow::Result<FixpSessionConfig> {
-        let mut config = FixpSessionConfig::gateway(&self.session, &self.firm, self.credentials()?);
+    fn config(
+        &self,
+        profile: &FixpProfile,
+        journals: Option<&Path>,
+    ) -> anyhow::Result<FixpSessionConfig> {
+        let credentials = self.credentials()?;
+        let (session, firm) = (&self.session, &self.firm);
+        let mut config =
+            FixpSessionConfig::at_venue(profile, Role::Acceptor, session, firm, credentials)?;
+        // One rehearses at the weekend as well.
+        config.schedule = Schedule::non_stop();
         if let Some(version) = self.schema_version {
             config.settings.schema_version = version;
         }
@@ -90,6 +98,7 @@ impl Account {
 
 /// The gateway with its accounts and its script.
 pub struct Gateway {
+    profile: &'static FixpProfile,
     market: Market,
     bulletin: Bulletin,
     accounts: Vec<Account>,
@@ -117,12 +126,14 @@ struct Seat {
 impl Gateway {
     /// A gateway that has read its accounts and its script, and has no sessions yet.
     pub fn new(
+        profile: &'static FixpProfile,
         terms: Terms,
         bulletin: Bulletin,
         accounts: &Path,
         script: Option<&Path>,
     ) -> anyhow::Result<Self> {
         Ok(Self {
+            profile,
             market: Market::new(terms, Clock::new().now().utc),
             bulletin,
             accounts: Account::read(accounts)?,
@@ -151,7 +162,7 @@ impl Gateway {
         ));
         for account in &accounts {
             let of = || format!("account {} of {}", account.session, account.firm);
-            let config = account.config(journals).with_context(of)?;
+            let config = account.config(self.profile, journals).with_context(of)?;
             let (name, version) = (
                 config.settings.id.to_string(),
                 config.settings.schema_version,

@@ -7,10 +7,10 @@ mod rows;
 use std::sync::OnceLock;
 
 use self::rows::ROWS;
-use super::{ACCEPTOR, INITIATOR, read};
+use super::{ACCEPTOR, INITIATOR, fix, read};
 use crate::dict::{Scope, SharedDictionary};
 use crate::engine::config::quickfix::keys::{self, Stance};
-use crate::engine::config::{Failover, IdentityPattern, Need, Plan, Planned, Start};
+use crate::engine::config::{Failover, IdentityPattern, Need, Plan, Planned, SessionConfig, Start};
 use crate::engine::{Authorities, ClientCheck, ServerCheck, TLS_AVAILABLE, TlsVersion};
 use crate::journal::{Durability, Location};
 use crate::session::fix::policy::{Garbled, OnSilence, OrigSendingTime, RequestEnd, ResendFrom};
@@ -23,7 +23,7 @@ use crate::wire::fix::ApplVersion;
 /// What a line does to a session that is whole without it.
 enum Shows {
     /// Holds with the line and not without.
-    Change(fn(&Planned) -> bool),
+    Change(fn(&Planned<SessionConfig>) -> bool),
     /// The same, of the whole plan.
     ChangeOfPlan(fn(&Plan) -> bool),
     /// A warning says so.
@@ -40,7 +40,7 @@ const I: Role = Role::Initiator;
 const A: Role = Role::Acceptor;
 
 /// What was read from files: `transport`, and versions.
-fn loaded(session: &Planned) -> String {
+fn loaded(session: &Planned<SessionConfig>) -> String {
     let Some(dictionaries) = &session.config.settings.validation.dictionaries else {
         return String::new();
     };
@@ -59,7 +59,7 @@ fn loaded(session: &Planned) -> String {
         .join(" ")
 }
 
-fn hours(session: &Planned) -> String {
+fn hours(session: &Planned<SessionConfig>) -> String {
     let shown = |hours: &Hours| match hours {
         Hours::NonStop => "non-stop".to_owned(),
         Hours::Daily { start, end, days } => format!("{start} to {end} on {days}"),
@@ -84,7 +84,7 @@ fn hours(session: &Planned) -> String {
     )
 }
 
-fn destinations(session: &Planned) -> String {
+fn destinations(session: &Planned<SessionConfig>) -> String {
     let names = session
         .config
         .connect
@@ -94,7 +94,7 @@ fn destinations(session: &Planned) -> String {
     names.collect::<Vec<_>>().join(" ")
 }
 
-fn source(session: &Planned) -> Option<String> {
+fn source(session: &Planned<SessionConfig>) -> Option<String> {
     session
         .config
         .connect
@@ -123,12 +123,12 @@ fn every_key_that_is_honoured_has_an_example() {
 const CLIENT_CERTIFICATE: &str = "CertificationAuthoritiesFile={tls}/ca.pem\n\
      ClientCertificateFile={tls}/cert.pem\nClientCertificateKeyFile={tls}/key.pem";
 
-fn is_tls13(session: &Planned) -> bool {
+fn is_tls13(session: &Planned<SessionConfig>) -> bool {
     let tls = session.config.connect.tls.as_ref();
     tls.is_some_and(|tls| tls.min_version == TlsVersion::Tls13)
 }
 
-fn shows_certificate(session: &Planned) -> bool {
+fn shows_certificate(session: &Planned<SessionConfig>) -> bool {
     let tls = session.config.connect.tls.as_ref();
     tls.is_some_and(|tls| tls.identity.is_some())
 }
@@ -170,8 +170,9 @@ fn every_example_comes_to_what_it_says() {
         let with = plan(&with(base, lines));
         match shows {
             Change(holds) => {
-                assert!(holds(&with.sessions[0]), "{name}: {:?}", with.sessions[0]);
-                assert!(!holds(&without.sessions[0]), "{name} changes nothing");
+                let [with, without] = [with, without].map(|plan| fix(&plan.sessions[0]));
+                assert!(holds(&with), "{name}: {with:?}");
+                assert!(!holds(&without), "{name} changes nothing");
             }
             ChangeOfPlan(holds) => {
                 assert!(holds(&with), "{name}: {with:?}");

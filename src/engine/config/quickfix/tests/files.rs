@@ -1,6 +1,6 @@
 //! Whole files: inheritance, own keys, and several mistakes at once.
 
-use super::{ACCEPTOR, INITIATOR, only, read, warnings, wrong};
+use super::{ACCEPTOR, INITIATOR, fix, only, read, warnings, wrong};
 use crate::engine::config::quickfix::Loader;
 
 #[test]
@@ -11,7 +11,7 @@ fn a_session_inherits_what_it_does_not_say() {
                 [SESSION]\nTargetCompID=B\nheartbtint=5\nTimeStampPrecision=MILLIS\n\
                 [DEFAULT]\nLogonTimeout=3\n";
     let plan = read(text).unwrap();
-    let [first, second] = &plan.sessions[..] else {
+    let [first, second] = &plan.sessions.iter().map(fix).collect::<Vec<_>>()[..] else {
         panic!("two sessions");
     };
     let (a, b) = (&first.config.settings, &second.config.settings);
@@ -168,7 +168,7 @@ fn an_acceptor_can_be_reached_on_its_own_port_for_as_long_as_it_waits_for_a_logo
     let ports: Vec<_> = plan
         .sessions
         .iter()
-        .map(|session| session.config.accept.port)
+        .map(|session| fix(session).config.accept.port)
         .collect();
     assert_eq!(ports, [Some(5001), Some(5002)]);
     assert_eq!(plan.engine.strangers.patience.as_secs(), 20);

@@ -5,7 +5,7 @@ mod files;
 mod traps;
 
 use super::{Loader, keys};
-use crate::engine::config::{Plan, Planned, Problems};
+use crate::engine::config::{Plan, Planned, Problems, SessionConfig};
 
 /// A session that is whole, to which lines can be added.
 pub(super) const INITIATOR: &str = "[SESSION]\nConnectionType=initiator\nBeginString=FIX.4.4\n\
@@ -21,10 +21,16 @@ pub(super) fn read(text: &str) -> Result<Plan, Problems> {
 }
 
 /// The only session of a file.
-pub(super) fn only(text: &str) -> Planned {
+pub(super) fn only(text: &str) -> Planned<SessionConfig> {
     let plan = read(text).unwrap_or_else(|problems| panic!("{text}\n{problems}"));
     let [session] = <[Planned; 1]>::try_from(plan.sessions).expect("one session");
-    session
+    fix(&session)
+}
+
+/// A session of a plan: these files have those of FIX only.
+pub(super) fn fix(session: &Planned) -> Planned<SessionConfig> {
+    let fix = |config: crate::engine::AnySessionConfig| config.fix().expect("FIX").clone();
+    session.clone().with(fix)
 }
 
 /// What is wrong with a file, line by line.
