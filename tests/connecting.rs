@@ -2,13 +2,15 @@
 //! and a crowd at the door.
 #![allow(clippy::unwrap_used)]
 
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use pinfix::engine::{
     Application, Clock, Destination, Engine, EngineConfig, Event, IdentityParts, IdentityPattern,
-    Inbound, Listen, Outbound, SessionConfig, SessionHandle, Strangers, Template,
+    Inbound, Listen, OsNetwork, Outbound, SessionConfig, SessionHandle, Strangers, Template,
 };
+use pinfix::journal::Keeper;
 use pinfix::session::fix::rules::{FIX42, FIX44, FIX50, FIX50SP1, FIX50SP2};
 use pinfix::session::fix::{Admission, Decision, Verdict};
 use pinfix::session::{Fault, Text};
@@ -22,6 +24,7 @@ struct Side {
     received: Vec<(SessionHandle, u64)>,
     turned_away: Vec<Fault>,
     added: Vec<String>,
+    not_added: Vec<String>,
     failed: Vec<(Destination, Option<SocketAddr>)>,
     /// The SenderCompID(49) that is not let in, and how often it was not.
     refuses: Option<&'static str>,
@@ -63,6 +66,7 @@ impl Application for Side {
             } => self.failed.push(((*destination).clone(), *address)),
             Event::TurnedAway { fault, .. } => self.turned_away.push(*fault),
             Event::SessionAdded { id, .. } => self.added.push(id.to_string()),
+            Event::SessionNotAdded { error, .. } => self.not_added.push(error.to_string()),
             _ => {}
         }
     }
@@ -288,6 +292,64 @@ fn a_session_of_a_template_is_made_when_its_logon_is_decided() {
     both.until("the logon", |both| both.here.logons.len() == 1);
     assert_eq!(both.there.added, ["FIX.4.4:VENUE->DESK1"]);
     assert_eq!(both.there.logons, [session]);
+}
+
+#[test]
+fn a_peer_that_is_let_in_where_no_journal_can_be_is_closed_and_takes_no_place() {
+    let file = std::env::temp_dir().join(format!("pinfix-no-lodging-{}", std::process::id()));
+    std::fs::write(&file, "not a directory").unwrap();
+    let mut both = Both::with(EngineConfig {
+        sessions_max: 1,
+        ..EngineConfig::default()
+    });
+    let mut any = Template::new(vec![&FIX44], venue("ANY"));
+    any.journals = Some(file.clone());
+    let listen = Listen::on(ANY_PORT.into()).template(any);
+    let address = both.venue.listen_as(listen).unwrap();
+    both.connect(client("DESK1", address));
+    both.until("two attempts", |both| both.there.not_added.len() == 2);
+    for told in &both.there.not_added {
+        assert!(told.contains("FIX.4.4:VENUE->DESK1"), "{told}");
+        assert!(told.contains(file.to_str().unwrap()), "{told}");
+    }
+    assert_eq!(both.there.added, [""; 0]);
+    assert_eq!(both.here.logons, []);
+    std::fs::remove_file(&file).unwrap();
+}
+
+/// Its session is being made when the time for its Logon is over.
+#[test]
+fn a_peer_that_is_gone_before_its_session_is_made_takes_no_place() {
+    let config = EngineConfig {
+        sessions_max: 1,
+        ..EngineConfig::default()
+    };
+    let network = Box::new(OsNetwork::new().unwrap());
+    // Without threads a session is made in the cycle after its Logon came.
+    let mut both = Both::with(EngineConfig::default());
+    both.venue = Engine::with(config, network, Keeper::inline()).unwrap();
+    let any = Template::new(vec![&FIX44], venue("ANY"));
+    let address = both.venue.listen(ANY_PORT.into(), Some(any)).unwrap();
+    let mut gone = TcpStream::connect(address).unwrap();
+    let now = both.clock.now();
+    both.venue.poll(now, &mut both.there);
+    gone.write_all(
+        b"8=FIX.4.4\x019=64\x0135=A\x0134=1\x0149=GONE\x0152=20260105-09:00:00.000\x0156=VENUE\x01\
+          98=0\x01108=30\x0110=149\x01",
+    )
+    .unwrap();
+    // It comes in the very cycle that is its last.
+    let mut late = now;
+    late.mono = late.mono + Duration::from_secs(3600);
+    std::thread::sleep(Duration::from_millis(20));
+    both.venue.poll(late, &mut both.there);
+    assert_eq!(both.there.turned_away, [Fault::LogonTimeout]);
+    both.venue.poll(late, &mut both.there);
+    assert_eq!(both.there.asked, None);
+    // The only place there is.
+    both.connect(client("DESK1", address));
+    both.until("a logon", |both| both.here.logons.len() == 1);
+    assert_eq!(both.there.added, ["FIX.4.4:VENUE->DESK1"]);
 }
 
 /// 2S-05.

@@ -24,7 +24,7 @@ use pinfix::dict::{Dictionaries, Dictionary, WriteGroups as _, builtin};
 use pinfix::engine::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
 use pinfix::engine::{
     Application, Clock, Controller, Engine, EngineConfig, Event, FixpSessionConfig, Inbound, Listen,
-    OsNetwork, Outbound, SbeInbound, SessionConfig, SessionHandle,
+    OsNetwork, Outbound, SbeInbound, SessionConfig, SessionHandle, Template,
 };
 use pinfix::journal::{JournalConfig, Keeper, Retention};
 use pinfix::session::fix::rules::FIX44;
@@ -818,6 +818,7 @@ fn every_operation_and_controllers_that_come_and_go() {
 struct Total {
     received: u64,
     logons: u64,
+    logouts: u64,
     connects_failed: u64,
     edges: u64,
     resets: u64,
@@ -826,6 +827,10 @@ struct Total {
 impl Application for Total {
     fn on_logon(&mut self, _: SessionHandle, _: &mut Outbound<'_>) {
         self.logons += 1;
+    }
+
+    fn on_logout(&mut self, _: SessionHandle, _: &Cause, _: &mut Outbound<'_>) {
+        self.logouts += 1;
     }
 
     fn on_message(&mut self, _: &Inbound<'_>, _: &mut Outbound<'_>) -> Verdict {
@@ -1065,6 +1070,59 @@ fn sessions_that_come_and_go() {
         "{}",
         FIRST.take().unwrap_or_default()
     );
+}
+
+/// A session for a peer that none is configured for is made by another thread, and its files are opened
+/// there, too.
+#[test]
+fn peers_that_a_template_lets_in() {
+    const WARM_UP: usize = 3;
+    let directory = std::env::temp_dir().join(format!("pinfix-quiet-{}-guests", std::process::id()));
+    let mut clock = Clock::new();
+    let mut venue = Engine::new(EngineConfig::default()).unwrap();
+    let mut client = Engine::new(EngineConfig::default()).unwrap();
+    let (mut there, mut here) = (Total::default(), Total::default());
+    let any = SessionConfig::acceptor(&FIX44, "VENUE", "ANY");
+    let mut template = Template::new(vec![&FIX44], any);
+    template.journals = Some(directory.clone());
+    let address = venue
+        .listen("127.0.0.1:0".parse().unwrap(), Some(template))
+        .unwrap();
+    for round in 0..15 {
+        let name = format!("CLIENT{round}");
+        let config = SessionConfig::initiator(&FIX44, &name, "VENUE", address);
+        let (session, _) = client.add_session(config, clock.now()).unwrap();
+        let mut asked = false;
+        let started = Instant::now();
+        while there.logouts <= round as u64 {
+            let now = clock.now();
+            if round < WARM_UP {
+                venue.poll(now, &mut there);
+            } else {
+                armed(|| venue.poll(now, &mut there));
+            }
+            client.poll(now, &mut here);
+            if here.logons > round as u64 && !asked {
+                asked = true;
+                client.outbound(now).remove(session).unwrap();
+            }
+            assert!(started.elapsed() < Duration::from_secs(20), "round {round}");
+        }
+    }
+    println!(
+        "{} sessions of a template: {} allocations, {} frees",
+        there.logons - WARM_UP as u64,
+        ALLOCATIONS.get(),
+        FREES.get()
+    );
+    assert_eq!(
+        (ALLOCATIONS.get(), FREES.get()),
+        (0, 0),
+        "{}",
+        FIRST.take().unwrap_or_default()
+    );
+    drop(venue);
+    std::fs::remove_dir_all(&directory).unwrap();
 }
 
 #[test]

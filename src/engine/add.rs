@@ -1,10 +1,8 @@
 //! Sessions: found by the header of a Logon, made from a configuration.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::SessionHandle;
-use super::application::{Application, Event};
 use super::config::{AnySessionConfig, ConfigError, FixpSessionConfig, SessionConfig, dialler};
 use super::control::Workshop;
 use super::desk::Desk;
@@ -16,7 +14,7 @@ use super::porch::{self, Door};
 use super::resolver::{self, Resolver};
 use super::route::Route;
 use super::session::Session;
-use super::slot::{Connection, Guest, Pairing, Shown, Slot, Traffic, number};
+use super::slot::{Connection, Guest, Lodging, Pairing, Shown, Slot, Traffic, number};
 use crate::counters;
 use crate::journal::{Journal, Location, Recovery};
 use crate::session::fix::{self, Role};
@@ -90,7 +88,7 @@ fn by_name(
 }
 
 /// Makes a session for a peer that none is configured for. It has a journal in memory until the peer is let
-/// in: [`Desk::let_in`]. What does not log on leaves nothing behind.
+/// in: [`Desk::enter`]. What does not log on leaves nothing behind.
 pub(super) fn make_guest(
     workshop: &Workshop,
     mut config: SessionConfig,
@@ -102,10 +100,7 @@ pub(super) fn make_guest(
     journal.queue_max_messages = config.settings.sending.queue_max(&config.settings.resend);
     let (mut slot, _) = make(workshop, config.into(), now)?;
     journal.identity.clone_from(&slot.name);
-    slot.guest = Some(Box::new(Guest {
-        journal,
-        keeper: Arc::clone(&workshop.keeper),
-    }));
+    slot.guest = Some(Guest::Outside(Box::new(Lodging { journal })));
     Ok(slot)
 }
 
@@ -209,44 +204,6 @@ fn at_place(
 }
 
 impl Desk {
-    /// The application has let the peer of a session in. If it was a guest, it has a journal of its own
-    /// from now on.
-    ///
-    /// # Errors
-    /// The journal cannot be opened.
-    pub(super) fn let_in<A: Application + ?Sized>(
-        &mut self,
-        now: Now,
-        slot: usize,
-        app: &mut A,
-    ) -> Result<(), ConfigError> {
-        let entry = &mut self.slots[slot];
-        let Some(guest) = entry.guest.take() else {
-            return Ok(());
-        };
-        let Guest { journal, keeper } = *guest;
-        match Journal::open(journal.clone(), &keeper, now.utc) {
-            Ok((mut opened, _)) => {
-                // Its Logon. A journal just opened has room for it, and without it goes on all the same.
-                let _ = opened.take_over_inbound(&entry.journal);
-                entry.journal = opened;
-            }
-            Err(error) => {
-                let session = entry.name.clone();
-                entry.guest = Some(Box::new(Guest { journal, keeper }));
-                return Err(ConfigError::Journal { session, error });
-            }
-        }
-        entry.watch_hold(now);
-        entry.begin_series_at_start(now);
-        app.on_event(&Event::SessionAdded {
-            session: entry.handle,
-            id: entry.session.id(),
-            rules: entry.session.rules(),
-        });
-        Ok(())
-    }
-
     /// Gives a session its place. An initiator connects in the next cycle.
     pub(super) fn install(&mut self, mut slot: Slot, now: Now) {
         let Some(mut backup) = slot.backup.take() else {

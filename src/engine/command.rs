@@ -5,12 +5,12 @@
 
 use super::SessionHandle;
 use super::application::{Application, Event};
-use super::desk::Desk;
+use super::desk::{Desk, ENTERING};
 use super::fixp::not_of_fixp;
-use super::session::{Protocol, Step};
-use super::slot::{Connection, Goal, Pending, Slot};
+use super::session::{Protocol, Session, Step};
+use super::slot::{Connection, Goal, Guest, Pending, Slot};
 use crate::admin::{Command, HoldOrder, Operation, Order, Outcome};
-use crate::session::fix::{self, Decision, Phase, Role};
+use crate::session::fix::{self, Admission, Decision, Phase, Role};
 use crate::session::{Cause, Hold, Refusal, ResetCause};
 use crate::time::Now;
 
@@ -175,14 +175,20 @@ impl Desk {
                 }
             },
             Operation::Decide { ticket, decision } => {
-                if matches!(decision, Decision::Admit(_))
-                    && self.slots[slot].session.awaits_decision(ticket)
-                    && let Some(step) = self.enter(now, slot, app)
+                if let Some(Guest::Entering(_)) = self.slots[slot].guest {
+                    return Err(refused(Refusal::NothingToDecide));
+                }
+                let awaited = self.slots[slot].session.awaits_decision(ticket);
+                if awaited && matches!(decision, Decision::Admit(_)) && self.enter(now, slot, decision)
                 {
-                    self.go_on(now, slot, Step::Fix(step), app);
-                    return Err(Outcome::Refused(
-                        "the session is on hold, or its journal cannot be opened",
-                    ));
+                    let Slot {
+                        session, journal, ..
+                    } = &mut self.slots[slot];
+                    if let Session::Fix(session) = session {
+                        let step = session.admit(now, Admission::Later(ENTERING), journal);
+                        self.go_on(now, slot, Step::Fix(step), app);
+                    }
+                    return Err(Outcome::Done);
                 }
                 let entry = &mut self.slots[slot];
                 match entry
@@ -293,23 +299,8 @@ impl Desk {
         Outcome::Done
     }
 
-    /// Takes in a session that a callback asked for, once it is made. Answers whether there was one.
-    pub(super) fn take_made<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
-        let Some(mut made) = self.entrance.next_made() else {
-            return 0;
-        };
-        if let Some(slot) = made.slot.take() {
-            self.welcome(now, slot, app);
-        }
-        if let Some(error) = &made.error {
-            app.on_event(&Event::SessionNotAdded { peer: None, error });
-        }
-        self.entrance.done(made);
-        1
-    }
-
     /// Gives a session its place, shows it and tells of it.
-    fn welcome<A: Application + ?Sized>(&mut self, now: Now, slot: Slot, app: &mut A) {
+    pub(super) fn welcome<A: Application + ?Sized>(&mut self, now: Now, slot: Slot, app: &mut A) {
         let number = slot.handle.number();
         self.install(slot, now);
         let entry = &self.slots[number];

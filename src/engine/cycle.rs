@@ -4,12 +4,14 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::application::{Application, Event};
-use super::config::Template;
+use super::application::Application;
+use super::arrive::{Calling, Wish};
+use super::config::Caller;
 use super::desk::{Desk, Handled, Released};
-use super::link::{Link, Owner};
+use super::link::{FirstLogon, Link, Owner};
 use super::net::{LinkId, ListenerId, Ready};
 use super::session::{Protocol, Session};
 use super::slot::{Connection, Pairing, Slot};
@@ -73,7 +75,7 @@ impl Engine {
     pub(super) fn turn<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
         let started = self.desk.ticker.now();
         let mut work = self.desk.take_commands(now, app);
-        work += self.desk.take_made(now, app);
+        work += self.take_made(now, app);
         work += self.desk.take_names();
         work += self.desk.take_left();
         work += self.take_ready(now, app);
@@ -199,6 +201,7 @@ impl Engine {
                 peer,
                 listener,
                 give_up,
+                logon: FirstLogon::Expected,
             },
             protocol,
         );
@@ -279,7 +282,7 @@ impl Engine {
         self.strangers -= usize::from(before.is_stranger());
     }
 
-    fn list(&mut self, link: LinkId) {
+    pub(super) fn list(&mut self, link: LinkId) {
         if let Some(entry) = self.links.get_mut(link.index as usize)
             && entry.id == link
             && !entry.listed
@@ -562,9 +565,18 @@ impl Engine {
                 let step = self.desk.receive(now, slot, &message, app);
                 self.desk.follow(now, slot, step, Some(&message), app)
             }
-            Owner::Stranger { peer, listener, .. } => {
+            Owner::Stranger {
+                logon: FirstLogon::Waiting,
+                ..
+            } => Handled::Later,
+            Owner::Stranger {
+                peer,
+                listener,
+                logon,
+                ..
+            } => {
                 let limits = &self.config.strangers;
-                if !self.attempts.count(peer.ip(), now.mono, limits) {
+                if logon == FirstLogon::Expected && !self.attempts.count(peer.ip(), now.mono, limits) {
                     self.turn_away(now, link, peer, Fault::TooManyLogons, app);
                     return Handled::Done;
                 }
@@ -578,18 +590,7 @@ impl Engine {
                     source: peer.ip(),
                     port: door.port,
                 };
-                let welcomed = welcome(&mut self.desk, &message, knock, |desk| {
-                    let offered = |template: &Template| template.session_for(&message);
-                    let config = door.templates.iter().find_map(offered).ok_or(None)?;
-                    if !porch::lets_in(&config.accept, peer.ip()) {
-                        return Err(None);
-                    }
-                    let slot = add::make_guest(&self.workshop, config, now).map_err(Some)?;
-                    let number = slot.handle.number();
-                    desk.install(slot, now);
-                    Ok(number)
-                });
-                match welcomed {
+                match welcome(&mut self.desk, &message, knock) {
                     Ok(slot) => {
                         let owner = Owner::Session(super::slot::number(slot));
                         let before = self.links[index].change_owner(owner);
@@ -603,16 +604,28 @@ impl Engine {
                         let step = self.desk.receive(now, slot, &message, app);
                         self.desk.follow(now, slot, step, Some(&message), app)
                     }
-                    Err(Unwelcome::Fault(fault)) => {
-                        self.turn_away(now, link, peer, fault, app);
-                        Handled::Done
+                    Err(Fault::UnknownIdentity)
+                        if logon != FirstLogon::Answered
+                            && !door.templates.is_empty()
+                            && let Some(caller) = Caller::of(&message) =>
+                    {
+                        let asked = self.desk.entrance.ask(Wish::Guest(Calling {
+                            link,
+                            caller,
+                            source: peer.ip(),
+                            templates: Arc::clone(&door.templates),
+                            now,
+                        }));
+                        let logon = if asked {
+                            FirstLogon::Waiting
+                        } else {
+                            FirstLogon::Counted
+                        };
+                        self.links[index].note(logon);
+                        Handled::Later
                     }
-                    Err(Unwelcome::NotAdded(error)) => {
-                        app.on_event(&Event::SessionNotAdded {
-                            peer: Some(peer),
-                            error: &error,
-                        });
-                        self.drop_link(link);
+                    Err(fault) => {
+                        self.turn_away(now, link, peer, fault, app);
                         Handled::Done
                     }
                 }
@@ -789,11 +802,6 @@ pub(super) enum Taken {
     Stalled,
 }
 
-enum Unwelcome {
-    Fault(Fault),
-    NotAdded(super::ConfigError),
-}
-
 /// A connection whose first message has come.
 #[derive(Clone, Copy)]
 struct Knock {
@@ -803,32 +811,18 @@ struct Knock {
     port: u16,
 }
 
-/// Finds, or makes, the session a first message belongs to, and binds the connection to it.
-fn welcome(
-    desk: &mut Desk,
-    message: &Message<'_>,
-    knock: Knock,
-    add: impl FnOnce(&mut Desk) -> Result<usize, Option<super::ConfigError>>,
-) -> Result<usize, Unwelcome> {
+/// Finds the session a first message belongs to, and binds the connection to it.
+fn welcome(desk: &mut Desk, message: &Message<'_>, knock: Knock) -> Result<usize, Fault> {
     if message.msg_type() != msg_type::LOGON {
-        return Err(Unwelcome::Fault(Fault::FirstMessageNotLogon));
+        return Err(Fault::FirstMessageNotLogon);
     }
-    let unknown = || Unwelcome::Fault(Fault::UnknownIdentity);
-    let found = add::most_specific(&desk.slots, message, knock.port);
-    let slot = match found {
-        Some(slot) => slot,
-        None => match add(desk) {
-            Ok(slot) => slot,
-            Err(None) => return Err(unknown()),
-            Err(Some(error)) => return Err(Unwelcome::NotAdded(error)),
-        },
-    };
+    let slot = add::most_specific(&desk.slots, message, knock.port).ok_or(Fault::UnknownIdentity)?;
     let entry = &mut desk.slots[slot];
     if !porch::lets_in(&entry.accept, knock.source) {
-        return Err(Unwelcome::Fault(Fault::SourceNotAllowed));
+        return Err(Fault::SourceNotAllowed);
     }
     if !matches!(entry.connection, Connection::None) {
-        return Err(Unwelcome::Fault(Fault::AlreadyConnected));
+        return Err(Fault::AlreadyConnected);
     }
     entry.connection = Connection::Open { link: knock.link };
     Ok(slot)

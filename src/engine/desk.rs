@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::SessionHandle;
 use super::application::{Application, Event, Inbound};
-use super::arrive::Entrance;
+use super::arrive::{Entering, Entrance, Made};
 use super::clock::Ticker;
 use super::controllers::Controllers;
 use super::hours::Wall;
@@ -22,11 +22,11 @@ use super::places::Places;
 use super::resolver::{Resolver, Whose};
 use super::route::End;
 use super::session::{self, Session};
-use super::slot::{Connection, Goal, Pairing, Pending, Slot, number};
+use super::slot::{Connection, Goal, Guest, Pairing, Pending, Slot, number};
 use super::tls::Wire;
 use crate::admin::{Operation, Outcome, Ticket};
 use crate::counters::{Stage, StatusPage};
-use crate::session::fix::{Admission, Origin, Phase, Replayed, Step};
+use crate::session::fix::{Admission, Decision, Origin, Phase, Replayed, Step};
 use crate::session::{Cause, ConnectError, Fault, Full, Text, TlsFault};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
@@ -118,6 +118,10 @@ pub(super) struct Released {
     pub(super) in_order: bool,
 }
 
+/// The decision that a guest waits for whose journal is being opened. An application's own number may be
+/// the same: nothing is asked of it at that time.
+pub(super) const ENTERING: u64 = u64::MAX;
+
 impl Desk {
     /// Puts a session on the list of those to be settled.
     pub(super) fn touch(&mut self, slot: usize) {
@@ -161,32 +165,87 @@ impl Desk {
         session.receive(now, message, Origin::Wire, journal)
     }
 
-    /// Lets a peer in, or answers what follows if that cannot be.
-    pub(super) fn enter<A: Application + ?Sized>(
+    /// The application has let a peer in. A guest gets a journal of its own first; answers whether that is
+    /// so. What was decided is done once the journal is open, in [`Desk::let_in`].
+    pub(super) fn enter(&mut self, now: Now, slot: usize, decision: Decision) -> bool {
+        let entry = &mut self.slots[slot];
+        match entry.guest.take() {
+            None => false,
+            Some(Guest::Outside(lodging)) => {
+                entry.guest = Some(Guest::Entering(decision));
+                self.entrance.enter(Entering {
+                    session: entry.handle,
+                    lodging,
+                    now,
+                });
+                true
+            }
+            // It was let in before.
+            Some(on_its_way) => {
+                entry.guest = Some(on_its_way);
+                true
+            }
+        }
+    }
+
+    /// The journal of a guest is open, or cannot be opened.
+    pub(super) fn let_in<A: Application + ?Sized>(
         &mut self,
         now: Now,
-        slot: usize,
+        session: SessionHandle,
+        made: &mut Made,
         app: &mut A,
-    ) -> Option<Step> {
-        self.slots[slot].guest.as_ref()?;
-        if let Err(error) = self.let_in(now, slot, app) {
-            let (peer, error) = (None, &error);
-            app.on_event(&Event::SessionNotAdded { peer, error });
-            return Some(Step::Close(Cause::NoRoom(Full::Storage)));
-        }
-        let Slot {
-            session: Session::Fix(session),
-            journal,
-            ..
-        } = &mut self.slots[slot]
-        else {
-            return None;
+    ) {
+        let Some(slot) = self.slots.number_of(session) else {
+            return;
         };
-        // As an operator of an earlier run left it.
-        journal
-            .hold()
-            .is_some()
-            .then(|| session.turn_away(now, Fault::OnHold, journal))
+        let entry = &mut self.slots[slot];
+        let Some(Guest::Entering(decision)) = entry.guest else {
+            return;
+        };
+        // Its connection has ended meanwhile, or it was turned away because this took too long.
+        if !entry.session.awaits_decision(ENTERING) {
+            if matches!(entry.connection, Connection::None)
+                && let Some(opened) = made.journal.take()
+            {
+                // Closed with the session, before its name is free again.
+                made.journal = Some(std::mem::replace(&mut entry.journal, opened));
+            }
+            entry.guest = Some(Guest::Gone);
+            self.touch(slot);
+            return;
+        }
+        let Some(mut opened) = made.journal.take() else {
+            entry.guest = Some(Guest::Gone);
+            if let Some(error) = &made.error {
+                app.on_event(&Event::SessionNotAdded { peer: None, error });
+            }
+            self.end(now, slot, Cause::NoRoom(Full::Storage), app);
+            return;
+        };
+        // Its Logon. A journal just opened has room for it, and without it goes on all the same.
+        let _ = opened.take_over_inbound(&entry.journal);
+        made.journal = Some(std::mem::replace(&mut entry.journal, opened));
+        entry.guest = None;
+        entry.watch_hold(now);
+        entry.begin_series_at_start(now);
+        app.on_event(&Event::SessionAdded {
+            session: entry.handle,
+            id: entry.session.id(),
+            rules: entry.session.rules(),
+        });
+        let entry = &mut self.slots[slot];
+        let Session::Fix(fix) = &mut entry.session else {
+            return;
+        };
+        let step = if entry.journal.hold().is_some() {
+            // As an operator of an earlier run left it.
+            fix.turn_away(now, Fault::OnHold, &mut entry.journal)
+        } else {
+            fix.decide(now, ENTERING, decision, &mut entry.journal)
+                .unwrap_or(Step::Done)
+        };
+        self.follow(now, slot, step, None, app);
     }
 
     /// Does what a session asks for after something else than a message.
@@ -218,12 +277,11 @@ impl Desk {
             step = match (step, message) {
                 (Step::Retry(_) | Step::Undecided, _) => return Handled::Later,
                 (Step::Authenticate, Some(logon)) => {
-                    let admission = app.on_logon_request(session, logon);
-                    if matches!(admission, Admission::Admit | Admission::AdmitWith(_))
-                        && let Some(refused) = self.enter(now, slot, app)
+                    let mut admission = app.on_logon_request(session, logon);
+                    if let Some(decision) = admission.welcome()
+                        && self.enter(now, slot, decision)
                     {
-                        step = refused;
-                        continue;
+                        admission = Admission::Later(ENTERING);
                     }
                     let Slot {
                         session: Session::Fix(session),
@@ -715,6 +773,10 @@ impl Desk {
         let entry = &self.slots[slot];
         let idle = matches!(entry.connection, Connection::None | Connection::RetryAt(_));
         if !entry.leaving || !idle || entry.session.phase() != Phase::Down || !self.exit.has_room() {
+            return false;
+        }
+        // The thread that opens its journal comes back for it.
+        if matches!(entry.guest, Some(Guest::Entering(_))) {
             return false;
         }
         let pairing = entry.pairing;

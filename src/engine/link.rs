@@ -16,12 +16,27 @@ pub(super) enum Owner {
         peer: SocketAddr,
         listener: ListenerId,
         give_up: Mono,
+        logon: FirstLogon,
     },
     /// This session's.
     Session(u32),
     /// Its session is done with it; what was sent must still arrive, so it is read until the peer
     /// closes.
     Lingering { until: Mono },
+}
+
+/// How far the first message of a stranger is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FirstLogon {
+    /// It has not come.
+    Expected,
+    /// It was counted among the Logons of its source. No session is configured for it, and there was no
+    /// room yet to have one made.
+    Counted,
+    /// It waits for a session that is being made for it.
+    Waiting,
+    /// What was to be made was made.
+    Answered,
 }
 
 impl Owner {
@@ -47,6 +62,13 @@ impl Link {
             owner: Owner::Nobody,
             protocol: Protocol::Fix,
             listed: false,
+        }
+    }
+
+    /// Notes how far the first message of a stranger is.
+    pub(super) fn note(&mut self, how_far: FirstLogon) {
+        if let Owner::Stranger { logon, .. } = &mut self.owner {
+            *logon = how_far;
         }
     }
 

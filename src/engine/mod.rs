@@ -209,7 +209,7 @@ impl Engine {
         let mut pending = Pool::new();
         pending.make_room(controllers.commands_max());
         let departing = Vec::with_capacity(controllers.commands_max());
-        let entrance = Entrance::open(workshop.clone()).map_err(|error| ConfigError::Io {
+        let entrance = Entrance::open(workshop.clone(), sessions).map_err(|error| ConfigError::Io {
             doing: "starting the thread that makes sessions",
             error,
         })?;

@@ -1,6 +1,7 @@
 //! What a callback can do: send on any session, and ask for a logon, a logout or a disconnect.
 
 use super::SessionHandle;
+use super::arrive::Wish;
 use super::config::AnySessionConfig;
 use super::desk::{Desk, Flushed, WISHES_MAX};
 use super::session::Session;
@@ -328,12 +329,14 @@ impl<'a> Outbound<'a> {
     /// start of a later cycle. [`Event::SessionAdded`](super::Event::SessionAdded) or
     /// [`Event::SessionNotAdded`](super::Event::SessionNotAdded) tells what became of it.
     ///
-    /// When that happens depends on a thread, so a simulation that uses this does not repeat.
-    ///
     /// # Errors
     /// Sixteen sessions were asked for and are not made yet.
     pub fn add_session(&mut self, config: impl Into<AnySessionConfig>) -> Result<(), Refusal> {
-        if self.desk.entrance.ask(config.into()) {
+        if self
+            .desk
+            .entrance
+            .ask(Wish::Session(config.into(), self.now))
+        {
             Ok(())
         } else {
             Err(Refusal::TooManyWishes)

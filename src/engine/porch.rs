@@ -24,7 +24,8 @@ pub(super) struct Door {
     pub(super) port: u16,
     pub(super) protocol: Protocol,
     pub(super) lane: Lane,
-    pub(super) templates: Vec<Template>,
+    /// Shared with the thread that makes sessions by them.
+    pub(super) templates: Arc<[Template]>,
 }
 
 impl Door {
@@ -33,7 +34,7 @@ impl Door {
             port: bound.port(),
             protocol: listen.protocol,
             lane: listen.lane,
-            templates: listen.templates,
+            templates: listen.templates.into(),
         }
     }
 }

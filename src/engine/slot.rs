@@ -1,6 +1,5 @@
 //! One session with everything the engine keeps for it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::SessionHandle;
@@ -14,8 +13,8 @@ use super::session::Session;
 use super::tls::Dialler;
 use crate::admin::{Outcome, Ticket};
 use crate::counters::{ConnectionState, SessionStatus};
-use crate::journal::{Journal, JournalConfig, Keeper};
-use crate::session::fix::{self, Phase, Role};
+use crate::journal::{Journal, JournalConfig};
+use crate::session::fix::{self, Decision, Phase, Role};
 use crate::session::fixp;
 use crate::session::{Cause, Hold, Outbox as _, Protocol, SeriesOutbox as _};
 use crate::time::{Mono, Now, Utc};
@@ -50,8 +49,8 @@ pub(super) struct Slot {
     /// It is to be taken out once its connection has ended.
     pub(super) leaving: bool,
     /// A peer that no session is configured for, and that has not been let in: its session leaves with
-    /// its connection, and has nothing on disk.
-    pub(super) guest: Option<Box<Guest>>,
+    /// its connection.
+    pub(super) guest: Option<Guest>,
     /// When the end of an operator's hold is looked at next.
     pub(super) hold_check: Option<Mono>,
     /// When the session may be logged on, unless it always may.
@@ -108,12 +107,22 @@ impl Pairing {
     }
 }
 
+/// How far a peer is that no session is configured for.
+#[derive(Debug)]
+pub(super) enum Guest {
+    /// The application has not let it in, and it has nothing on disk.
+    Outside(Box<Lodging>),
+    /// The application has let it in, as the decision says, and its journal is being opened.
+    Entering(Decision),
+    /// Its connection ended before that. Nobody was told of it.
+    Gone,
+}
+
 /// What makes a session of a guest.
 #[derive(Debug)]
-pub(super) struct Guest {
+pub(super) struct Lodging {
     /// Where its messages will be kept.
     pub(super) journal: JournalConfig,
-    pub(super) keeper: Arc<Keeper>,
 }
 
 /// How far a connection is. The phases of the protocol are the session's own affair.

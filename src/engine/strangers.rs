@@ -4,9 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Engine;
 use super::application::{Application, Event};
+use super::arrive::{Made, MadeFor};
+use super::config::ConfigError;
 use super::cycle::Taken;
-use super::link::{Link, Owner};
+use super::link::{FirstLogon, Link, Owner};
 use super::net::LinkId;
+use super::slot::Connection;
 use crate::session::fix::Phase;
 use crate::session::{Cause, Fault, TlsFault, begins_like_tls};
 use crate::time::Now;
@@ -65,6 +68,80 @@ impl Engine {
             (Owner::Stranger { .. }, None) => Some(Taken::Nothing),
             (Owner::Session(slot), None) if awaits_logon(slot) => Some(Taken::Nothing),
             _ => None,
+        }
+    }
+
+    /// Takes in what was made since: a session that a callback asked for, one that a Logon waits for, or
+    /// the journal of a guest. Answers whether there was one.
+    pub(super) fn take_made<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
+        let Some(mut made) = self.desk.entrance.next_made() else {
+            return 0;
+        };
+        match made.wanted_by {
+            MadeFor::Callback => {
+                if let Some(slot) = made.slot.take() {
+                    self.desk.welcome(now, slot, app);
+                }
+                if let Some(error) = &made.error {
+                    app.on_event(&Event::SessionNotAdded { peer: None, error });
+                }
+            }
+            MadeFor::Stranger(link) => self.take_guest(now, link, &mut made, app),
+            MadeFor::Guest(session) => self.desk.let_in(now, session, &mut made, app),
+        }
+        self.desk.entrance.done(made);
+        1
+    }
+
+    /// Goes on with a Logon that waited for a session to be made for it. If its connection has gone
+    /// meanwhile, the session is not taken in.
+    fn take_guest<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        id: LinkId,
+        made: &mut Made,
+        app: &mut A,
+    ) {
+        let index = id.index as usize;
+        let Some(link) = self.links.get_mut(index).filter(|link| link.id == id) else {
+            return;
+        };
+        let Owner::Stranger {
+            peer,
+            logon: FirstLogon::Waiting,
+            ..
+        } = link.owner
+        else {
+            return;
+        };
+        let guest = match (made.slot.take(), &made.error) {
+            (Some(slot), _) => {
+                let number = slot.handle.number();
+                self.desk.install(slot, now);
+                Some(number)
+            }
+            // Another connection of the same peer was first: what that means is decided as for any session.
+            (None, Some(ConfigError::Twice(_))) => None,
+            (None, Some(error)) => {
+                let peer = Some(peer);
+                app.on_event(&Event::SessionNotAdded { peer, error });
+                return self.drop_link(id);
+            }
+            (None, None) => return self.turn_away(now, id, peer, Fault::UnknownIdentity, app),
+        };
+        self.links[index].note(FirstLogon::Answered);
+        let (_, more) = self.read_link(now, index, app);
+        if more {
+            self.list(id);
+        }
+        // A session that was added meanwhile may be closer to what the Logon asks for.
+        if let Some(number) = guest
+            && let Some(entry) = self.desk.slots.get_mut(number)
+            && entry.guest.is_some()
+            && matches!(entry.connection, Connection::None)
+        {
+            entry.leaving = true;
+            self.desk.touch(number);
         }
     }
 

@@ -38,6 +38,10 @@ impl Outbox for Journal {
         self.numbers.began
     }
 
+    fn series_cause(&self) -> ResetCause {
+        self.numbers.cause
+    }
+
     fn is_masked_sent(&self) -> bool {
         self.unsent_bytes == 0 || self.cursor.position > self.masked_at
     }
@@ -255,6 +259,7 @@ impl Journal {
             series,
             next_out,
             next_in,
+            cause,
             ..
         } = *reset;
         let tail = self.tail_mut();
@@ -267,6 +272,7 @@ impl Journal {
         self.numbers = Numbers {
             series,
             began: at,
+            cause,
             next_out,
             next_in,
         };
@@ -304,6 +310,7 @@ impl Journal {
         let Numbers {
             series,
             began,
+            cause,
             next_out,
             next_in,
         } = self.numbers;
@@ -311,7 +318,7 @@ impl Journal {
             series,
             next_out,
             next_in,
-            cause: ResetCause::Created,
+            cause,
             begun: None,
         };
         let tail = self.tail_mut();

@@ -116,6 +116,11 @@ impl Keeper {
         }
     }
 
+    /// Whether it does everything on the thread that asks.
+    pub(crate) fn is_inline(&self) -> bool {
+        matches!(*self.line, Line::Inline(_))
+    }
+
     pub(crate) fn line(&self) -> Arc<Line> {
         Arc::clone(&self.line)
     }

@@ -24,6 +24,7 @@ use super::segment::{
 };
 use super::series::SeriesList;
 use super::{Cursor, Journal, Settings};
+use crate::session::ResetCause;
 use crate::time::Utc;
 
 /// Entries the list of segments has at the start; it grows with a segment, on the keeper.
@@ -274,6 +275,7 @@ fn create(region: Region, config: &JournalConfig, number: u32, now: Utc) -> Open
     let numbers = Numbers {
         series: 1,
         began: now,
+        cause: ResetCause::Created,
         next_out: 1,
         next_in: 1,
     };

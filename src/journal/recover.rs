@@ -338,6 +338,7 @@ pub(super) fn walk(segment: &mut Segment, file: &std::path::Path, mut numbers: N
                     numbers = Numbers {
                         series: reset.series,
                         began: head.at,
+                        cause: reset.cause,
                         next_out: reset.next_out,
                         next_in: reset.next_in,
                     };
@@ -459,6 +460,7 @@ mod tests {
     const BASE: Numbers = Numbers {
         series: 4,
         began: Utc(1),
+        cause: ResetCause::Created,
         next_out: 10,
         next_in: 20,
     };

@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use super::record::{self, HEADER_BYTES, Head, Kind, Mark, Place, Reset, Seen, le_u64};
 use super::region::Region;
+use crate::session::ResetCause;
 use crate::time::Utc;
 
 // A segment. Numbers are little-endian.
@@ -28,7 +29,8 @@ use crate::time::Utc;
 //  48  next outgoing number at the start of the segment                              u64
 //  56  next expected number at the start of the segment                              u64
 //  64  segment began, UTC nanoseconds                                                u64
-//  72  length of identity u16      74  identity, UTF-8, up to 438 bytes
+//  72  length of identity u16      74  identity, UTF-8, up to 437 bytes
+// 511  why the series began, as a `ResetCause` u8; 0 also from a program that did not keep it
 //
 // Next-in word, alone on its cache line: rewritten in place after each processed message, by one
 // store. The series bits tell a word that is older than the last reset.
@@ -43,7 +45,7 @@ use crate::time::Utc;
 //   8  end of records     u64      16  index entries      u64
 //  24  series number      u64      32  series began       u64
 //  40  next outgoing number        48  next expected number
-//  56  first index entry of the series u32   60  zero u32
+//  56  first index entry of the series u32   60  why the series began u32
 //
 // Queue word: the position (segment number in the upper half, offset in the lower) behind which the
 // messages are that wait without a number; 0 if none does.
@@ -62,8 +64,9 @@ const MAGIC: u64 = u64::from_le_bytes(*b"PINFIXJ\n");
 pub(crate) const LAYOUT_VERSION: u32 = 1;
 pub(crate) const SEGMENT_HEADER_BYTES: usize = 512;
 const IDENTITY_AT: usize = 74;
+const CAUSE_AT: usize = 511;
 /// The longest identity text a header has room for.
-pub(crate) const IDENTITY_BYTES_MAX: usize = SEGMENT_HEADER_BYTES - IDENTITY_AT;
+pub(crate) const IDENTITY_BYTES_MAX: usize = CAUSE_AT - IDENTITY_AT;
 const WORD_AT: usize = 512;
 const SEAL: Range<usize> = 576..640;
 const QUEUE_AT: usize = 640;
@@ -86,6 +89,8 @@ pub(crate) fn cost(len: usize) -> usize {
 pub(crate) struct Numbers {
     pub(crate) series: u64,
     pub(crate) began: Utc,
+    /// Why the series began.
+    pub(crate) cause: ResetCause,
     pub(crate) next_out: u64,
     pub(crate) next_in: u64,
 }
@@ -162,6 +167,7 @@ impl SegmentHeader {
             base: Numbers {
                 series: le_u64(&bytes[32..40]),
                 began: Utc(le_u64(&bytes[40..48])),
+                cause: cause(u64::from(bytes[CAUSE_AT])),
                 next_out: le_u64(&bytes[48..56]),
                 next_in: le_u64(&bytes[56..64]),
             },
@@ -242,6 +248,7 @@ impl Segment {
             bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
         }
         put_identity(&mut bytes, with.identity);
+        bytes[CAUSE_AT] = base.cause as u8;
         let crc = crc32c::crc32c(&bytes[16..]);
         bytes[12..16].copy_from_slice(&crc.to_le_bytes());
         region.bytes_mut()[..SEGMENT_HEADER_BYTES].copy_from_slice(&bytes);
@@ -564,7 +571,7 @@ impl Segment {
             numbers.began.0,
             numbers.next_out,
             numbers.next_in,
-            self.track.entry as u64,
+            self.track.entry as u64 | (numbers.cause as u64) << 32,
         ];
         for (at, word) in (8..).step_by(8).zip(words) {
             bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
@@ -589,7 +596,7 @@ impl Segment {
         let word = |nth: usize| le_u64(&bytes[8 + nth * 8..16 + nth * 8]);
         let end = usize::try_from(word(0)).ok()?;
         let entries = usize::try_from(word(1)).ok()?;
-        let entry = usize::try_from(word(6)).ok()?;
+        let entry = usize::try_from(word(6) & u64::from(u32::MAX)).ok()?;
         let index = entries.checked_mul(ENTRY_BYTES)?;
         if end < RECORDS_AT || end.checked_add(index)? > self.size() || entry > entries {
             return None;
@@ -597,6 +604,7 @@ impl Segment {
         let numbers = Numbers {
             series: word(2),
             began: Utc(word(3)),
+            cause: cause(word(6) >> 32),
             next_out: word(4),
             next_in: word(5),
         };
@@ -739,6 +747,14 @@ fn word(series: u64, next_in: u64) -> u64 {
 
 fn entry_word(seq: u64, offset: usize) -> u64 {
     (seq << 32) | (offset as u64 / 8)
+}
+
+/// The cause recorded as `number`. One that this program does not know says as little as none.
+fn cause(number: u64) -> ResetCause {
+    let known = usize::try_from(number).ok();
+    known
+        .and_then(|number| ResetCause::ALL.get(number).copied())
+        .unwrap_or(ResetCause::Created)
 }
 
 fn put_identity(bytes: &mut [u8; SEGMENT_HEADER_BYTES], identity: &str) {

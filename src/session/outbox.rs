@@ -91,6 +91,9 @@ pub trait Outbox {
     /// When this pair of number series began.
     fn series_began(&self) -> Utc;
 
+    /// Why this pair of number series began.
+    fn series_cause(&self) -> ResetCause;
+
     /// Whether every frame committed as masked on this connection is on the wire.
     fn is_masked_sent(&self) -> bool;
 
@@ -305,6 +308,14 @@ pub(super) mod shelf {
 
         fn series_began(&self) -> Utc {
             Utc::default()
+        }
+
+        fn series_cause(&self) -> ResetCause {
+            let begun = self.resets.iter().rev();
+            begun
+                .copied()
+                .find(|why| !why.continues_series())
+                .unwrap_or(ResetCause::Created)
         }
 
         fn is_masked_sent(&self) -> bool {

@@ -101,6 +101,10 @@ impl Outbox for Shelf {
         Utc::default()
     }
 
+    fn series_cause(&self) -> ResetCause {
+        ResetCause::Negotiated
+    }
+
     fn is_masked_sent(&self) -> bool {
         true
     }

@@ -63,6 +63,7 @@ struct Model {
     next_out: u64,
     next_in: u64,
     began: Utc,
+    cause: ResetCause,
     sent: HashMap<u64, (Vec<u8>, bool)>,
     unsent: VecDeque<u8>,
     inbound: Vec<(InboundAt, Vec<u8>)>,
@@ -73,6 +74,7 @@ impl Model {
         assert_eq!(journal.next_out(), self.next_out);
         assert_eq!(journal.next_in(), self.next_in);
         assert_eq!(journal.series_began(), self.began);
+        assert_eq!(journal.series_cause(), self.cause);
         assert_eq!(journal.unsent_len(), self.unsent.len());
         assert_eq!(journal.unsent().is_none(), self.unsent.is_empty());
         if !thorough {
@@ -111,6 +113,7 @@ fn run(calls: Vec<Call>) {
         next_out: 1,
         next_in: 1,
         began: T0,
+        cause: ResetCause::Created,
         sent: HashMap::new(),
         unsent: VecDeque::new(),
         inbound: Vec::new(),
@@ -184,9 +187,13 @@ fn run(calls: Vec<Call>) {
                 journal.set_next_in(model.next_in);
             }
             Call::Reset { next_out, next_in } => {
-                journal
-                    .reset(next_out, next_in, ResetCause::Operator, at)
-                    .unwrap();
+                // Any of those that a FIX session has.
+                model.cause = match next_out % 3 {
+                    0 => ResetCause::Operator,
+                    1 => ResetCause::InSession,
+                    _ => ResetCause::ResetSeqNumFlag,
+                };
+                journal.reset(next_out, next_in, model.cause, at).unwrap();
                 (model.next_out, model.next_in, model.began) = (next_out, next_in, at);
                 model.sent.clear();
             }

@@ -24,6 +24,7 @@ pub use self::plan::{Need, Opened, Plan, Planned, Start};
 pub use self::porch::{Listen, Strangers};
 pub use self::problem::{Problem, Problems};
 pub use self::subnet::{NotASubnet, Subnet};
+pub(super) use self::template::Caller;
 pub use self::template::{IdentityParts, IdentityPattern, Template};
 use super::net::SocketOptions;
 use super::tls::{self, Dialler};

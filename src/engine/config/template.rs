@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::{ConfigError, SessionConfig};
 use crate::session::SessionId;
 use crate::session::fix::rules::Rules;
-use crate::wire::fix::{Message, tag};
+use crate::wire::fix::Message;
+use crate::wire::fix::tag::{self, Tag};
 
 /// Makes a session for a peer that none is configured for. The first Logon of an identity makes it;
 /// it stays.
@@ -41,9 +42,9 @@ impl Template {
     }
 
     /// The session that a Logon asks for, if its version and its identity are served.
-    pub(in crate::engine) fn session_for(&self, logon: &Message<'_>) -> Option<SessionConfig> {
-        let rules = self.rules_for(logon)?;
-        let id = self.identity.of(logon)?;
+    pub(in crate::engine) fn session_for(&self, caller: &Caller) -> Option<SessionConfig> {
+        let rules = self.rules_for(caller)?;
+        let id = self.identity.of(caller)?;
         if !self.serves(&id) {
             return None;
         }
@@ -58,9 +59,10 @@ impl Template {
 
     /// Of several versions that share a BeginString(8), the one whose DefaultApplVerID(1137) the Logon
     /// has, else the first: what becomes of the other is decided where the Logon is checked.
-    fn rules_for(&self, logon: &Message<'_>) -> Option<&'static Rules> {
-        let begins = |rules: &&&'static Rules| rules.begin_string.as_bytes() == logon.begin_string();
-        let theirs = logon.get(tag::DEFAULT_APPL_VER_ID);
+    fn rules_for(&self, caller: &Caller) -> Option<&'static Rules> {
+        let begin_string = caller.get(tag::BEGIN_STRING);
+        let begins = |rules: &&&'static Rules| Some(rules.begin_string.as_bytes()) == begin_string;
+        let theirs = caller.get(tag::DEFAULT_APPL_VER_ID);
         let speaks = |rules: &&&'static Rules| rules.default_appl_ver_id.map(str::as_bytes) == theirs;
         let served = || self.rules.iter().filter(begins);
         served().find(speaks).or_else(|| served().next()).copied()
@@ -94,13 +96,13 @@ pub enum IdentityParts {
 
 impl IdentityParts {
     /// The identity, from our side, of the session a Logon asks for.
-    fn of(self, logon: &Message<'_>) -> Option<SessionId> {
-        let text = |tag| std::str::from_utf8(logon.get(tag)?).ok();
-        let begin_string = std::str::from_utf8(logon.begin_string()).ok()?;
+    fn of(self, caller: &Caller) -> Option<SessionId> {
+        let text = |tag| std::str::from_utf8(caller.get(tag)?).ok();
+        let begin_string = text(tag::BEGIN_STRING)?;
         let ours = text(tag::TARGET_COMP_ID)?;
         let theirs = text(tag::SENDER_COMP_ID)?;
         let mut id = SessionId::new(begin_string, ours, theirs);
-        let part = |tag| text(tag).filter(|part| !part.is_empty()).map(str::to_owned);
+        let part = |tag| text(tag).map(str::to_owned);
         if self != Self::CompIds {
             id.sender_sub_id = part(tag::TARGET_SUB_ID);
             id.target_sub_id = part(tag::SENDER_SUB_ID);
@@ -110,6 +112,58 @@ impl IdentityParts {
             id.target_location_id = part(tag::SENDER_LOCATION_ID);
         }
         Some(id)
+    }
+}
+
+/// What of a Logon decides which session it asks for, of a fixed size: it is kept while that is made.
+/// An empty field counts as absent.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Caller {
+    values: [u8; CALLER_BYTES],
+    /// Where in `values` that of each of [`CALLER_TAGS`] ends; it begins where the one before ends.
+    ends: [u16; CALLER_TAGS.len()],
+}
+
+/// Room for the values of a caller together, in bytes.
+const CALLER_BYTES: usize = 512;
+
+const CALLER_TAGS: [Tag; 8] = [
+    tag::BEGIN_STRING,
+    tag::SENDER_COMP_ID,
+    tag::TARGET_COMP_ID,
+    tag::SENDER_SUB_ID,
+    tag::TARGET_SUB_ID,
+    tag::SENDER_LOCATION_ID,
+    tag::TARGET_LOCATION_ID,
+    tag::DEFAULT_APPL_VER_ID,
+];
+
+impl Caller {
+    /// `None` if its names are too long to be anybody's.
+    pub(in crate::engine) fn of(logon: &Message<'_>) -> Option<Self> {
+        let mut caller = Self {
+            values: [0; CALLER_BYTES],
+            ends: [0; CALLER_TAGS.len()],
+        };
+        let mut end = 0;
+        for (tag, ends) in CALLER_TAGS.into_iter().zip(&mut caller.ends) {
+            let value = match tag {
+                tag::BEGIN_STRING => logon.begin_string(),
+                tag => logon.get(tag).unwrap_or_default(),
+            };
+            let start = end;
+            end += value.len();
+            caller.values.get_mut(start..end)?.copy_from_slice(value);
+            *ends = u16::try_from(end).ok()?;
+        }
+        Some(caller)
+    }
+
+    fn get(&self, wanted: Tag) -> Option<&[u8]> {
+        let at = CALLER_TAGS.iter().position(|&tag| tag == wanted)?;
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let value = self.values.get(start.into()..self.ends[at].into())?;
+        (!value.is_empty()).then_some(value)
     }
 }
 

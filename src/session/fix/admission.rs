@@ -28,6 +28,17 @@ pub enum Admission {
     Later(u64),
 }
 
+impl Admission {
+    /// The decision that lets the peer in, if this is one.
+    pub(crate) fn welcome(self) -> Option<Decision> {
+        match self {
+            Self::Admit => Some(Decision::Admit(None)),
+            Self::AdmitWith(status) => Some(Decision::Admit(Some(status))),
+            Self::Refuse(_) | Self::Later(_) => None,
+        }
+    }
+}
+
 /// What became of a Logon that was put off with [`Admission::Later`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {

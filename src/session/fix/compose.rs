@@ -19,7 +19,7 @@ use crate::wire::fix::{
     self, FieldIndex, FrameWriter, HeaderFields, HeaderTemplate, Message, msg_type,
 };
 
-/// Room for a session-level message without what it echoes, in bytes: six names of 64, two times, a
+/// Room for a session-level message without what it echoes, in bytes: seven names of 64, two times, a
 /// Text(58), and numbers of twenty digits.
 const ADMIN_ROOM: usize = 1024;
 
@@ -584,7 +584,7 @@ impl Pen {
             // An empty value is not copied, nor is one too long to be a name.
             if let Some(value) = message
                 .get(from)
-                .filter(|value| (1..=ROUTING_MAX).contains(&value.len()))
+                .filter(|value| (1..=NAME_MAX).contains(&value.len()))
             {
                 fields.bytes(to, value);
                 room += value.len() + 8;
@@ -719,8 +719,8 @@ fn write_msg_types(writer: &mut FrameWriter<'_>, settings: &Settings) {
     }
 }
 
-/// The longest routing value that is sent back, in bytes.
-const ROUTING_MAX: usize = 64;
+/// The longest name that is sent back, in bytes.
+const NAME_MAX: usize = 64;
 
 /// Room for one entry of NoMsgTypes(384), in bytes.
 const MSG_TYPE_ROOM: usize = 96;

@@ -12,7 +12,7 @@ use super::parked::Waiting;
 use super::policy::LivenessSettings;
 use super::resend::{Repeats, Serving};
 use super::terms::Environment;
-use super::{AtLogon, LogonSent, Session, State, Step, Up};
+use super::{AtLogon, LogonSent, Role, Session, State, Step, Up};
 use crate::session::{Cause, Farewell, Fault, Full, Outbox, ResetCause, SessionStatus};
 use crate::time::Now;
 use crate::wire::fix::Message;
@@ -26,7 +26,7 @@ impl Session {
 
     fn send_first_logon<O: Outbox>(&mut self, now: Now, out: &mut O) -> Result<Step, Full> {
         self.restart_if_owed(now, out)?;
-        let at_logon = self.at_logon();
+        let at_logon = self.at_logon(out);
         match at_logon {
             AtLogon::Continue | AtLogon::AskResetAtOne => {}
             AtLogon::AskReset => self.restart_numbers(now, ResetCause::ResetSeqNumFlag, out)?,
@@ -54,10 +54,15 @@ impl Session {
         Ok(Step::Done)
     }
 
-    /// What our Logon does to the numbers: as configured, unless the peer never confirmed a reset in
-    /// session.
-    fn at_logon(&self) -> AtLogon {
-        if self.reset_owed {
+    /// What our Logon does to the numbers: as configured, unless the peer never confirmed the last reset
+    /// that we asked for. It may have gone along or not, and only another one makes both sides agree.
+    fn at_logon<O: Outbox>(&self, out: &O) -> AtLogon {
+        let asked = matches!(
+            out.series_cause(),
+            ResetCause::InSession | ResetCause::ResetSeqNumFlag
+        );
+        // Its confirmation is the first message of a series.
+        if asked && out.next_in() == 1 {
             AtLogon::AskReset
         } else {
             self.settings.at_logon
@@ -225,14 +230,18 @@ impl Session {
         ours: u64,
         out: &mut O,
     ) -> Result<Step, Full> {
-        self.reset_owed = false;
         self.remember(greeting);
         // Of a process that was killed: a connection that ends before our eyes leaves nothing.
         self.give_up_waiting(out);
         let mut up = Up::new(greeting.heartbeat_s, &self.settings.liveness, now);
+        // What a peer that misses nothing expects: our answer to its Logon, or what follows our Logon.
+        let in_sync = match self.settings.role {
+            Role::Initiator => ours + 1,
+            Role::Acceptor => ours,
+        };
         up.serving = greeting
             .next_expected
-            .filter(|&wanted| wanted < ours)
+            .filter(|&wanted| wanted < in_sync)
             // Our Logon as well: behind a gap the peer may not have counted it.
             .map(|wanted| Serving::of(wanted, ours));
         self.state = State::Up(up);

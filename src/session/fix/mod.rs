@@ -176,8 +176,6 @@ pub struct Session {
     /// Garbled messages since the last sound one.
     garbled_in_a_row: u32,
     peer: Peer,
-    /// A reset we asked for in session was not confirmed: our next Logon asks again.
-    reset_owed: bool,
     /// A restart of the numbers that there was no room for when it was due.
     restart_owed: Option<ResetCause>,
     /// What may be sent and received.
@@ -287,7 +285,6 @@ impl Session {
             settings,
             state: State::Down,
             garbled_in_a_row: 0,
-            reset_owed: false,
             restart_owed: None,
             queue_due: None,
             resent_below: 0,

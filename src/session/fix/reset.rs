@@ -189,8 +189,6 @@ impl Session {
         let heartbeat_s = up.pulse.heartbeat_s();
         let old_in = out.next_in();
         self.restart_numbers(now, ResetCause::InSession, out)?;
-        // Until the answer, or the next Logon asks again.
-        self.reset_owed = true;
         let terms = LogonTerms {
             heartbeat_s,
             reset: true,
@@ -234,7 +232,6 @@ impl Session {
             let received = greeting.seq;
             return self.fault(now, Fault::ResetNotConfirmed { received }, message, out);
         }
-        self.reset_owed = false;
         self.count(out);
         self.reset_done(now, &greeting)
     }

@@ -9,7 +9,7 @@ use std::fmt;
 /// RefApplVerID(1130).
 ///
 /// The values 0 (FIX 2.7), 1 (FIX 3.0) and 10 and above (later packs) have none here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ApplVersion {
     /// FIX 4.0, `2`.
     Fix40,

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{ADMIN_ROOM, Pen};
+use super::{ADMIN_ROOM, NAME_MAX, Pen};
 use crate::session::{Full, Outbox, Text};
 use crate::time::Now;
 use crate::wire::fix::tag::{self, Tag};
-use crate::wire::fix::{Message, msg_type};
+use crate::wire::fix::{ApplVersion, FrameWriter, Message, msg_type};
 
 /// BusinessRejectReason(380): unsupported message type.
 const UNSUPPORTED_MESSAGE_TYPE: u16 = 3;
@@ -26,6 +26,7 @@ impl Pen {
             return self.reject_in_words(now, message, ref_tag, text, out);
         };
         let has_reason = codes.has(reason) || self.reject_reason_max >= Some(reason);
+        let says_version = self.rules.default_appl_ver_id.is_some();
         self.answer(now, msg_type::REJECT, message, out, true, |writer| {
             writer.uint(
                 tag::REF_SEQ_NUM,
@@ -40,6 +41,9 @@ impl Pen {
             writer.bytes(tag::REF_MSG_TYPE, message.msg_type());
             if has_reason {
                 writer.uint(tag::SESSION_REJECT_REASON, reason.into());
+            }
+            if says_version {
+                put_version(writer, message);
             }
         })
     }
@@ -113,6 +117,7 @@ impl Pen {
             };
             return self.reject_in_words(now, message, None, text, out);
         }
+        let says_version = self.rules.appl_version >= ApplVersion::Fix50Sp1;
         self.answer(
             now,
             msg_type::BUSINESS_MESSAGE_REJECT,
@@ -129,7 +134,30 @@ impl Pen {
                 }
                 writer.bytes(tag::REF_MSG_TYPE, message.msg_type());
                 writer.uint(tag::BUSINESS_REJECT_REASON, reason.into());
+                if says_version {
+                    put_version(writer, message);
+                }
             },
         )
+    }
+}
+
+/// What the refused message says of its own version, in RefApplVerID(1130), RefCstmApplVerID(1131) and
+/// RefApplExtID(1406). A version that does not exist is not repeated: the peer would refuse the answer.
+fn put_version(writer: &mut FrameWriter<'_>, message: &Message<'_>) {
+    if let Some(version) = message
+        .get(tag::APPL_VER_ID)
+        .and_then(ApplVersion::from_appl_ver_id)
+    {
+        writer.bytes(tag::REF_APPL_VER_ID, version.appl_ver_id().as_bytes());
+    }
+    if let Some(custom) = message
+        .get(tag::CSTM_APPL_VER_ID)
+        .filter(|name| (1..=NAME_MAX).contains(&name.len()))
+    {
+        writer.bytes(tag::REF_CSTM_APPL_VER_ID, custom);
+    }
+    if let Ok(extension) = message.uint(tag::APPL_EXT_ID) {
+        writer.uint(tag::REF_APPL_EXT_ID, extension);
     }
 }
