@@ -429,8 +429,9 @@ impl Engine {
         if received.is_empty() {
             return Taken::Nothing;
         }
-        if let Owner::Lingering { .. } = self.links[index].owner {
+        if let Owner::Lingering { slot, .. } = self.links[index].owner {
             let len = received.len();
+            self.still_sends(now, index, slot);
             self.buffers[index].take(len);
             return Taken::Nothing;
         }
@@ -656,8 +657,8 @@ impl Engine {
                     };
                     self.turn_away(now, id, peer, fault, app);
                 }
-                Owner::Lingering { until } if now.mono >= until => self.drop_link(id),
-                Owner::Stranger { give_up: at, .. } | Owner::Lingering { until: at } => {
+                Owner::Lingering { until, .. } if now.mono >= until => self.drop_link(id),
+                Owner::Stranger { give_up: at, .. } | Owner::Lingering { until: at, .. } => {
                     self.link_timers.arm(index, at);
                 }
                 Owner::Session(_) | Owner::Nobody => {}
@@ -682,7 +683,9 @@ impl Engine {
             if self.desk.slots[slot].session.is_peer_silent(now.mono) {
                 work += self.look_once_more(now, slot, app);
             }
-            if self.desk.settle(now, slot, &mut self.index, app) {
+            let goes_on = self.desk.settle(now, slot, &mut self.index, app);
+            let entry = self.desk.slots.get(slot);
+            if goes_on || entry.is_some_and(|entry| entry.session.waits_briefly(now)) {
                 self.desk.touch(slot);
                 work += 1;
             }
@@ -774,7 +777,11 @@ impl Engine {
         let known = self.links.get(index).is_some_and(|entry| entry.id == link);
         if known && self.desk.net.finish(link).is_ok() {
             let until = now.mono + LINGER;
-            let before = self.links[index].change_owner(Owner::Lingering { until });
+            let slot = match self.links[index].owner {
+                Owner::Session(slot) => Some(slot),
+                _ => None,
+            };
+            let before = self.links[index].change_owner(Owner::Lingering { until, slot });
             self.strangers -= usize::from(before.is_stranger());
             self.link_timers.arm(link.index, until);
             self.list(link);

@@ -236,7 +236,7 @@ impl Slot {
     pub(super) fn start_over(&mut self) {
         self.too_low_for = None;
         self.refusals = 0;
-        self.session.start_over();
+        self.session.start_over(&mut self.journal);
     }
 
     /// Sets, replaces or clears the hold.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pinfix::session::fixp::{self, Answer, Broken, Frame, On, Role, Settings, Verdict};
+use pinfix::session::fixp::{self, Answer, Broken, Frame, On, Pieces, Role, Settings, Verdict};
 use pinfix::session::{Full, Part, ResetCause, SeriesOutbox, Text};
 use pinfix::time::{Mono, Now, Utc};
 
@@ -39,6 +39,8 @@ pub struct Stage<'a, S> {
     trace: Vec<String>,
     /// What is asked for cannot be had of this store: the scenario is not for it.
     beyond: bool,
+    /// In a pair: what the client says comes in pieces.
+    splitting: bool,
 }
 
 /// What the peer of frames keeps in mind, to fill in what a scenario does not say.
@@ -146,6 +148,7 @@ impl<'a, S: Store> Stage<'a, S> {
             coverage,
             trace: Vec::new(),
             beyond: false,
+            splitting: false,
         })
     }
 
@@ -195,7 +198,9 @@ impl<'a, S: Store> Stage<'a, S> {
         }
         self.trace.push(format!("{:>8.3} {line}", self.elapsed()));
         match word {
-            ">" => self.peer_sends(rest),
+            ">" => self.peer_sends(rest, None),
+            "split" => self.peer_sends(rest, Some(Pieces::Split)),
+            "disordered" => self.peer_sends(rest, Some(Pieces::OutOfOrder)),
             "given" => self.given(rest),
             "wait" => self.wait(span(rest)?),
             "clock-back" => {
@@ -227,6 +232,10 @@ impl<'a, S: Store> Stage<'a, S> {
                 self.sides[side].restart(coverage)
             }
             "agree" => self.agree(),
+            "splitting" => {
+                self.splitting = rest == "yes";
+                Ok(())
+            }
             "connect" if self.is_pair() => {
                 let now = self.now;
                 self.sides[1].connect(now);
@@ -323,7 +332,7 @@ impl<'a, S: Store> Stage<'a, S> {
             }
             "dies-behind" => on.dies_behind = Some(parse(rest)?),
             "resume" => on.session.resume(),
-            "reopen" => on.session.reopen_port(),
+            "reopen" => on.session.reopen_port(on.store.out()),
             "renew" => {
                 let done = on.session.renew(ResetCause::Operator);
                 return refused(done, rest);
@@ -356,7 +365,7 @@ impl<'a, S: Store> Stage<'a, S> {
             }
             "hear-while-down" => {
                 let bytes = frame::layout("Sequence")?.build(&Fields::new(), 9)?;
-                on.receive(now, &bytes)?;
+                on.receive(now, &bytes, None)?;
             }
             "primary-ended" => {
                 let step = on.session.primary_ended(now, on.store.out());
@@ -395,7 +404,9 @@ impl<'a, S: Store> Stage<'a, S> {
                 }
             }
             "enter-anew" => on.enters_anew = true,
+            "answers" => on.answers = parse(rest)?,
             "at-logon" => on.at_logon = parse(rest)?,
+            "still-sends" => on.session.still_sends(now, on.store.out()),
             "hold-replay" => on.hold_replay = true,
             "replay" => on.settle(now, parse(rest)?),
             _ => return Err(format!("{word:?} is nothing that can be done")),
@@ -434,9 +445,10 @@ impl<'a, S: Store> Stage<'a, S> {
                     );
                     self.trace.push(words);
                     let now = self.now;
+                    let pieces = (from == 0 && self.splitting).then_some(Pieces::Split);
                     let to = &mut self.sides[1 - from];
                     if to.connected {
-                        to.receive(now, &bytes)?;
+                        to.receive(now, &bytes, pieces)?;
                     }
                 }
             }
@@ -563,7 +575,7 @@ impl<'a, S: Store> Stage<'a, S> {
     }
 
     /// The machine gets a frame, if it is one as far as the framing goes.
-    pub fn hear(&mut self, bytes: &[u8]) -> Result<(), String> {
+    pub fn hear(&mut self, bytes: &[u8], pieces: Option<Pieces>) -> Result<(), String> {
         self.trace.push(format!(
             "{:>8.3} > {}",
             self.elapsed(),
@@ -574,7 +586,7 @@ impl<'a, S: Store> Stage<'a, S> {
             self.one().broken(now, Broken::Sofh);
             return Ok(());
         }
-        self.one().receive(now, bytes)
+        self.one().receive(now, bytes, pieces)
     }
 
     /// Signs a logon as the client does.
@@ -588,7 +600,7 @@ impl<'a, S: Store> Stage<'a, S> {
     }
 
     /// A frame of the peer, with what the scenario does not say filled in.
-    fn peer_sends(&mut self, line: &str) -> Result<(), String> {
+    fn peer_sends(&mut self, line: &str, pieces: Option<Pieces>) -> Result<(), String> {
         let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
         let layout = frame::layout(name)?;
         let client = self.one().is_client();
@@ -626,7 +638,7 @@ impl<'a, S: Store> Stage<'a, S> {
         let version = self.peer.version;
         let bytes = layout.build(&fields, version)?;
         let now = self.now;
-        self.one().receive(now, &bytes)
+        self.one().receive(now, &bytes, pieces)
     }
 
     pub fn defaults(&mut self, name: &str, client: bool) -> Fields {
@@ -937,6 +949,8 @@ impl<'a, S: Store> Stage<'a, S> {
                     "resent" => tally.resent,
                     "unreadable" => tally.unreadable,
                     "slow_reads" => tally.slow_reads,
+                    "held_up" => tally.held_up,
+                    "held_up_dropped" => tally.held_up_dropped,
                     "heartbeats_out" => tally.heartbeats_out,
                     _ => {
                         let place = fixp::Fault::NAMES.iter().position(|fault| *fault == name);
@@ -1129,8 +1143,11 @@ fn parse<T: std::str::FromStr>(text: &str) -> Result<T, String> {
         .map_err(|_| format!("{text:?} is not a number of the kind"))
 }
 
-/// `30s` or `250ms`.
+/// `30s`, `250ms` or `3us`.
 fn span(text: &str) -> Result<Duration, String> {
+    if let Some(micros) = text.strip_suffix("us") {
+        return Ok(Duration::from_micros(parse(micros)?));
+    }
     match text.strip_suffix("ms") {
         Some(millis) => Ok(Duration::from_millis(parse(millis)?)),
         None => Ok(Duration::from_secs(parse(text.trim_end_matches('s'))?)),

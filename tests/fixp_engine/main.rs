@@ -7,6 +7,7 @@ mod hours;
 mod orders;
 mod page;
 mod pair;
+mod pieces;
 #[path = "../simnet/mod.rs"]
 #[allow(dead_code)] // shared with the simulations, which use other parts
 mod simnet;

@@ -294,7 +294,10 @@ fn idle(now: Now) -> Station {
     )
 }
 
-fn gateway_config(journals: Option<&Scratch>, dress: fn(&mut FixpSessionConfig)) -> FixpSessionConfig {
+pub fn gateway_config(
+    journals: Option<&Scratch>,
+    dress: fn(&mut FixpSessionConfig),
+) -> FixpSessionConfig {
     let mut config = FixpSessionConfig::gateway("ABC", "007", credentials());
     config.settings.gateway.keep_alive_min_ms = 100;
     dress(&mut config);

@@ -95,6 +95,7 @@ impl Session {
             return Err(Refusal::NotOurChoice);
         }
         let pulse = up.pulse;
+        backup.drop_held_up();
         backup.state = State::Down;
         backup.gateway.primary_up = false;
         self.last_stamp = self.last_stamp.max(backup.last_stamp);
