@@ -10,19 +10,24 @@ use crate::time::Now;
 use crate::wire::sbe::Frame;
 
 impl Session {
-    /// What the client of this gateway is told when it logs on over another connection than the one it has;
-    /// `None` if the message is not signed by it, or it is to be told what a stranger is. Nothing else of the
-    /// message is looked at, and nothing changes.
+    /// Whether a Negotiate(500) or Establish(503) is signed by the client of this gateway. Nothing else of
+    /// it is looked at, and nothing changes.
     #[must_use]
-    pub fn second_connection(&self, frame: &Frame<'_>) -> Option<Fault> {
-        let signed = match Letter::read(frame) {
+    pub fn is_signed(&self, frame: &Frame<'_>) -> bool {
+        match Letter::read(frame) {
             Some(Letter::Negotiate(request) | Letter::Establish(request)) => {
                 self.vet_signature(&request).is_ok()
             }
             _ => false,
-        };
+        }
+    }
+
+    /// What the client of this gateway is told when it logs on over another connection than the one it has;
+    /// `None` if the message is not signed by it, or it is to be told what a stranger is.
+    #[must_use]
+    pub fn second_connection(&self, frame: &Frame<'_>) -> Option<Fault> {
         let told = self.settings.gateway.second_connection == SecondConnection::Terminate;
-        (signed && told).then_some(Fault::AlreadyEstablished)
+        (told && self.is_signed(frame)).then_some(Fault::AlreadyEstablished)
     }
 
     /// `first` says that the Negotiate was on the same connection: nothing was sent under this UUID yet.
@@ -55,9 +60,11 @@ impl Session {
     }
 
     fn vet_lane(&self, request: &Request<'_>) -> Result<(), Fault> {
+        if self.waits_for_primary() {
+            return Err(Fault::BeforePrimary);
+        }
         match request.terms {
             None if self.is_backup() => Err(Fault::NegotiateOnBackup),
-            Some(_) if self.waits_for_primary() => Err(Fault::BeforePrimary),
             _ => Ok(()),
         }
     }
