@@ -46,7 +46,10 @@ pub fn run<S: Store>(seed: u64, role: &str, coverage: &Coverage) -> Result<(), S
             "gateway.unbound_uuid {}",
             ["OfMessage", "OfSession"][seed as usize / 32 % 2]
         ),
-        format!("gateway.close_after_reject {}", (seed / 64).is_multiple_of(2)),
+        format!(
+            "gateway.close_after_reject {}",
+            (seed / 64).is_multiple_of(2)
+        ),
         format!(
             "gateway.checks {:?}",
             Check::ORDER[seed as usize % Check::ORDER.len()]
