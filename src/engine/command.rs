@@ -301,6 +301,7 @@ impl Desk {
             session: entry.handle,
             id: entry.session.id(),
             rules: entry.session.rules(),
+            for_peer: false,
         });
     }
 

@@ -50,8 +50,9 @@ pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) 
             let name = name(*session);
             format!("{name}: messages {first} to {last} of UUID {series} are missing and will not come")
         }
-        // It is told when it logs on.
-        Event::SessionAdded { .. } => return None,
+        // It is told when it logs on, and that is now.
+        Event::SessionAdded { for_peer: true, .. } => return None,
+        Event::SessionAdded { id, .. } => format!("{id} was added"),
         Event::SessionRemoved { id, .. } => format!("{id} was removed"),
         Event::Reset { session, cause } => {
             format!("{} starts at 1 in both directions: {cause}", name(*session))
