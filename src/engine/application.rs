@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Destination, Outbound, SessionHandle};
+use super::{Destination, Outbound, Proxy, SessionHandle};
 use crate::dict::{Dictionary, Entry, ReadGroups as _};
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{Admission, Delivery, Loss, Verdict};
@@ -70,8 +70,11 @@ pub enum Event<'a> {
         session: SessionHandle,
         /// To where, as it was configured.
         destination: &'a Destination,
-        /// To which address. `None` if the name has none, or none that is known yet.
+        /// To which address, that of the proxy if there is one. `None` if the name has none, or none that is
+        /// known yet.
         address: Option<SocketAddr>,
+        /// Through which proxy.
+        proxy: Option<&'a Proxy>,
         /// Why.
         why: ConnectError,
     },

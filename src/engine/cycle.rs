@@ -3,7 +3,7 @@
 //! Every part is bounded, so that no session can hold up its neighbours.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::arrive::{Calling, Wish};
 use super::config::Caller;
 use super::desk::{Desk, Handled, Released};
 use super::link::{FirstLogon, Link, Owner};
-use super::net::{LinkId, ListenerId, Ready};
+use super::net::{LinkId, Ready};
 use super::session::{Protocol, Session};
 use super::slot::{Connection, Slot};
 use super::{Engine, add, porch};
@@ -158,7 +158,12 @@ impl Engine {
                     1
                 }
                 Ready::ConnectFailed(link, kind) => {
-                    self.not_connected(now, link, ConnectError::Io(kind), app);
+                    let why = self.desk.net.why_failed(link, kind);
+                    self.not_connected(now, link, why, app);
+                    1
+                }
+                Ready::Introduced { link, peer } => {
+                    self.introduced(now, link, peer, app);
                     1
                 }
                 Ready::TlsFailed(link, fault) => {
@@ -169,44 +174,6 @@ impl Engine {
         }
         self.ready = ready;
         work
-    }
-
-    fn accepted<A: Application + ?Sized>(
-        &mut self,
-        now: Now,
-        listener: ListenerId,
-        link: LinkId,
-        peer: SocketAddr,
-        app: &mut A,
-    ) {
-        self.accepted += 1;
-        let limits = &self.config.strangers;
-        let give_up = now.mono + limits.patience;
-        // Only a limit that could be reached is worth the search.
-        if self.strangers >= limits.per_source_max
-            && self.strangers_of(peer.ip()) >= limits.per_source_max
-        {
-            self.turn_away(now, link, peer, Fault::TooManyStrangers, app);
-            return;
-        }
-        if self.strangers >= limits.max
-            && let Some((oldest, waited)) = self.oldest_stranger()
-        {
-            self.turn_away(now, oldest, waited, Fault::TooManyStrangers, app);
-        }
-        let protocol = self.protocol_of(listener);
-        self.own(
-            link,
-            Owner::Stranger {
-                peer,
-                listener,
-                give_up,
-                logon: FirstLogon::Expected,
-            },
-            protocol,
-        );
-        self.link_timers.arm(link.index, give_up);
-        self.list(link);
     }
 
     fn connected<A: Application + ?Sized>(&mut self, now: Now, link: LinkId, app: &mut A) {
@@ -257,7 +224,7 @@ impl Engine {
     }
 
     /// Gives a connection an owner, and a receive buffer if its number never had one.
-    fn own(&mut self, link: LinkId, owner: Owner, protocol: Protocol) {
+    pub(super) fn own(&mut self, link: LinkId, owner: Owner, protocol: Protocol) {
         let index = link.index as usize;
         while self.links.len() <= index {
             let number = u32::try_from(self.links.len()).unwrap_or(u32::MAX);
@@ -433,7 +400,7 @@ impl Engine {
         if self.links[index].protocol == Protocol::Fixp {
             return self.take_one_fixp(now, index, app);
         }
-        if let Some(taken) = self.take_tls(now, index, app) {
+        if let Some(taken) = self.take_foreign(now, index, app) {
             return taken;
         }
         let received = self.buffers[index].received();
@@ -644,12 +611,7 @@ impl Engine {
             let Link { id, owner, .. } = self.links[index as usize];
             match owner {
                 Owner::Stranger { peer, give_up, .. } if now.mono >= give_up => {
-                    let fault = match self.desk.net.is_handshaking(id) {
-                        true => Fault::Tls {
-                            why: TlsFault::HandshakeTimeout,
-                        },
-                        false => Fault::LogonTimeout,
-                    };
+                    let fault = self.out_of_patience(id);
                     self.turn_away(now, id, peer, fault, app);
                 }
                 Owner::Lingering { until, .. } if now.mono >= until => self.drop_link(id),

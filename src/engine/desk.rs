@@ -4,7 +4,6 @@
 //! it on any session. Everything that calls the application is here, and nothing the application
 //! can call is on a path back to it.
 
-use std::io;
 use std::time::Duration;
 
 use super::SessionHandle;
@@ -27,7 +26,7 @@ use super::tls::Wire;
 use crate::admin::{Operation, Outcome, Ticket};
 use crate::counters::{Stage, StatusPage};
 use crate::session::fix::{Admission, Decision, Origin, Phase, Replayed, Step};
-use crate::session::{Cause, ConnectError, Fault, Full, Text, TlsFault};
+use crate::session::{Cause, ConnectError, Fault, Full, ProxyFault, Text};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -447,7 +446,7 @@ impl Desk {
             _ => {}
         }
         let end = match cause {
-            Cause::ConnectFailed(_) => End::NotConnected,
+            Cause::ConnectFailed(why) => not_connected(why),
             _ if !was_up => End::NotLoggedOn,
             // It broke, nobody threw anybody out.
             Cause::Fault(Fault::Tls { .. }) => End::LoggedOn,
@@ -466,6 +465,7 @@ impl Desk {
                 session: entry.handle,
                 destination: route.destination(),
                 address: route.address(),
+                proxy: route.proxy(),
                 why,
             });
         }
@@ -497,7 +497,7 @@ impl Desk {
             entry.connection = Connection::None;
             return;
         };
-        if let (Some((destination, host)), Some(resolver)) = (route.name(), &self.resolver)
+        if let (Some((destination, host)), Some(resolver)) = (route.name(end), &self.resolver)
             && end != End::LoggedOn
         {
             let whose = Whose {
@@ -547,14 +547,19 @@ impl Desk {
                 let Some(route) = &mut entry.route else {
                     return;
                 };
-                let dialled = match route.begin(now.mono) {
-                    Some(address) => {
+                route.begin(now.mono);
+                let dialled = match route.dial() {
+                    Ok((address, through)) => {
                         let tls = entry.dialler.as_ref();
                         let tls = tls.map(|dialler| (dialler, route.destination()));
-                        self.net
-                            .connect(address, route.source(), &entry.socket, tls)
+                        let (source, socket) = (route.source(), &entry.socket);
+                        let dialled = self.net.connect(address, source, socket, tls, through);
+                        dialled.map_err(|error| match through {
+                            Some(_) => ProxyFault::Unreachable(error.kind()).into(),
+                            None => ConnectError::Io(error.kind()),
+                        })
                     }
-                    None => Err(io::ErrorKind::NotFound.into()),
+                    Err(why) => Err(why),
                 };
                 match dialled {
                     Ok(link) => {
@@ -566,22 +571,20 @@ impl Desk {
                         }
                         self.dialled[index] = number(slot);
                     }
-                    Err(error) => {
+                    Err(why) => {
                         app.on_event(&Event::ConnectFailed {
                             session: entry.handle,
                             destination: route.destination(),
                             address: route.address(),
-                            why: ConnectError::Io(error.kind()),
+                            proxy: route.proxy(),
+                            why,
                         });
-                        self.next_attempt(now, slot, End::NotConnected);
+                        self.next_attempt(now, slot, not_connected(why));
                     }
                 }
             }
             Connection::Connecting { link, give_up } if now.mono >= give_up => {
-                let why = match self.net.is_made(link) {
-                    true => ConnectError::Tls(TlsFault::HandshakeTimeout),
-                    false => ConnectError::Io(io::ErrorKind::TimedOut),
-                };
+                let why = self.net.why_late(link);
                 self.end(now, slot, Cause::ConnectFailed(why), app);
             }
             Connection::Draining {
@@ -804,6 +807,14 @@ impl Desk {
     /// Whether a session may be used by this name.
     pub(super) fn slot(&self, session: SessionHandle) -> Option<&Slot> {
         self.slots.get(self.slots.number_of(session)?)
+    }
+}
+
+/// How an attempt ended that led to no connection.
+fn not_connected(why: ConnectError) -> End {
+    match why {
+        ConnectError::Proxy(fault) if fault.is_about_the_way() => End::NoProxy,
+        _ => End::NotConnected,
     }
 }
 

@@ -28,6 +28,7 @@ mod peer;
 mod pending;
 mod places;
 mod porch;
+mod proxy;
 mod resolver;
 mod route;
 mod run;
@@ -65,6 +66,7 @@ pub use self::outbound::{MESSAGE_ROOM, Outbound};
 use self::pending::Pool;
 use self::places::Places;
 use self::porch::{Attempts, Door, Ports};
+pub use self::proxy::{Proxy, ProxyHeader, ProxyProtocol, ProxyUser};
 pub use self::run::{Idle, Run, RunError, Stopper};
 pub use self::session::Protocol;
 use self::session::Session;
@@ -308,7 +310,13 @@ impl Engine {
         let (_, bound) = self
             .desk
             .net
-            .listen(address, reuse, &listen.socket, tls)
+            .listen(
+                address,
+                reuse,
+                &listen.socket,
+                tls,
+                listen.proxy_header.clone(),
+            )
             .map_err(|error| ConfigError::Listen { address, error })?;
         self.workshop.ports.open(bound.port(), listen.protocol);
         self.doors.push(Door::new(listen, bound));

@@ -300,5 +300,6 @@ fn not_connected(why: &ConnectError) -> String {
     match why {
         ConnectError::Io(kind) => format!("{kind:?}"),
         ConnectError::Tls(fault) => format!("Tls {}", fault.name()),
+        ConnectError::Proxy(fault) => format!("Proxy {}", fault.name()),
     }
 }

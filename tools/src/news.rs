@@ -9,9 +9,16 @@ pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) 
         Event::ConnectFailed {
             session,
             destination,
+            proxy,
             why,
             ..
-        } => format!("{} cannot connect to {destination}: {why}", name(*session)),
+        } => {
+            let by = proxy.map_or_else(String::new, |proxy| format!(" by {proxy}"));
+            format!(
+                "{} cannot connect to {destination}{by}: {why}",
+                name(*session)
+            )
+        }
         Event::TurnedAway { peer, fault } => format!("turned away {peer}: {fault}"),
         Event::LogonFailed { session, cause } => {
             format!("{} failed to log on: {cause}", name(*session))

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::net::SocketOptions;
 use super::super::session::Protocol;
 use super::{ConfigError, Template};
+use crate::engine::proxy::ProxyHeader;
 use crate::engine::tls::{self, TlsServer};
 
 /// What connections may cost before they have logged on. All of it is bounded, and a peer that logs on
@@ -80,6 +81,9 @@ pub struct Listen {
     /// TLS on every connection of the port; `None` is plain text. The time for the handshake is that for
     /// the Logon, [`Strangers::patience`].
     pub tls: Option<TlsServer>,
+    /// The port is behind a proxy or load balancer that says who the client is, before TLS; `None` takes
+    /// the address of the socket, and no header.
+    pub proxy_header: Option<ProxyHeader>,
 }
 
 impl Listen {
@@ -93,6 +97,7 @@ impl Listen {
             protocol: Protocol::Fix,
             socket: SocketOptions::default(),
             tls: None,
+            proxy_header: None,
         }
     }
 
@@ -116,6 +121,13 @@ impl Listen {
     #[must_use]
     pub fn tls(mut self, server: TlsServer) -> Self {
         self.tls = Some(server);
+        self
+    }
+
+    /// Takes the address of the client from the header of the PROXY protocol.
+    #[must_use]
+    pub fn behind_proxy(mut self, header: ProxyHeader) -> Self {
+        self.proxy_header = Some(header);
         self
     }
 
