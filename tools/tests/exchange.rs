@@ -370,7 +370,11 @@ fn an_address_that_cannot_be_had_is_named() {
 fn a_message_the_script_loses_is_found_missing_and_comes_again() {
     let directory = tempfile::tempdir().unwrap();
     let script = directory.path().join("mishaps.txt");
-    fs::write(&script, "order 2 lose 1\norder 3 gap 4\norder 4 disconnect\n").unwrap();
+    fs::write(
+        &script,
+        "order 2 lose 1\norder 3 gap 4\norder 4 disconnect\n",
+    )
+    .unwrap();
     let exchange = Exchange::start(&["--script", script.to_str().unwrap()]);
     let mut client = Client::logged_on(&exchange, &FIX44);
     client.order("A", 0);
@@ -394,7 +398,11 @@ fn a_message_the_script_loses_is_found_missing_and_comes_again() {
     client.until("the cut", |seen| !seen.ends.is_empty());
     exchange.interrupt();
     let said = exchange.wait().ok().out;
-    for what in ["loses messages", "leaves numbers out", "cuts the connection"] {
+    for what in [
+        "loses messages",
+        "leaves numbers out",
+        "cuts the connection",
+    ] {
         let line = format!("FIX.4.4:VENUE->CLIENT: the script {what}");
         assert!(said.contains(&line), "no {line:?} in {said}");
     }

@@ -190,9 +190,7 @@ impl Rehearsal {
         }
         let name = account.username.as_ref();
         let answers = name.map(|name| (tag::USERNAME, name.as_str()));
-        let answers = answers
-            .into_iter()
-            .filter(|_| !profile.answers.is_empty());
+        let answers = answers.into_iter().filter(|_| !profile.answers.is_empty());
         for (tag, value) in answers.chain(profile.answers.iter().copied()) {
             settings.logon_fields.push(LogonField {
                 tag,
@@ -301,10 +299,7 @@ fn listen(
     tls: Option<&TlsServer>,
 ) -> anyhow::Result<Vec<Place>> {
     let mut places: Vec<Place> = Vec::new();
-    let first = profile
-        .services
-        .first()
-        .map_or(0, |service| service.port);
+    let first = profile.services.first().map_or(0, |service| service.port);
     for service in profile.services {
         if places
             .iter()
