@@ -137,7 +137,7 @@ fn the_engine_that_was_stopped_takes_its_socket_with_it() {
     let socket = rig.path("socket");
     let Rig {
         directory: _directory,
-        _exchange: exchange,
+        exchange,
     } = rig;
     assert!(socket.exists());
     exchange.interrupt();
