@@ -14,7 +14,7 @@ use super::desk::{Desk, Handled, Released};
 use super::link::{FirstLogon, Link, Owner};
 use super::net::{LinkId, Ready};
 use super::session::{Protocol, Session};
-use super::slot::{Connection, Slot};
+use super::slot::{Connection, Pairing, Slot};
 use super::{Engine, add, porch};
 use crate::counters::{EngineStatus, Stage};
 use crate::session::fix::{Origin, Phase, Unparked};
@@ -122,8 +122,8 @@ impl Engine {
             commands_pending: pending as u64,
             controllers: self.desk.controllers.taken() as u64,
             strangers: self.strangers as u64,
-            sessions: self.desk.slots.taken() as u64,
-            sessions_up: self.desk.slots.iter().filter(up).count() as u64,
+            sessions: self.desk.slots.sessions().count() as u64,
+            sessions_up: self.desk.slots.sessions().filter(up).count() as u64,
             accepted: self.accepted,
             refused: self.turned_away,
         });
@@ -370,6 +370,11 @@ impl Engine {
         match self.links[index].owner {
             Owner::Session(slot) => {
                 let slot = slot as usize;
+                if self.desk.slots[slot].pairing != Pairing::Single
+                    && self.has_gone_over(now, slot, link, app)
+                {
+                    return;
+                }
                 let cause = match self.desk.slots[slot].connection {
                     Connection::Draining { cause, .. } => cause,
                     _ => broken.map_or(Cause::ConnectionLost, Cause::Fault),
@@ -626,6 +631,7 @@ impl Engine {
 
     fn settle<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
         let mut work = self.desk.grant_wishes(now, app);
+        work += self.fail_over(now, app);
         // What is touched while settling, by callbacks or for the next step, waits for the next
         // cycle.
         let touched = self.desk.touched.len();

@@ -116,6 +116,12 @@ impl Engine {
             Owner::Session(slot) => {
                 let slot = slot as usize;
                 let step = self.desk.receive_fixp(now, slot, &frame, pieces, app);
+                if let Step::Promoted(next) = step {
+                    if let Some(owner) = self.desk.promoted(now, slot, next, &frame, app) {
+                        self.hand_over(link, owner);
+                    }
+                    return Handled::Done;
+                }
                 return self.desk.follow_fixp(now, slot, step, Some(&frame), app);
             }
             Owner::Stranger { peer, listener, .. } => (peer, listener),
@@ -126,23 +132,36 @@ impl Engine {
             self.turn_away(now, link, peer, Fault::TooManyLogons, app);
             return Handled::Done;
         }
-        let Some(port) = self.doors.get(listener.0 as usize).map(|door| door.port) else {
+        let Some(door) = self.doors.get(listener.0 as usize) else {
             self.drop_link(link);
             return Handled::Done;
         };
         let found = Knocking::of(&frame)
             .ok_or(Fault::FirstMessageNotLogon)
             .and_then(|knocking| {
-                add::gateway_for(&self.desk.slots, &knocking, port).ok_or(Fault::UnknownIdentity)
+                add::gateway_for(&self.desk.slots, &knocking, door).ok_or(Fault::UnknownIdentity)
             });
         // What only the client itself is told: a stranger is not to learn which identities exist.
         let mut told = None;
         let fault = match found {
             Err(fault) => fault,
-            Ok(slot) => {
+            Ok(session) => {
+                let place = self.desk.place_on(session, door.lane);
+                let slot = place.unwrap_or(session);
+                if self.desk.slots[slot].pairing.is_backup() {
+                    // Whether it may log on yet is for its machine to say.
+                    self.desk.follow_primary(now, slot);
+                }
                 let entry = &mut self.desk.slots[slot];
                 if !porch::lets_in(&entry.accept, peer.ip()) {
                     Fault::SourceNotAllowed
+                } else if place.is_none() {
+                    let signed = match &entry.session {
+                        Session::Fixp(session) => session.is_signed(&frame),
+                        Session::Fix(_) => false,
+                    };
+                    told = signed.then_some(fixp::Fault::SessionBlocked);
+                    Fault::UnknownIdentity
                 } else if entry.connection != Connection::None {
                     let signed = match &entry.session {
                         Session::Fixp(session) => session.is_signed(&frame),
@@ -292,7 +311,7 @@ impl Desk {
             step = match (step, frame) {
                 (Step::Retry(_), _) => return Handled::Later,
                 (Step::LoggedOn, _) => {
-                    self.logged_on(now, slot, app);
+                    self.fixp_logged_on(now, slot, app);
                     Step::Done
                 }
                 (Step::Deliver(delivery), Some(frame)) => {
@@ -334,7 +353,7 @@ impl Desk {
                     self.drain(now, slot, cause);
                     Step::Done
                 }
-                // No session of an engine is a backup.
+                // That a backup is promoted only a frame says, and it is seen to where that came in.
                 (Step::Done | Step::Deliver(_) | Step::Promoted(_), _) => {
                     let _: Flushed = self.flush(now, slot);
                     return Handled::Done;

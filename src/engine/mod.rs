@@ -8,6 +8,7 @@ mod admin_files;
 mod admin_socket;
 mod application;
 mod arrive;
+mod backup;
 mod clock;
 mod command;
 mod config;
@@ -234,6 +235,7 @@ impl Engine {
                 // session may lose a connection, make one and lose that in one cycle.
                 touched: Vec::with_capacity(2 * sessions),
                 wishes: Vec::with_capacity(WISHES_MAX),
+                failing_over: Vec::with_capacity(sessions),
                 released: Vec::with_capacity(2 * sessions),
                 read_at: 0,
                 commands: 0,

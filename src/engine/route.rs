@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::SessionHandle;
 use super::config::{Connect, Destination, Failover};
 use super::proxy::{Proxy, Target, Through};
 use crate::session::{ConnectError, ProxyFault};
@@ -44,6 +45,10 @@ pub(super) struct Route {
     first_tried: Option<Mono>,
     /// What jitter comes from.
     seed: u64,
+    /// Not before this time another route is left for this one.
+    opens: Mono,
+    /// Whose route it was made as; names are asked for in this name.
+    maker: SessionHandle,
 }
 
 /// The addresses of a name, each tried in turn.
@@ -91,6 +96,8 @@ pub(super) enum End {
     NoProxy,
     /// A connection, but no logon.
     NotLoggedOn,
+    /// The same, because the peer is the designated backup and not the primary.
+    NotDesignated,
     /// A connection that logged on, this long ago, and was ended by the peer or over its fault.
     ThrownOut(Duration),
     /// A connection that logged on, and came to any other end.
@@ -100,7 +107,12 @@ pub(super) enum End {
 impl Route {
     /// `found` is what [`look_up`](super::resolver::look_up) found. `name` is what tells this route's jitter
     /// from that of others.
-    pub(super) fn new(connect: Connect, mut found: Vec<Found>, name: &str) -> Self {
+    pub(super) fn new(
+        connect: Connect,
+        mut found: Vec<Found>,
+        name: &str,
+        maker: SessionHandle,
+    ) -> Self {
         if connect.proxy.is_some() {
             let targets = found.iter_mut().take(connect.destinations.len());
             targets.for_each(|found| *found = found.only_v4());
@@ -124,7 +136,29 @@ impl Route {
             pauses: 0,
             first_tried: None,
             seed: crc32c::crc32c(name.as_bytes()).into(),
+            opens: Mono(0),
+            maker,
         }
+    }
+
+    /// Whose route it was made as.
+    pub(super) fn maker(&self) -> SessionHandle {
+        self.maker
+    }
+
+    /// Every destination has been tried since the last pause.
+    pub(super) fn is_round_over(&self) -> bool {
+        self.failed == 0
+    }
+
+    /// Its peers are not to be asked again before this time.
+    pub(super) fn shut(&mut self, until: Mono) {
+        self.opens = until;
+    }
+
+    /// From when on another route may be left for this one.
+    pub(super) fn opens(&self) -> Mono {
+        self.opens
     }
 
     /// An attempt begins.
@@ -213,7 +247,7 @@ impl Route {
                 }
             }
             // It is there: asked again too soon, it may shut us out for longer.
-            End::NotLoggedOn => self.advance(),
+            End::NotLoggedOn | End::NotDesignated => self.advance(),
             End::ThrownOut(after) if after < STEADY => self.stay_or_rotate(),
             End::ThrownOut(_) | End::LoggedOn => {
                 self.pauses = 0;
@@ -292,6 +326,11 @@ mod tests {
 
     const S: Duration = Duration::from_secs(1);
 
+    const MAKER: SessionHandle = SessionHandle {
+        number: 0,
+        generation: 0,
+    };
+
     fn route(destinations: u8, policy: Failover) -> Route {
         let connect = Connect {
             destinations: (0..destinations)
@@ -302,7 +341,7 @@ mod tests {
             ..Connect::default()
         };
         let found = vec![Found::default(); destinations.into()];
-        Route::new(connect, found, "FIX.4.4:ME->YOU")
+        Route::new(connect, found, "FIX.4.4:ME->YOU", MAKER)
     }
 
     /// The destination of an attempt that begins at `second`, by number.
@@ -323,7 +362,7 @@ mod tests {
             ..Connect::default()
         };
         let none = vec![Found::default(); connect.places().count()];
-        Route::new(connect, none, "FIX.4.4:ME->YOU")
+        Route::new(connect, none, "FIX.4.4:ME->YOU", MAKER)
     }
 
     fn addresses(addresses: &[&str]) -> Found {
@@ -481,7 +520,7 @@ mod tests {
             ..Connect::default()
         };
         let one = [[10, 0, 0, 1], [10, 0, 0, 2]].map(IpAddr::from);
-        let mut route = Route::new(connect, vec![Found::default()], "x");
+        let mut route = Route::new(connect, vec![Found::default()], "x", MAKER);
         route.begin(Mono(0));
         assert_eq!(route.address(), None);
         let _ = route.ended(End::NotConnected);

@@ -34,7 +34,7 @@
 //! logout TEXT | terminate CODE TEXT | disconnect | resume | renew | begin-week | restart | reopen
 //! set-next-out N | set-next-in N | block yes | no | withhold N | full Unsent | Segment | none
 //! hear-while-down              a frame without a connection
-//! follow UUID | primary-ended | promote N      of a backup
+//! follow UUID | primary-ended  of a backup
 //! damage N                     our message N cannot be read any more
 //! script ON ANSWER [CODE]      Negotiate Reject 3
 //! turn-away MESSAGE            the first message of a stranger, and what the gateway sends

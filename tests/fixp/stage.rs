@@ -358,7 +358,7 @@ impl<'a, S: Store> Stage<'a, S> {
                 let Value::Number(uuid) = uuid.ok_or("follow UUID")? else {
                     return Err("follow UUID".into());
                 };
-                let done = on.session.follow(now, uuid, on.store.out());
+                let done = on.session.follow(now, uuid, 0, on.store.out());
                 self.peer.uuid = uuid;
                 self.peer.next = 0;
                 return refused(done, "");
@@ -370,11 +370,6 @@ impl<'a, S: Store> Stage<'a, S> {
             "primary-ended" => {
                 let step = on.session.primary_ended(now, on.store.out());
                 on.follow(now, step);
-            }
-            "promote" => {
-                let next = parse(rest)?;
-                let step = on.session.promote(now, next, on.store.out());
-                on.follow(now, step.map_err(|why| format!("{why:?}"))?);
             }
             "block" => on.session.block(rest == "yes"),
             "withhold" => on.session.withhold(parse(rest)?),
@@ -545,18 +540,30 @@ impl<'a, S: Store> Stage<'a, S> {
     }
 
     /// Goes on over the connection of the backup, whose machines have none afterwards.
-    pub fn take_over(&mut self, backup: &mut Self, next: u64) -> Result<(), String> {
-        let now = self.now;
-        for (side, from) in self.sides.iter_mut().zip(&mut backup.sides) {
-            let uuid = from.store.look().series();
-            let taken = side
-                .session
-                .take_over(now, &mut from.session, uuid, next, side.store.out());
-            let step = taken.map_err(|refusal| format!("{refusal:?}"))?;
-            (side.connected, from.connected) = (true, false);
-            side.follow(now, step);
-        }
+    pub fn gateway_takes_over(&mut self, backup: &mut Self, next: u64) -> Result<(), String> {
+        self.takes_over(1, backup, next)?;
+        let said = std::mem::take(&mut self.sides[1].wire);
+        // The first to hear of it is the client's backup.
+        backup.sides[1].wire.extend(said);
+        backup.pump()
+    }
+
+    pub fn client_takes_over(&mut self, backup: &mut Self, next: u64) -> Result<(), String> {
+        self.takes_over(0, backup, next)?;
         self.pump()
+    }
+
+    fn takes_over(&mut self, nth: usize, backup: &mut Self, next: u64) -> Result<(), String> {
+        let now = self.now;
+        let (side, from) = (&mut self.sides[nth], &mut backup.sides[nth]);
+        let uuid = from.store.look().series();
+        let taken = side
+            .session
+            .take_over(now, &mut from.session, uuid, next, side.store.out());
+        let step = taken.map_err(|refusal| format!("{refusal:?}"))?;
+        (side.connected, from.connected) = (true, false);
+        side.follow(now, step);
+        Ok(())
     }
 
     /// What was sent and told is of no interest.

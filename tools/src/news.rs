@@ -57,6 +57,21 @@ pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) 
             let name = name(*session);
             format!("{name}: messages {first} to {last} of UUID {series} are missing and will not come")
         }
+        Event::BackupUp { session } => {
+            format!("{}: the backup connection is established", name(*session))
+        }
+        Event::BackupDown { session, cause } => {
+            format!(
+                "{}: the backup connection has ended: {cause}",
+                name(*session)
+            )
+        }
+        Event::Promoted { session, next } => {
+            let name = name(*session);
+            format!(
+                "{name}: the primary gateway has failed, the backup is the primary now; its next number is {next}"
+            )
+        }
         // It is told when it logs on, and that is now.
         Event::SessionAdded { for_peer: true, .. } => return None,
         Event::SessionAdded { id, .. } => format!("{id} was added"),

@@ -8,6 +8,7 @@ use super::super::session::Protocol;
 use super::{ConfigError, Template};
 use crate::engine::proxy::ProxyHeader;
 use crate::engine::tls::{self, TlsServer};
+use crate::session::fixp::Lane;
 
 /// What connections may cost before they have logged on. All of it is bounded, and a peer that logs on
 /// as it connects is served however many others stand around.
@@ -76,6 +77,9 @@ pub struct Listen {
     pub reuse_address: bool,
     /// What is spoken on it: sessions of the other protocol cannot be reached here.
     pub protocol: Protocol,
+    /// On a port where FIXP is spoken: which of its two connections a client makes here. A session whose
+    /// gateway has failed over has them the other way round.
+    pub lane: Lane,
     /// What is asked of the sockets of peers, until they log on to a session with options of its own.
     pub socket: SocketOptions,
     /// TLS on every connection of the port; `None` is plain text. The time for the handshake is that for
@@ -95,6 +99,7 @@ impl Listen {
             templates: Vec::new(),
             reuse_address: true,
             protocol: Protocol::Fix,
+            lane: Lane::Primary,
             socket: SocketOptions::default(),
             tls: None,
             proxy_header: None,
@@ -108,6 +113,14 @@ impl Listen {
             protocol: Protocol::Fixp,
             ..Self::on(address)
         }
+    }
+
+    /// Is the port for backup connections; see
+    /// [`FixpSessionConfig::accept_backup`](super::FixpSessionConfig::accept_backup).
+    #[must_use]
+    pub fn backup(mut self) -> Self {
+        self.lane = Lane::Backup;
+        self
     }
 
     /// Also makes sessions by `template`.
@@ -138,6 +151,13 @@ impl Listen {
     pub fn check(&self) -> Result<(), ConfigError> {
         if let Err((key, value, right)) = self.socket.check() {
             return Err(ConfigError::Engine { key, value, right });
+        }
+        if self.protocol != Protocol::Fixp && self.lane == Lane::Backup {
+            return Err(ConfigError::Engine {
+                key: "listen.lane",
+                value: "Backup".to_owned(),
+                right: "Primary on a port where FIX is spoken: it has no backup connections",
+            });
         }
         if self.protocol == Protocol::Fixp && !self.templates.is_empty() {
             return Err(ConfigError::Engine {

@@ -87,6 +87,11 @@ impl Session {
             (State::Accepted { .. } | State::Negotiated { .. }, _) if out.is_port_closed() => {
                 self.fault(now, Fault::PortClosed, Some(letter), out)
             }
+            (State::Accepted { .. }, Letter::Negotiate(_) | Letter::Establish(_))
+                if self.waits_for_primary() =>
+            {
+                self.invalid_logon(now, Fault::BeforePrimary, letter, out)
+            }
             (
                 State::Accepted { .. }
                 | State::Negotiating(_)
@@ -96,9 +101,6 @@ impl Session {
             ) if self.is_holding_up() => self.reject_held_up(now, Some(letter), out),
             (State::Accepted { .. }, Letter::Negotiate(_)) if self.is_backup() => {
                 self.invalid_logon(now, Fault::NegotiateOnBackup, letter, out)
-            }
-            (State::Accepted { .. }, Letter::Establish(_)) if self.waits_for_primary() => {
-                self.invalid_logon(now, Fault::BeforePrimary, letter, out)
             }
             (State::Accepted { .. }, Letter::Negotiate(request)) => {
                 self.negotiate_received(now, request, letter, out)
