@@ -10,18 +10,21 @@ use super::fixp::Knocking;
 use super::hours::{Hours, Wall};
 use super::pending::List;
 use super::places::Places;
-use super::porch;
+use super::porch::{self, Door};
 use super::resolver::{self, Resolver};
 use super::route::Route;
 use super::session::Session;
-use super::slot::{Connection, Guest, Lodging, Shown, Slot, Traffic};
+use super::slot::{Connection, Guest, Lodging, Pairing, Shown, Slot, Traffic, number};
 use crate::counters;
 use crate::journal::{Journal, Location, Recovery};
 use crate::session::fix::{self, Role};
-use crate::session::fixp;
+use crate::session::fixp::{self, Lane};
 use crate::time::Now;
 use crate::wire::fix::Message;
 use crate::wire::fix::tag::{self, Tag};
+
+/// What a backup connection is called, after the name of its session.
+const BACKUP_SUFFIX: &str = "/backup";
 
 /// Makes a session and opens its journal, on any thread: [`Desk::install`] takes it in. Answers also what
 /// its journal had to be mended.
@@ -43,8 +46,41 @@ pub(super) fn make(
         });
     }
     workshop.ports.check(&config)?;
-    let handle = workshop.roster.reserve(&config.id().to_string())?;
-    let made = at_place(workshop, handle, config, now);
+    let backup = match &config {
+        AnySessionConfig::Fix(_) => None,
+        AnySessionConfig::Fixp(config) => config.backup_lane(),
+    };
+    let name = config.id().to_string();
+    let (mut slot, recovery) = by_name(workshop, config, &name, now)?;
+    if let Some(lane) = backup {
+        match by_name(
+            workshop,
+            lane.into(),
+            &format!("{name}{BACKUP_SUFFIX}"),
+            now,
+        ) {
+            Ok((backup, _)) => slot.backup = Some(Box::new(backup)),
+            Err(error) => {
+                let handle = slot.handle;
+                // Its journal is closed before its name is free.
+                drop(slot);
+                workshop.roster.release(handle);
+                return Err(error);
+            }
+        }
+    }
+    Ok((slot, recovery))
+}
+
+/// Reserves a place by a name and makes what is to have it.
+fn by_name(
+    workshop: &Workshop,
+    config: AnySessionConfig,
+    name: &str,
+    now: Now,
+) -> Result<(Slot, Recovery), ConfigError> {
+    let handle = workshop.roster.reserve(name)?;
+    let made = at_place(workshop, handle, config, name.to_owned(), now);
     if made.is_err() {
         workshop.roster.release(handle);
     }
@@ -72,9 +108,9 @@ fn at_place(
     workshop: &Workshop,
     handle: SessionHandle,
     config: AnySessionConfig,
+    name: String,
     now: Now,
 ) -> Result<(Slot, Recovery), ConfigError> {
-    let name = config.id().to_string();
     let calendar = config.calendar()?;
     let (session, connect, accept, socket, schedule, mut journal) = match config {
         AnySessionConfig::Fix(config) => {
@@ -99,6 +135,9 @@ fn at_place(
                 socket,
                 schedule,
                 journal,
+                // They are made into a place of their own.
+                backup: _,
+                accept_backup: _,
             } = config;
             let session = fixp::Session::new(settings).map_err(ConfigError::Settings)?;
             let session = Session::Fixp(session);
@@ -112,7 +151,7 @@ fn at_place(
     let route = match session.role() {
         Role::Initiator => {
             let found = resolver::look_up(&connect);
-            Some(Route::new(connect, found, &name))
+            Some(Route::new(connect, found, &name, handle))
         }
         Role::Acceptor => None,
     };
@@ -146,6 +185,8 @@ fn at_place(
         route,
         dialler,
         resolver,
+        pairing: Pairing::Single,
+        backup: None,
         leaving: false,
         guest: None,
         hold_check: None,
@@ -165,6 +206,27 @@ fn at_place(
 impl Desk {
     /// Gives a session its place. An initiator connects in the next cycle.
     pub(super) fn install(&mut self, mut slot: Slot, now: Now) {
+        let Some(mut backup) = slot.backup.take() else {
+            self.install_one(slot, now);
+            return;
+        };
+        let primary = slot.handle.number();
+        let second = backup.handle.number();
+        slot.pairing = Pairing::Primary {
+            backup: number(second),
+            exchanged: false,
+            at_backups_end: None,
+        };
+        backup.pairing = Pairing::Backup {
+            primary: number(primary),
+        };
+        self.install_one(slot, now);
+        self.install_one(*backup, now);
+        // Its turn comes when the session is established.
+        self.slots[second].connection = Connection::None;
+    }
+
+    fn install_one(&mut self, mut slot: Slot, now: Now) {
         let number = slot.handle.number();
         let role = match slot.session.role() {
             Role::Initiator if !self.stopping => {
@@ -193,7 +255,7 @@ impl Desk {
 }
 
 /// The gateway that a Negotiate or Establish on this port is for.
-pub(super) fn gateway_for(slots: &Places, first: &Knocking<'_>, port: u16) -> Option<usize> {
+pub(super) fn gateway_for(slots: &Places, first: &Knocking<'_>, door: &Door) -> Option<usize> {
     let fits = |slot: &&Slot| {
         let Session::Fixp(session) = &slot.session else {
             return false;
@@ -201,12 +263,12 @@ pub(super) fn gateway_for(slots: &Places, first: &Knocking<'_>, port: u16) -> Op
         let settings = session.settings();
         settings.role == Role::Acceptor
             && !slot.leaving
-            && porch::opens(&slot.accept, port)
+            && (door.lane == Lane::Backup || porch::opens(&slot.accept, door.port))
             && settings.session.as_bytes() == first.session
             && settings.firm.as_bytes() == first.firm
             && settings.credentials.access_key_id().as_bytes() == first.access_key_id
     };
-    slots.iter().find(fits).map(|slot| slot.handle.number())
+    slots.sessions().find(fits).map(|slot| slot.handle.number())
 }
 
 /// The acceptor session a Logon on this port is for: its header mirrored, the most specific match

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Destination, Outbound, SessionHandle};
+use super::{Destination, Outbound, Proxy, SessionHandle};
 use crate::dict::{Dictionary, Entry, ReadGroups as _};
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{Admission, Delivery, Loss, Verdict};
@@ -70,8 +70,11 @@ pub enum Event<'a> {
         session: SessionHandle,
         /// To where, as it was configured.
         destination: &'a Destination,
-        /// To which address. `None` if the name has none, or none that is known yet.
+        /// To which address, that of the proxy if there is one. `None` if the name has none, or none that is
+        /// known yet.
         address: Option<SocketAddr>,
+        /// Through which proxy.
+        proxy: Option<&'a Proxy>,
         /// Why.
         why: ConnectError,
     },
@@ -166,6 +169,28 @@ pub enum Event<'a> {
         /// Which messages.
         messages: fixp::Missed,
     },
+    /// The backup connection of a FIXP session is established.
+    BackupUp {
+        /// Which session.
+        session: SessionHandle,
+    },
+    /// The backup connection of a FIXP session has ended, or did not come to a logon. The session itself is
+    /// as it was; while it is established, a client makes another.
+    BackupDown {
+        /// Which session.
+        session: SessionHandle,
+        /// Why.
+        cause: Cause,
+    },
+    /// The primary gateway of a FIXP session has failed, and the session goes on over what was its backup
+    /// connection, with its UUID and its numbers. A session that was logged on still is: there is neither an
+    /// [`Application::on_logout`] nor an [`Application::on_logon`].
+    Promoted {
+        /// Which session.
+        session: SessionHandle,
+        /// SeqNum of the next message of the exchange. A client asks for what it has not got before it.
+        next: u64,
+    },
     /// A session has left the engine. Its handle leads to nobody from now on.
     SessionRemoved {
         /// Which session it was.
@@ -185,7 +210,14 @@ pub enum Event<'a> {
 
 impl Event<'_> {
     /// The name of every event that only a FIXP session has.
-    pub const FIXP_NAMES: [&'static str; 3] = ["NotApplied", "Unconfirmed", "Missed"];
+    pub const FIXP_NAMES: [&'static str; 6] = [
+        "NotApplied",
+        "Unconfirmed",
+        "Missed",
+        "BackupUp",
+        "BackupDown",
+        "Promoted",
+    ];
 
     /// The name of every other event.
     pub const NAMES: [&'static str; 11] = [
@@ -220,6 +252,9 @@ impl Event<'_> {
             Self::NotApplied { .. } => "NotApplied",
             Self::Unconfirmed { .. } => "Unconfirmed",
             Self::Missed { .. } => "Missed",
+            Self::BackupUp { .. } => "BackupUp",
+            Self::BackupDown { .. } => "BackupDown",
+            Self::Promoted { .. } => "Promoted",
         }
     }
 }

@@ -139,6 +139,11 @@ impl Desk {
         if self.slots[slot].leaving && operation != Operation::Remove {
             return Err(Outcome::Refused("the session is being removed"));
         }
+        if self.slots[slot].pairing.is_backup() && operation != Operation::Disconnect {
+            return Err(Outcome::Refused(
+                "a backup connection follows its session: only disconnect is for it alone",
+            ));
+        }
         if let (Protocol::Fixp, Some(why)) =
             (self.slots[slot].session.protocol(), not_of_fixp(&operation))
         {
@@ -155,6 +160,10 @@ impl Desk {
             Operation::Release if self.slots[slot].is_held() => {
                 self.slots[slot].hold(None, now);
                 self.slots[slot].start_over();
+                if let Some(backup) = self.slots[slot].pairing.other() {
+                    self.slots[backup].start_over();
+                    self.touch(backup);
+                }
                 Err(Outcome::Done)
             }
             Operation::Release => Err(Outcome::NoOp("not held")),
@@ -314,6 +323,11 @@ impl Desk {
             entry.hold(None, now);
         }
         entry.start_over();
+        if let Some(backup) = entry.pairing.other() {
+            self.slots[backup].start_over();
+            self.touch(backup);
+        }
+        let entry = &mut self.slots[slot];
         match (entry.session.phase(), entry.connection) {
             (_, Connection::None | Connection::RetryAt(_)) if !entry.is_in_schedule() => Err(
                 Outcome::NoOp("outside the hours of the session; it logs on when they begin"),

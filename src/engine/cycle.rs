@@ -3,7 +3,7 @@
 //! Every part is bounded, so that no session can hold up its neighbours.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use super::arrive::{Calling, Wish};
 use super::config::Caller;
 use super::desk::{Desk, Handled, Released};
 use super::link::{FirstLogon, Link, Owner};
-use super::net::{LinkId, ListenerId, Ready};
+use super::net::{LinkId, Ready};
 use super::session::{Protocol, Session};
-use super::slot::{Connection, Slot};
+use super::slot::{Connection, Pairing, Slot};
 use super::{Engine, add, porch};
 use crate::counters::{EngineStatus, Stage};
 use crate::session::fix::{Origin, Phase, Unparked};
@@ -122,8 +122,8 @@ impl Engine {
             commands_pending: pending as u64,
             controllers: self.desk.controllers.taken() as u64,
             strangers: self.strangers as u64,
-            sessions: self.desk.slots.taken() as u64,
-            sessions_up: self.desk.slots.iter().filter(up).count() as u64,
+            sessions: self.desk.slots.sessions().count() as u64,
+            sessions_up: self.desk.slots.sessions().filter(up).count() as u64,
             accepted: self.accepted,
             refused: self.turned_away,
         });
@@ -158,7 +158,12 @@ impl Engine {
                     1
                 }
                 Ready::ConnectFailed(link, kind) => {
-                    self.not_connected(now, link, ConnectError::Io(kind), app);
+                    let why = self.desk.net.why_failed(link, kind);
+                    self.not_connected(now, link, why, app);
+                    1
+                }
+                Ready::Introduced { link, peer } => {
+                    self.introduced(now, link, peer, app);
                     1
                 }
                 Ready::TlsFailed(link, fault) => {
@@ -169,44 +174,6 @@ impl Engine {
         }
         self.ready = ready;
         work
-    }
-
-    fn accepted<A: Application + ?Sized>(
-        &mut self,
-        now: Now,
-        listener: ListenerId,
-        link: LinkId,
-        peer: SocketAddr,
-        app: &mut A,
-    ) {
-        self.accepted += 1;
-        let limits = &self.config.strangers;
-        let give_up = now.mono + limits.patience;
-        // Only a limit that could be reached is worth the search.
-        if self.strangers >= limits.per_source_max
-            && self.strangers_of(peer.ip()) >= limits.per_source_max
-        {
-            self.turn_away(now, link, peer, Fault::TooManyStrangers, app);
-            return;
-        }
-        if self.strangers >= limits.max
-            && let Some((oldest, waited)) = self.oldest_stranger()
-        {
-            self.turn_away(now, oldest, waited, Fault::TooManyStrangers, app);
-        }
-        let protocol = self.protocol_of(listener);
-        self.own(
-            link,
-            Owner::Stranger {
-                peer,
-                listener,
-                give_up,
-                logon: FirstLogon::Expected,
-            },
-            protocol,
-        );
-        self.link_timers.arm(link.index, give_up);
-        self.list(link);
     }
 
     fn connected<A: Application + ?Sized>(&mut self, now: Now, link: LinkId, app: &mut A) {
@@ -257,7 +224,7 @@ impl Engine {
     }
 
     /// Gives a connection an owner, and a receive buffer if its number never had one.
-    fn own(&mut self, link: LinkId, owner: Owner, protocol: Protocol) {
+    pub(super) fn own(&mut self, link: LinkId, owner: Owner, protocol: Protocol) {
         let index = link.index as usize;
         while self.links.len() <= index {
             let number = u32::try_from(self.links.len()).unwrap_or(u32::MAX);
@@ -403,6 +370,11 @@ impl Engine {
         match self.links[index].owner {
             Owner::Session(slot) => {
                 let slot = slot as usize;
+                if self.desk.slots[slot].pairing != Pairing::Single
+                    && self.has_gone_over(now, slot, link, app)
+                {
+                    return;
+                }
                 let cause = match self.desk.slots[slot].connection {
                     Connection::Draining { cause, .. } => cause,
                     _ => broken.map_or(Cause::ConnectionLost, Cause::Fault),
@@ -424,15 +396,16 @@ impl Engine {
         if received.is_empty() {
             return Taken::Nothing;
         }
-        if let Owner::Lingering { .. } = self.links[index].owner {
+        if let Owner::Lingering { slot, .. } = self.links[index].owner {
             let len = received.len();
+            self.still_sends(now, index, slot);
             self.buffers[index].take(len);
             return Taken::Nothing;
         }
         if self.links[index].protocol == Protocol::Fixp {
             return self.take_one_fixp(now, index, app);
         }
-        if let Some(taken) = self.take_tls(now, index, app) {
+        if let Some(taken) = self.take_foreign(now, index, app) {
             return taken;
         }
         let received = self.buffers[index].received();
@@ -643,16 +616,11 @@ impl Engine {
             let Link { id, owner, .. } = self.links[index as usize];
             match owner {
                 Owner::Stranger { peer, give_up, .. } if now.mono >= give_up => {
-                    let fault = match self.desk.net.is_handshaking(id) {
-                        true => Fault::Tls {
-                            why: TlsFault::HandshakeTimeout,
-                        },
-                        false => Fault::LogonTimeout,
-                    };
+                    let fault = self.out_of_patience(id);
                     self.turn_away(now, id, peer, fault, app);
                 }
-                Owner::Lingering { until } if now.mono >= until => self.drop_link(id),
-                Owner::Stranger { give_up: at, .. } | Owner::Lingering { until: at } => {
+                Owner::Lingering { until, .. } if now.mono >= until => self.drop_link(id),
+                Owner::Stranger { give_up: at, .. } | Owner::Lingering { until: at, .. } => {
                     self.link_timers.arm(index, at);
                 }
                 Owner::Session(_) | Owner::Nobody => {}
@@ -663,6 +631,7 @@ impl Engine {
 
     fn settle<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
         let mut work = self.desk.grant_wishes(now, app);
+        work += self.fail_over(now, app);
         // What is touched while settling, by callbacks or for the next step, waits for the next
         // cycle.
         let touched = self.desk.touched.len();
@@ -676,7 +645,9 @@ impl Engine {
             if self.desk.slots[slot].session.is_peer_silent(now.mono) {
                 work += self.look_once_more(now, slot, app);
             }
-            if self.desk.settle(now, slot, &mut self.index, app) {
+            let goes_on = self.desk.settle(now, slot, &mut self.index, app);
+            let entry = self.desk.slots.get(slot);
+            if goes_on || entry.is_some_and(|entry| entry.session.waits_briefly(now)) {
                 self.desk.touch(slot);
                 work += 1;
             }
@@ -768,7 +739,11 @@ impl Engine {
         let known = self.links.get(index).is_some_and(|entry| entry.id == link);
         if known && self.desk.net.finish(link).is_ok() {
             let until = now.mono + LINGER;
-            let before = self.links[index].change_owner(Owner::Lingering { until });
+            let slot = match self.links[index].owner {
+                Owner::Session(slot) => Some(slot),
+                _ => None,
+            };
+            let before = self.links[index].change_owner(Owner::Lingering { until, slot });
             self.strangers -= usize::from(before.is_stranger());
             self.link_timers.arm(link.index, until);
             self.list(link);

@@ -4,7 +4,6 @@
 //! it on any session. Everything that calls the application is here, and nothing the application
 //! can call is on a path back to it.
 
-use std::io;
 use std::time::Duration;
 
 use super::SessionHandle;
@@ -22,12 +21,12 @@ use super::places::Places;
 use super::resolver::{Resolver, Whose};
 use super::route::End;
 use super::session::{self, Session};
-use super::slot::{Connection, Goal, Guest, Pending, Slot, number};
+use super::slot::{Connection, Goal, Guest, Pairing, Pending, Slot, number};
 use super::tls::Wire;
 use crate::admin::{Operation, Outcome, Ticket};
 use crate::counters::{Stage, StatusPage};
 use crate::session::fix::{Admission, Decision, Origin, Phase, Replayed, Step};
-use crate::session::{Cause, ConnectError, Fault, Full, Text, TlsFault};
+use crate::session::{Cause, ConnectError, Fault, Full, ProxyFault, Text};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -43,6 +42,9 @@ const EGRESS_BATCH: usize = 64;
 
 /// How many commands callbacks may leave to the end of the cycle.
 pub(super) const WISHES_MAX: usize = 1024;
+
+/// ErrorCodes(39012) of a logon reject of FIXP: the host is the designated backup, and its turn has not come.
+const DESIGNATED_BACKUP: u16 = 27;
 
 /// Whether a message was dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +88,8 @@ pub(super) struct Desk {
     pub(super) touched: Vec<u32>,
     /// What callbacks asked for, left to the end of the cycle.
     pub(super) wishes: Vec<(SessionHandle, Operation)>,
+    /// Gateways that are to fail over at the end of the cycle, each at most once.
+    pub(super) failing_over: Vec<u32>,
     /// Connections that sessions are done with, for the owner of the receive buffers.
     pub(super) released: Vec<Released>,
     /// When the bytes now being handled were read, for the latency of the way in.
@@ -418,11 +422,8 @@ impl Desk {
         app: &mut A,
     ) {
         let entry = &mut self.slots[slot];
-        let link = match entry.connection {
-            Connection::Open { link }
-            | Connection::Draining { link, .. }
-            | Connection::Connecting { link, .. } => link,
-            Connection::None | Connection::RetryAt(_) => return,
+        let Some(link) = entry.connection.link() else {
+            return;
         };
         let in_order = !matches!(
             cause,
@@ -446,7 +447,11 @@ impl Desk {
             _ => {}
         }
         let end = match cause {
-            Cause::ConnectFailed(_) => End::NotConnected,
+            Cause::ConnectFailed(why) => not_connected(why),
+            Cause::Refused {
+                code: DESIGNATED_BACKUP,
+                ..
+            } => End::NotDesignated,
             _ if !was_up => End::NotLoggedOn,
             // It broke, nobody threw anybody out.
             Cause::Fault(Fault::Tls { .. }) => End::LoggedOn,
@@ -460,11 +465,13 @@ impl Desk {
             _ => End::LoggedOn,
         };
         // What is told below is where this attempt went; the route goes on to the next.
+        let entry = &self.slots[slot];
         if let (Some(route), Cause::ConnectFailed(why)) = (&entry.route, cause) {
             app.on_event(&Event::ConnectFailed {
-                session: entry.handle,
+                session: self.known_as(slot),
                 destination: route.destination(),
                 address: route.address(),
+                proxy: route.proxy(),
                 why,
             });
         }
@@ -480,38 +487,51 @@ impl Desk {
             _ => {}
         });
         self.touch(slot);
-        let session = self.slots[slot].handle;
-        if was_up {
+        let session = self.known_as(slot);
+        let pairing = self.slots[slot].pairing;
+        if pairing.is_backup() {
+            if !matches!(cause, Cause::ConnectFailed(_)) {
+                app.on_event(&Event::BackupDown { session, cause });
+            }
+        } else if was_up {
             app.on_logout(session, &cause, &mut Outbound::new(now, self));
         } else if !matches!(cause, Cause::ConnectFailed(_)) {
             app.on_event(&Event::LogonFailed { session, cause });
         }
+        if pairing != Pairing::Single {
+            self.pair_ended(now, slot, cause, app);
+        }
     }
 
     /// Decides where an initiator connects next, and when.
-    fn next_attempt(&mut self, now: Now, slot: usize, end: End) {
+    pub(super) fn next_attempt(&mut self, now: Now, slot: usize, end: End) {
         let entry = &mut self.slots[slot];
         let at_once = std::mem::take(&mut entry.connect_at_once);
         let Some(route) = &mut entry.route else {
             entry.connection = Connection::None;
             return;
         };
-        if let (Some((destination, host)), Some(resolver)) = (route.name(), &self.resolver)
+        if let (Some((destination, host)), Some(resolver)) = (route.name(end), &self.resolver)
             && end != End::LoggedOn
         {
             let whose = Whose {
-                session: entry.handle,
+                session: route.maker(),
                 destination,
             };
             resolver.ask(host, whose);
         }
         let pause = route.ended(end);
-        entry.connection = if self.stopping {
-            Connection::None
-        } else if at_once {
-            Connection::RetryAt(now.mono)
-        } else {
-            Connection::RetryAt(now.mono + pause)
+        let pause = match entry.pairing {
+            Pairing::Single => Some(pause),
+            Pairing::Primary { .. } | Pairing::Backup { .. } => {
+                self.pause_of_pair(now, slot, end, pause)
+            }
+        };
+        self.slots[slot].connection = match pause {
+            _ if self.stopping => Connection::None,
+            None => Connection::None,
+            Some(_) if at_once => Connection::RetryAt(now.mono),
+            Some(pause) => Connection::RetryAt(now.mono + pause),
         };
     }
 
@@ -519,10 +539,15 @@ impl Desk {
     pub(super) fn take_names(&mut self) -> usize {
         let mut taken = 0;
         while let Some(answer) = self.resolver.as_mut().and_then(Resolver::next_answer) {
-            let number = self.slots.number_of(answer.whose.session);
-            let slot = number.and_then(|number| self.slots.get_mut(number));
-            if let Some(route) = slot.and_then(|slot| slot.route.as_mut()) {
-                route.resolved(answer.whose.destination as usize, answer.found);
+            let maker = answer.whose.session;
+            let number = self.slots.number_of(maker);
+            // Two that belong together may have exchanged their routes.
+            let other = number.and_then(|number| self.slots[number].pairing.other());
+            for number in [number, other].into_iter().flatten() {
+                let route = self.slots[number].route.as_mut();
+                if let Some(route) = route.filter(|route| route.maker() == maker) {
+                    route.resolved(answer.whose.destination as usize, answer.found);
+                }
             }
             taken += 1;
         }
@@ -531,6 +556,10 @@ impl Desk {
 
     /// Starts the connections, and ends the attempts, that are due.
     fn connection_due<A: Application + ?Sized>(&mut self, now: Now, slot: usize, app: &mut A) {
+        let due = matches!(self.slots[slot].connection, Connection::RetryAt(at) if now.mono >= at);
+        if due && self.slots[slot].pairing != Pairing::Single && !self.prepare_attempt(now, slot, app) {
+            return;
+        }
         let entry = &mut self.slots[slot];
         match entry.connection {
             Connection::RetryAt(at)
@@ -546,14 +575,19 @@ impl Desk {
                 let Some(route) = &mut entry.route else {
                     return;
                 };
-                let dialled = match route.begin(now.mono) {
-                    Some(address) => {
+                route.begin(now.mono);
+                let dialled = match route.dial() {
+                    Ok((address, through)) => {
                         let tls = entry.dialler.as_ref();
                         let tls = tls.map(|dialler| (dialler, route.destination()));
-                        self.net
-                            .connect(address, route.source(), &entry.socket, tls)
+                        let (source, socket) = (route.source(), &entry.socket);
+                        let dialled = self.net.connect(address, source, socket, tls, through);
+                        dialled.map_err(|error| match through {
+                            Some(_) => ProxyFault::Unreachable(error.kind()).into(),
+                            None => ConnectError::Io(error.kind()),
+                        })
                     }
-                    None => Err(io::ErrorKind::NotFound.into()),
+                    Err(why) => Err(why),
                 };
                 match dialled {
                     Ok(link) => {
@@ -565,22 +599,23 @@ impl Desk {
                         }
                         self.dialled[index] = number(slot);
                     }
-                    Err(error) => {
-                        app.on_event(&Event::ConnectFailed {
-                            session: entry.handle,
-                            destination: route.destination(),
-                            address: route.address(),
-                            why: ConnectError::Io(error.kind()),
-                        });
-                        self.next_attempt(now, slot, End::NotConnected);
+                    Err(why) => {
+                        let session = self.known_as(slot);
+                        if let Some(route) = &self.slots[slot].route {
+                            app.on_event(&Event::ConnectFailed {
+                                session,
+                                destination: route.destination(),
+                                address: route.address(),
+                                proxy: route.proxy(),
+                                why,
+                            });
+                        }
+                        self.next_attempt(now, slot, not_connected(why));
                     }
                 }
             }
             Connection::Connecting { link, give_up } if now.mono >= give_up => {
-                let why = match self.net.is_made(link) {
-                    true => ConnectError::Tls(TlsFault::HandshakeTimeout),
-                    false => ConnectError::Io(io::ErrorKind::TimedOut),
-                };
+                let why = self.net.why_late(link);
                 self.end(now, slot, Cause::ConnectFailed(why), app);
             }
             Connection::Draining {
@@ -747,6 +782,17 @@ impl Desk {
         if matches!(entry.guest, Some(Guest::Entering(_))) {
             return false;
         }
+        let pairing = entry.pairing;
+        if let Pairing::Primary { backup, .. } = pairing {
+            // Its name is free only when both are gone.
+            self.slots[backup as usize].leaving = true;
+            self.touch(backup as usize);
+            return false;
+        }
+        if let Pairing::Backup { primary } = pairing {
+            self.slots[primary as usize].pairing = Pairing::Single;
+            self.touch(primary as usize);
+        }
         let Some(mut gone) = self.slots.take(slot) else {
             return false;
         };
@@ -770,8 +816,8 @@ impl Desk {
                 }
             }
         }
-        // Nobody was told of a guest.
-        if gone.guest.is_none() {
+        // Nobody was told of a guest, or of a backup.
+        if gone.guest.is_none() && !pairing.is_backup() {
             app.on_event(&Event::SessionRemoved {
                 session: gone.handle,
                 id: gone.session.id(),
@@ -803,6 +849,14 @@ impl Desk {
     /// Whether a session may be used by this name.
     pub(super) fn slot(&self, session: SessionHandle) -> Option<&Slot> {
         self.slots.get(self.slots.number_of(session)?)
+    }
+}
+
+/// How an attempt ended that led to no connection.
+fn not_connected(why: ConnectError) -> End {
+    match why {
+        ConnectError::Proxy(fault) if fault.is_about_the_way() => End::NoProxy,
+        _ => End::NotConnected,
     }
 }
 

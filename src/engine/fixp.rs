@@ -13,7 +13,7 @@ use super::slot::{Connection, Slot};
 use super::{Engine, add, porch};
 use crate::counters::Stage;
 use crate::session::fix::{Origin, Phase, Unparked};
-use crate::session::fixp::{self, Broken, Frame, Step};
+use crate::session::fixp::{self, Broken, Frame, Pieces, Step};
 use crate::session::{Fault, Full, Outbox as _};
 use crate::time::Now;
 use crate::wire::sbe::{Cut, cut};
@@ -102,6 +102,9 @@ impl Engine {
         len: usize,
         app: &mut A,
     ) -> Handled {
+        let pieces = self.buffers[index]
+            .is_in_pieces(len)
+            .then_some(Pieces::Split);
         let bytes = &self.buffers[index].received()[..len];
         let Ok(frame) = Frame::new(bytes) else {
             // Its root block does not fit into it.
@@ -112,7 +115,13 @@ impl Engine {
         let (peer, listener) = match self.links[index].owner {
             Owner::Session(slot) => {
                 let slot = slot as usize;
-                let step = self.desk.receive_fixp(now, slot, &frame, app);
+                let step = self.desk.receive_fixp(now, slot, &frame, pieces, app);
+                if let Step::Promoted(next) = step {
+                    if let Some(owner) = self.desk.promoted(now, slot, next, &frame, app) {
+                        self.hand_over(link, owner);
+                    }
+                    return Handled::Done;
+                }
                 return self.desk.follow_fixp(now, slot, step, Some(&frame), app);
             }
             Owner::Stranger { peer, listener, .. } => (peer, listener),
@@ -123,23 +132,36 @@ impl Engine {
             self.turn_away(now, link, peer, Fault::TooManyLogons, app);
             return Handled::Done;
         }
-        let Some(port) = self.doors.get(listener.0 as usize).map(|door| door.port) else {
+        let Some(door) = self.doors.get(listener.0 as usize) else {
             self.drop_link(link);
             return Handled::Done;
         };
         let found = Knocking::of(&frame)
             .ok_or(Fault::FirstMessageNotLogon)
             .and_then(|knocking| {
-                add::gateway_for(&self.desk.slots, &knocking, port).ok_or(Fault::UnknownIdentity)
+                add::gateway_for(&self.desk.slots, &knocking, door).ok_or(Fault::UnknownIdentity)
             });
         // What only the client itself is told: a stranger is not to learn which identities exist.
         let mut told = None;
         let fault = match found {
             Err(fault) => fault,
-            Ok(slot) => {
+            Ok(session) => {
+                let place = self.desk.place_on(session, door.lane);
+                let slot = place.unwrap_or(session);
+                if self.desk.slots[slot].pairing.is_backup() {
+                    // Whether it may log on yet is for its machine to say.
+                    self.desk.follow_primary(now, slot);
+                }
                 let entry = &mut self.desk.slots[slot];
                 if !porch::lets_in(&entry.accept, peer.ip()) {
                     Fault::SourceNotAllowed
+                } else if place.is_none() {
+                    let signed = match &entry.session {
+                        Session::Fixp(session) => session.is_signed(&frame),
+                        Session::Fix(_) => false,
+                    };
+                    told = signed.then_some(fixp::Fault::SessionBlocked);
+                    Fault::UnknownIdentity
                 } else if entry.connection != Connection::None {
                     let signed = match &entry.session {
                         Session::Fixp(session) => session.is_signed(&frame),
@@ -157,7 +179,7 @@ impl Engine {
                     let before = self.links[index].change_owner(owner);
                     self.strangers -= usize::from(before.is_stranger());
                     self.link_timers.cancel(link.index);
-                    let step = self.desk.receive_fixp(now, slot, &frame, app);
+                    let step = self.desk.receive_fixp(now, slot, &frame, pieces, app);
                     return self.desk.follow_fixp(now, slot, step, Some(&frame), app);
                 }
             }
@@ -176,7 +198,25 @@ impl Engine {
         Handled::Done
     }
 
-    /// A message that waited behind a gap which has closed. Answers whether there was one.
+    /// What comes on a connection that its session is done with.
+    pub(super) fn still_sends(&mut self, now: Now, index: usize, slot: Option<u32>) {
+        let entry = slot.and_then(|slot| self.desk.slots.get_mut(slot as usize));
+        let Some(Slot {
+            session: Session::Fixp(session),
+            journal,
+            ..
+        }) = entry
+        else {
+            return;
+        };
+        let mut rest = self.buffers[index].received();
+        while let Cut::Frame { len } = cut(rest, self.config.max_message_bytes) {
+            session.still_sends(now, journal);
+            rest = &rest[len..];
+        }
+    }
+
+    /// A message that waited, behind a gap which has closed or for a penalty. Answers whether there was one.
     pub(super) fn go_on_with_parked_fixp<A: Application + ?Sized>(
         &mut self,
         now: Now,
@@ -191,7 +231,7 @@ impl Engine {
         else {
             return false;
         };
-        let at = match session.next_parked(journal) {
+        let at = match session.next_parked(now, journal) {
             Unparked::Nothing => return false,
             Unparked::Close(cause) => {
                 self.desk.end(now, slot, cause, app);
@@ -225,6 +265,7 @@ impl Desk {
         now: Now,
         slot: usize,
         frame: &Frame<'_>,
+        pieces: Option<Pieces>,
         app: &mut A,
     ) -> Step {
         let down = self.slots[slot].session.phase() == Phase::Down;
@@ -249,7 +290,10 @@ impl Desk {
             }
             session.block(held);
         }
-        session.receive(now, frame, Origin::Wire, journal)
+        match pieces {
+            Some(pieces) => session.receive_in_pieces(now, frame, pieces, journal),
+            None => session.receive(now, frame, Origin::Wire, journal),
+        }
     }
 
     /// Does what a FIXP session asks for after it was given something, until it asks for nothing.
@@ -267,7 +311,7 @@ impl Desk {
             step = match (step, frame) {
                 (Step::Retry(_), _) => return Handled::Later,
                 (Step::LoggedOn, _) => {
-                    self.logged_on(now, slot, app);
+                    self.fixp_logged_on(now, slot, app);
                     Step::Done
                 }
                 (Step::Deliver(delivery), Some(frame)) => {
@@ -309,7 +353,7 @@ impl Desk {
                     self.drain(now, slot, cause);
                     Step::Done
                 }
-                // No session of an engine is a backup.
+                // That a backup is promoted only a frame says, and it is seen to where that came in.
                 (Step::Done | Step::Deliver(_) | Step::Promoted(_), _) => {
                     let _: Flushed = self.flush(now, slot);
                     return Handled::Done;

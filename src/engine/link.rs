@@ -21,8 +21,8 @@ pub(super) enum Owner {
     /// This session's.
     Session(u32),
     /// Its session is done with it; what was sent must still arrive, so it is read until the peer
-    /// closes.
-    Lingering { until: Mono },
+    /// closes. The session, if there was one, may want to know that the peer still sends.
+    Lingering { until: Mono, slot: Option<u32> },
 }
 
 /// How far the first message of a stranger is.
@@ -86,6 +86,10 @@ pub(super) struct Buffer {
     bytes: Box<[u8]>,
     start: usize,
     end: usize,
+    /// Where the last read went on from the one before, unless that had ended for want of room.
+    seam: Option<usize>,
+    /// The last read ended for want of room.
+    cut_short: bool,
 }
 
 impl Buffer {
@@ -94,6 +98,8 @@ impl Buffer {
             bytes: vec![0; 2 * max].into_boxed_slice(),
             start: 0,
             end: 0,
+            seam: None,
+            cut_short: false,
         }
     }
 
@@ -109,6 +115,7 @@ impl Buffer {
         } else if self.end == self.bytes.len() {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
+            self.seam = self.seam.and_then(|seam| seam.checked_sub(self.start));
             self.start = 0;
         }
         &mut self.bytes[self.end..]
@@ -116,7 +123,17 @@ impl Buffer {
 
     /// `len` bytes were received into the room.
     pub(super) fn filled(&mut self, len: usize) {
+        let goes_on = self.start < self.end && !self.cut_short;
+        self.seam = goes_on.then_some(self.end);
         self.end = (self.end + len).min(self.bytes.len());
+        self.cut_short = self.end == self.bytes.len();
+    }
+
+    /// Whether the first `len` bytes came in more than one read, as far as can be told: what TCP brings
+    /// together counts as one, and of several reads only the last is known.
+    pub(super) fn is_in_pieces(&self, len: usize) -> bool {
+        let inside = self.start + 1..self.start + len;
+        self.seam.is_some_and(|seam| inside.contains(&seam))
     }
 
     /// The first `len` bytes are dealt with.
@@ -127,6 +144,8 @@ impl Buffer {
     pub(super) fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
+        self.seam = None;
+        self.cut_short = false;
     }
 }
 
@@ -152,5 +171,33 @@ mod tests {
         buffer.filled(8);
         buffer.take(8);
         assert_eq!(buffer.room().len(), 8);
+    }
+
+    #[test]
+    fn a_message_that_two_reads_brought_came_in_pieces() {
+        let mut buffer = Buffer::for_messages_up_to(8);
+        buffer.room();
+        buffer.filled(6);
+        assert!(!buffer.is_in_pieces(6), "whole");
+        buffer.take(4);
+        buffer.room();
+        buffer.filled(4);
+        assert!(buffer.is_in_pieces(3));
+        assert!(!buffer.is_in_pieces(2), "whole, and another read behind it");
+        buffer.take(3);
+        assert!(!buffer.is_in_pieces(3), "the rest of the second read");
+        buffer.take(3);
+        buffer.room();
+        buffer.filled(5);
+        assert!(!buffer.is_in_pieces(5), "the buffer was empty before");
+        // The seam moves with its message; a read that filled the buffer makes none.
+        buffer.filled(3);
+        assert!(buffer.is_in_pieces(6));
+        buffer.filled(8);
+        assert_eq!(buffer.room().len(), 0);
+        buffer.take(9);
+        assert_eq!(buffer.room().len(), 9);
+        buffer.filled(2);
+        assert!(!buffer.is_in_pieces(9));
     }
 }

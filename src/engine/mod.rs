@@ -8,6 +8,7 @@ mod admin_files;
 mod admin_socket;
 mod application;
 mod arrive;
+mod backup;
 mod clock;
 mod command;
 mod config;
@@ -28,6 +29,7 @@ mod peer;
 mod pending;
 mod places;
 mod porch;
+mod proxy;
 mod resolver;
 mod route;
 mod run;
@@ -65,6 +67,7 @@ pub use self::outbound::{MESSAGE_ROOM, Outbound};
 use self::pending::Pool;
 use self::places::Places;
 use self::porch::{Attempts, Door, Ports};
+pub use self::proxy::{Proxy, ProxyHeader, ProxyProtocol, ProxyUser};
 pub use self::run::{Idle, Run, RunError, Stopper};
 pub use self::session::Protocol;
 use self::session::Session;
@@ -232,6 +235,7 @@ impl Engine {
                 // session may lose a connection, make one and lose that in one cycle.
                 touched: Vec::with_capacity(2 * sessions),
                 wishes: Vec::with_capacity(WISHES_MAX),
+                failing_over: Vec::with_capacity(sessions),
                 released: Vec::with_capacity(2 * sessions),
                 read_at: 0,
                 commands: 0,
@@ -308,7 +312,13 @@ impl Engine {
         let (_, bound) = self
             .desk
             .net
-            .listen(address, reuse, &listen.socket, tls)
+            .listen(
+                address,
+                reuse,
+                &listen.socket,
+                tls,
+                listen.proxy_header.clone(),
+            )
             .map_err(|error| ConfigError::Listen { address, error })?;
         self.workshop.ports.open(bound.port(), listen.protocol);
         self.doors.push(Door::new(listen, bound));

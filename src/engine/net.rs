@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::session::TlsFault;
+use crate::session::{HeaderFault, TlsFault};
 
 /// A connection. Numbers are used again; the generation tells an old one from a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,6 +94,14 @@ pub enum Ready {
     /// A connection we asked for was made, and TLS could not be agreed on it; the link is gone. Comes
     /// from the layer above a network, or from a network that speaks TLS itself.
     TlsFailed(LinkId, TlsFault),
+    /// A connection that a peer made through a proxy has begun with the header that says who the peer is,
+    /// or with something else. Comes from the layer above a network.
+    Introduced {
+        /// The connection.
+        link: LinkId,
+        /// Who, or what is wrong.
+        peer: Result<SocketAddr, HeaderFault>,
+    },
     /// There may be something to receive. To be drained: it may not be said again.
     Readable(LinkId),
     /// There may be room to send again.

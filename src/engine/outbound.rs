@@ -156,6 +156,21 @@ impl<'a> Outbound<'a> {
         Ok(())
     }
 
+    /// Has the primary gateway of a FIXP session fail, at the end of the cycle: its connection is cut without
+    /// a word. An established backup connection is the primary from then on, says so with Sequence(506), and
+    /// the session goes on over it; [`Event::Promoted`](super::Event::Promoted) tells. Without one the client
+    /// has to come again. In either case the ports have changed places for this session: what was the backup's
+    /// is the primary's. For a simulated exchange.
+    ///
+    /// # Errors
+    /// There is no such session, it is no gateway that accepts a backup connection, or it fails over already.
+    pub fn fail_over(&mut self, session: SessionHandle) -> Result<(), Refusal> {
+        let Some(at) = self.desk.slots.number_of(session) else {
+            return Err(Refusal::UnknownSession);
+        };
+        self.desk.ask_fail_over(at)
+    }
+
     fn fixp(&mut self, session: SessionHandle) -> Result<&mut fixp::Session, Refusal> {
         let Some(at) = self.desk.slots.number_of(session) else {
             return Err(Refusal::UnknownSession);
@@ -330,15 +345,15 @@ impl<'a> Outbound<'a> {
 
     /// Every session of the engine, in the order of their places.
     pub fn sessions(&self) -> impl Iterator<Item = SessionHandle> + '_ {
-        self.desk.slots.iter().map(|slot| slot.handle)
+        self.desk.slots.sessions().map(|slot| slot.handle)
     }
 
     /// The session of this identity.
     #[must_use]
     pub fn session(&self, id: &SessionId) -> Option<SessionHandle> {
-        let slots = &self.desk.slots;
-        let mut matching = slots.iter().filter(|slot| slot.session.id() == id);
-        Some(matching.next()?.handle)
+        let mut sessions = self.desk.slots.sessions();
+        let found = sessions.find(|slot| slot.session.id() == id);
+        Some(found?.handle)
     }
 
     /// How a session is now, as the status page shows it at the end of the cycle.

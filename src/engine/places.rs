@@ -12,20 +12,13 @@ use super::slot::Slot;
 #[derive(Debug)]
 pub(super) struct Places {
     places: Vec<Option<Slot>>,
-    taken: usize,
 }
 
 impl Places {
     pub(super) fn for_up_to(sessions: usize) -> Self {
         Self {
             places: Vec::with_capacity(sessions),
-            taken: 0,
         }
-    }
-
-    /// How many places are taken.
-    pub(super) fn taken(&self) -> usize {
-        self.taken
     }
 
     /// All numbers there have been: those of places that are free again among them.
@@ -39,6 +32,22 @@ impl Places {
 
     pub(super) fn get_mut(&mut self, number: usize) -> Option<&mut Slot> {
         self.places.get_mut(number)?.as_mut()
+    }
+
+    /// Two that are known to be there.
+    pub(super) fn two(&mut self, one: usize, other: usize) -> [&mut Slot; 2] {
+        let places = self.places.get_disjoint_mut([one, other]);
+        let places = places.expect("the places of two that belong together are different");
+        places.map(|place| {
+            place
+                .as_mut()
+                .expect("the number is that of a session that has its place")
+        })
+    }
+
+    /// All sessions. A backup connection is none.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = &Slot> {
+        self.iter().filter(|slot| !slot.pairing.is_backup())
     }
 
     /// The number of a session that is still there.
@@ -62,14 +71,11 @@ impl Places {
             before.is_none(),
             "a place is given away again only after it was left"
         );
-        self.taken += 1;
     }
 
     /// Takes a session from its place.
     pub(super) fn take(&mut self, number: usize) -> Option<Slot> {
-        let slot = self.places.get_mut(number)?.take();
-        self.taken -= usize::from(slot.is_some());
-        slot
+        self.places.get_mut(number)?.take()
     }
 }
 

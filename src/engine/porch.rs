@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::config::{Accept, AnySessionConfig, ConfigError, Listen, Strangers, Template};
 use super::session::Protocol;
+use crate::session::fixp::Lane;
 use crate::time::Mono;
 
 /// Within this time Logons of a source are counted together.
@@ -22,6 +23,7 @@ const WAYS: usize = 8;
 pub(super) struct Door {
     pub(super) port: u16,
     pub(super) protocol: Protocol,
+    pub(super) lane: Lane,
     /// Shared with the thread that makes sessions by them.
     pub(super) templates: Arc<[Template]>,
 }
@@ -31,6 +33,7 @@ impl Door {
         Self {
             port: bound.port(),
             protocol: listen.protocol,
+            lane: listen.lane,
             templates: listen.templates.into(),
         }
     }

@@ -99,14 +99,14 @@ impl Drop for Resolver {
     }
 }
 
-/// The addresses of every destination that is a name, looked up on this thread; an entry for each
-/// destination. A name that is not found now is looked up again when it is to be used.
+/// The addresses of every place that is a name we must know, looked up on this thread; an entry for each of
+/// [`Connect::places`]. A name that is not found now is looked up again when it is to be used.
 pub(super) fn look_up(connect: &Connect) -> Vec<Found> {
-    let found = |destination: &Destination| match destination {
-        Destination::Address(_) => Found::default(),
-        Destination::Name { host, .. } => addresses(host).unwrap_or_default(),
+    let found = |place: Option<&Destination>| match place {
+        Some(Destination::Name { host, .. }) => addresses(host).unwrap_or_default(),
+        Some(Destination::Address(_)) | None => Found::default(),
     };
-    connect.destinations.iter().map(found).collect()
+    connect.places().map(found).collect()
 }
 
 /// The addresses of a name; `None` if there are none.

@@ -4,11 +4,15 @@
 //!
 //! Knows addresses and waiting times; nothing of sockets and sessions.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::SessionHandle;
 use super::config::{Connect, Destination, Failover};
+use super::proxy::{Proxy, Target, Through};
+use crate::session::{ConnectError, ProxyFault};
 use crate::time::Mono;
 
 /// A connection that the peer ended within this time after the logon is no reason to come back sooner.
@@ -21,10 +25,11 @@ pub(super) const ADDRESSES_MAX: usize = 8;
 #[derive(Debug)]
 pub(super) struct Route {
     destinations: Vec<Destination>,
-    /// What the names among them were found to be.
+    /// What the names among them were found to be, and after them that of the proxy.
     found: Vec<Found>,
-    /// The names among them, to be asked for.
+    /// Those names, to be asked for.
     names: Vec<Option<Arc<str>>>,
+    proxy: Option<Proxy>,
     policy: Failover,
     source: Option<SocketAddr>,
     timeout: Duration,
@@ -40,6 +45,10 @@ pub(super) struct Route {
     first_tried: Option<Mono>,
     /// What jitter comes from.
     seed: u64,
+    /// Not before this time another route is left for this one.
+    opens: Mono,
+    /// Whose route it was made as; names are asked for in this name.
+    maker: SessionHandle,
 }
 
 /// The addresses of a name, each tried in turn.
@@ -57,6 +66,12 @@ impl Found {
             *room = Some(address);
         }
         found
+    }
+
+    /// Those that SOCKS 4 can be given: nothing else looks up here what is behind a proxy.
+    fn only_v4(self) -> Self {
+        let addresses = self.addresses.into_iter().flatten();
+        Self::of(addresses.filter(IpAddr::is_ipv4))
     }
 
     fn len(&self) -> usize {
@@ -77,8 +92,12 @@ impl Found {
 pub(super) enum End {
     /// No connection came about.
     NotConnected,
+    /// No connection came about because of the way to the proxy.
+    NoProxy,
     /// A connection, but no logon.
     NotLoggedOn,
+    /// The same, because the peer is the designated backup and not the primary.
+    NotDesignated,
     /// A connection that logged on, this long ago, and was ended by the peer or over its fault.
     ThrownOut(Duration),
     /// A connection that logged on, and came to any other end.
@@ -86,17 +105,27 @@ pub(super) enum End {
 }
 
 impl Route {
-    /// `found` has an entry for every destination; those of addresses are not looked at. `name` is
-    /// what tells this route's jitter from that of others.
-    pub(super) fn new(connect: Connect, found: Vec<Found>, name: &str) -> Self {
-        let name_of = |destination: &Destination| match destination {
-            Destination::Address(_) => None,
-            Destination::Name { host, .. } => Some(Arc::from(host.as_str())),
-        };
+    /// `found` is what [`look_up`](super::resolver::look_up) found. `name` is what tells this route's jitter
+    /// from that of others.
+    pub(super) fn new(
+        connect: Connect,
+        mut found: Vec<Found>,
+        name: &str,
+        maker: SessionHandle,
+    ) -> Self {
+        if connect.proxy.is_some() {
+            let targets = found.iter_mut().take(connect.destinations.len());
+            targets.for_each(|found| *found = found.only_v4());
+        }
+        let names = connect.places().map(|place| match place {
+            Some(Destination::Name { host, .. }) => Some(Arc::from(host.as_str())),
+            _ => None,
+        });
         Self {
-            names: connect.destinations.iter().map(name_of).collect(),
-            destinations: connect.destinations,
+            names: names.collect(),
             found,
+            destinations: connect.destinations,
+            proxy: connect.proxy,
             policy: connect.policy,
             source: connect.source,
             timeout: connect.timeout,
@@ -107,11 +136,33 @@ impl Route {
             pauses: 0,
             first_tried: None,
             seed: crc32c::crc32c(name.as_bytes()).into(),
+            opens: Mono(0),
+            maker,
         }
     }
 
-    /// An attempt begins: where to, if that is known.
-    pub(super) fn begin(&mut self, now: Mono) -> Option<SocketAddr> {
+    /// Whose route it was made as.
+    pub(super) fn maker(&self) -> SessionHandle {
+        self.maker
+    }
+
+    /// Every destination has been tried since the last pause.
+    pub(super) fn is_round_over(&self) -> bool {
+        self.failed == 0
+    }
+
+    /// Its peers are not to be asked again before this time.
+    pub(super) fn shut(&mut self, until: Mono) {
+        self.opens = until;
+    }
+
+    /// From when on another route may be left for this one.
+    pub(super) fn opens(&self) -> Mono {
+        self.opens
+    }
+
+    /// An attempt begins.
+    pub(super) fn begin(&mut self, now: Mono) {
         if let Failover::Priority { start_over } = self.policy
             && self.failed == 0
             && self
@@ -123,7 +174,34 @@ impl Route {
         if self.at == 0 {
             self.first_tried = Some(now);
         }
-        self.address()
+    }
+
+    /// Where to connect to, and to where from there if it is a proxy.
+    ///
+    /// # Errors
+    /// The name of one of them has no address, or none that is known yet.
+    #[expect(clippy::result_large_err)] // it has the words of a proxy, and nothing allocates after the start
+    pub(super) fn dial(&self) -> Result<(SocketAddr, Option<Through<'_>>), ConnectError> {
+        let Some(proxy) = &self.proxy else {
+            let address = self.address().ok_or(io::ErrorKind::NotFound)?;
+            return Ok((address, None));
+        };
+        let unknown = ProxyFault::Unreachable(io::ErrorKind::NotFound);
+        let address = self.address().ok_or(unknown)?;
+        let target = match &self.destinations[self.at] {
+            Destination::Address(address) => Target::Address(*address),
+            Destination::Name { host, port } if proxy.resolves() => Target::Name(host, *port),
+            Destination::Name { port, .. } => {
+                let found = self.found[self.at].current().ok_or(ProxyFault::NoAddress)?;
+                Target::Address(SocketAddr::new(found, *port))
+            }
+        };
+        Ok((address, Some(Through { proxy, target })))
+    }
+
+    /// The proxy every attempt goes through.
+    pub(super) fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
     }
 
     /// The destination of the last attempt, as it was configured.
@@ -131,12 +209,16 @@ impl Route {
         &self.destinations[self.at]
     }
 
-    /// The address of the last attempt, if that is known.
+    /// The address of the last attempt, that of the proxy if there is one, if that is known.
     pub(super) fn address(&self) -> Option<SocketAddr> {
-        match &self.destinations[self.at] {
+        let (place, number) = match &self.proxy {
+            Some(proxy) => (&proxy.address, self.destinations.len()),
+            None => (&self.destinations[self.at], self.at),
+        };
+        match place {
             Destination::Address(address) => Some(*address),
             Destination::Name { port, .. } => {
-                let address = self.found[self.at].current()?;
+                let address = self.found[number].current()?;
                 Some(SocketAddr::new(address, *port))
             }
         }
@@ -153,14 +235,19 @@ impl Route {
     /// An attempt, or the connection it led to, has ended. Answers how long to wait before the next.
     pub(super) fn ended(&mut self, end: End) -> Duration {
         match end {
-            End::NotConnected => {
+            End::NotConnected | End::NoProxy => {
+                if end == End::NoProxy {
+                    // Only then: whether the next destination is tried by another way would depend on
+                    // how many of each there are.
+                    self.found[self.destinations.len()].advance();
+                }
                 self.advance();
                 if self.failed > 0 {
                     return Duration::ZERO;
                 }
             }
             // It is there: asked again too soon, it may shut us out for longer.
-            End::NotLoggedOn => self.advance(),
+            End::NotLoggedOn | End::NotDesignated => self.advance(),
             End::ThrownOut(after) if after < STEADY => self.stay_or_rotate(),
             End::ThrownOut(_) | End::LoggedOn => {
                 self.pauses = 0;
@@ -172,6 +259,11 @@ impl Route {
 
     /// What a name was found to be, by a look-up that was asked for when it failed.
     pub(super) fn resolved(&mut self, destination: usize, found: Found) {
+        let target = destination < self.destinations.len();
+        let found = match &self.proxy {
+            Some(_) if target => found.only_v4(),
+            _ => found,
+        };
         if let Some(known) = self.found.get_mut(destination)
             && known.addresses != found.addresses
         {
@@ -179,10 +271,14 @@ impl Route {
         }
     }
 
-    /// The name of the last attempt, to be looked up again, and the number of its destination.
-    pub(super) fn name(&self) -> Option<(u32, &Arc<str>)> {
-        let name = self.names[self.at].as_ref()?;
-        Some((u32::try_from(self.at).unwrap_or(u32::MAX), name))
+    /// The name that an attempt which came to this end went to, to be looked up again, and its number.
+    pub(super) fn name(&self, end: End) -> Option<(u32, &Arc<str>)> {
+        let number = match end {
+            End::NoProxy => self.destinations.len(),
+            _ => self.at,
+        };
+        let name = self.names.get(number)?.as_ref()?;
+        Some((u32::try_from(number).unwrap_or(u32::MAX), name))
     }
 
     pub(super) fn has_names(&self) -> bool {
@@ -226,8 +322,14 @@ impl Route {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::proxy::ProxyProtocol;
 
     const S: Duration = Duration::from_secs(1);
+
+    const MAKER: SessionHandle = SessionHandle {
+        number: 0,
+        generation: 0,
+    };
 
     fn route(destinations: u8, policy: Failover) -> Route {
         let connect = Connect {
@@ -239,15 +341,71 @@ mod tests {
             ..Connect::default()
         };
         let found = vec![Found::default(); destinations.into()];
-        Route::new(connect, found, "FIX.4.4:ME->YOU")
+        Route::new(connect, found, "FIX.4.4:ME->YOU", MAKER)
     }
 
     /// The destination of an attempt that begins at `second`, by number.
     fn tried(route: &mut Route, second: u64) -> u8 {
-        match route.begin(Mono(second * 1_000_000_000)).unwrap().ip() {
+        route.begin(Mono(second * 1_000_000_000));
+        match route.address().unwrap().ip() {
             IpAddr::V4(v4) => v4.octets()[3],
             IpAddr::V6(_) => unreachable!("no such destination"),
         }
+    }
+
+    fn behind(protocol: ProxyProtocol, to: &[&str]) -> Route {
+        let proxy = "proxy:3128".parse::<Destination>().unwrap();
+        let connect = Connect {
+            destinations: to.iter().map(|place| place.parse().unwrap()).collect(),
+            reconnect: vec![S],
+            proxy: Some(Proxy::new(protocol, proxy)),
+            ..Connect::default()
+        };
+        let none = vec![Found::default(); connect.places().count()];
+        Route::new(connect, none, "FIX.4.4:ME->YOU", MAKER)
+    }
+
+    fn addresses(addresses: &[&str]) -> Found {
+        Found::of(addresses.iter().map(|address| address.parse().unwrap()))
+    }
+
+    #[test]
+    fn a_proxy_that_looks_names_up_is_given_them_and_its_own_is_looked_up() {
+        let mut route = behind(ProxyProtocol::Socks5, &["venue:5001", "10.0.0.9:5002"]);
+        route.begin(Mono(0));
+        let unknown = ProxyFault::Unreachable(io::ErrorKind::NotFound);
+        assert_eq!(route.dial().err(), Some(unknown.into()));
+        assert_eq!(route.name(End::NotConnected), None);
+        let (number, name) = route.name(End::NoProxy).unwrap();
+        assert_eq!((number, &**name), (2, "proxy"));
+        route.resolved(2, addresses(&["::7", "10.0.0.7"]));
+        let (address, through) = route.dial().unwrap();
+        assert_eq!(address.to_string(), "[::7]:3128");
+        assert_eq!(through.unwrap().target, Target::Name("venue", 5001));
+        // The other destination by the same way: what was refused was the target.
+        assert_eq!(route.ended(End::NotConnected), Duration::ZERO);
+        let (address, through) = route.dial().unwrap();
+        assert_eq!(address.to_string(), "[::7]:3128");
+        let target = Target::Address("10.0.0.9:5002".parse().unwrap());
+        assert_eq!(through.unwrap().target, target);
+        // And now by the other.
+        assert_eq!(route.ended(End::NoProxy), S);
+        assert_eq!(route.dial().unwrap().0.to_string(), "10.0.0.7:3128");
+    }
+
+    #[test]
+    fn a_proxy_that_looks_nothing_up_is_given_addresses_it_can_take() {
+        let mut route = behind(ProxyProtocol::Socks4, &["venue:5001"]);
+        route.resolved(1, addresses(&["10.0.0.7"]));
+        assert_eq!(route.dial().err(), Some(ProxyFault::NoAddress.into()));
+        let (number, name) = route.name(End::NotConnected).unwrap();
+        assert_eq!((number, &**name), (0, "venue"));
+        route.resolved(0, addresses(&["::9"]));
+        assert_eq!(route.dial().err(), Some(ProxyFault::NoAddress.into()));
+        route.resolved(0, addresses(&["::9", "10.0.0.9"]));
+        let (_, through) = route.dial().unwrap();
+        let target = Target::Address("10.0.0.9:5001".parse().unwrap());
+        assert_eq!(through.unwrap().target, target);
     }
 
     #[test]
@@ -362,13 +520,15 @@ mod tests {
             ..Connect::default()
         };
         let one = [[10, 0, 0, 1], [10, 0, 0, 2]].map(IpAddr::from);
-        let mut route = Route::new(connect, vec![Found::default()], "x");
-        assert_eq!(route.begin(Mono(0)), None);
+        let mut route = Route::new(connect, vec![Found::default()], "x", MAKER);
+        route.begin(Mono(0));
+        assert_eq!(route.address(), None);
         let _ = route.ended(End::NotConnected);
         route.resolved(0, Found::of(one));
         for last in [1, 2, 1] {
             let address = SocketAddr::from(([10, 0, 0, last], 7));
-            assert_eq!(route.begin(Mono(0)), Some(address));
+            route.begin(Mono(0));
+            assert_eq!(route.address(), Some(address));
             let _ = route.ended(End::NotConnected);
             // The same answer again does not start anew.
             route.resolved(0, Found::of(one));

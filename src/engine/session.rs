@@ -16,6 +16,9 @@ use crate::session::{Cause, Fault, Refusal, ResetCause, SessionId, Text};
 use crate::time::{Mono, Now};
 use crate::wire::fix::FieldIndex;
 
+/// What waits no longer than this is looked at in every cycle: a timer fires up to a tick late.
+const BRIEFLY: Duration = Duration::from_millis(1);
+
 /// How long a connection may take to read what was sent last, of a FIXP session.
 const FIXP_FLUSH: Duration = Duration::from_secs(2);
 
@@ -77,13 +80,23 @@ impl Session {
         }
     }
 
+    /// Whether what waits for a penalty goes on sooner than a timer can tell.
+    pub(super) fn waits_briefly(&self, now: Now) -> bool {
+        match self {
+            Self::Fix(_) => false,
+            Self::Fixp(session) => session
+                .penalty_ends()
+                .is_some_and(|at| at <= now.mono + BRIEFLY),
+        }
+    }
+
     /// An operator wants another attempt.
-    pub(super) fn start_over(&mut self) {
+    pub(super) fn start_over(&mut self, journal: &mut Journal) {
         match self {
             Self::Fix(_) => {}
             Self::Fixp(session) => {
                 session.resume();
-                session.reopen_port();
+                session.reopen_port(journal);
             }
         }
     }

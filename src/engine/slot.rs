@@ -42,6 +42,10 @@ pub(super) struct Slot {
     pub(super) dialler: Option<Dialler>,
     /// On the way in only: the thread that looks names up, if this session is the first to have any.
     pub(super) resolver: Option<Resolver>,
+    /// Which other connection belongs to the same session.
+    pub(super) pairing: Pairing,
+    /// On the way in only: its backup connection.
+    pub(super) backup: Option<Box<Slot>>,
     /// It is to be taken out once its connection has ended.
     pub(super) leaving: bool,
     /// A peer that no session is configured for, and that has not been let in: its session leaves with
@@ -66,6 +70,41 @@ pub(super) struct Slot {
     pub(super) listed: bool,
     pub(super) traffic: Traffic,
     pub(super) shown: Shown,
+}
+
+/// What a place is to another one. A session with two connections has two: each has a machine, a journal,
+/// a timer and a connection of its own, and the second only stands by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pairing {
+    /// Nothing: the session has one connection.
+    Single,
+    /// It is the session, and this the place of its backup connection.
+    Primary {
+        backup: u32,
+        /// Of a gateway: it has failed over, and the ports have changed places.
+        exchanged: bool,
+        /// Of a client that lost its connection while the backup stands: it connects again at this time if
+        /// the backup ends. Until then the exchange may say that the backup is the primary now.
+        at_backups_end: Option<Mono>,
+    },
+    /// It is the backup connection of the session at this place.
+    Backup { primary: u32 },
+}
+
+impl Pairing {
+    pub(super) fn is_backup(self) -> bool {
+        matches!(self, Self::Backup { .. })
+    }
+
+    /// The other place.
+    pub(super) fn other(self) -> Option<usize> {
+        match self {
+            Self::Single => None,
+            Self::Primary { backup: other, .. } | Self::Backup { primary: other } => {
+                Some(other as usize)
+            }
+        }
+    }
 }
 
 /// How far a peer is that no session is configured for.
@@ -105,6 +144,18 @@ pub(super) enum Connection {
         not_before: Mono,
         give_up: Mono,
     },
+}
+
+impl Connection {
+    /// The connection there is, or that is being made.
+    pub(super) fn link(&self) -> Option<LinkId> {
+        match self {
+            Self::Open { link } | Self::Draining { link, .. } | Self::Connecting { link, .. } => {
+                Some(*link)
+            }
+            Self::None | Self::RetryAt(_) => None,
+        }
+    }
 }
 
 /// A command that is not done yet.
@@ -185,7 +236,7 @@ impl Slot {
     pub(super) fn start_over(&mut self) {
         self.too_low_for = None;
         self.refusals = 0;
-        self.session.start_over();
+        self.session.start_over(&mut self.journal);
     }
 
     /// Sets, replaces or clears the hold.
@@ -287,6 +338,13 @@ impl Slot {
             (Phase::Closing, _) => ConnectionState::Closing,
         };
         let queued = self.journal.queued();
+        let (next_out, next_in) = match self.pairing {
+            // It numbers nothing.
+            Pairing::Backup { .. } => (0, 0),
+            Pairing::Single | Pairing::Primary { .. } => {
+                (self.journal.next_out(), self.journal.next_in())
+            }
+        };
         let mut status = SessionStatus {
             state,
             held: self.is_held(),
@@ -295,8 +353,8 @@ impl Slot {
                 .hours
                 .as_ref()
                 .map_or(Utc(0), |hours| hours.next_edge()),
-            next_out: self.journal.next_out(),
-            next_in: self.journal.next_in(),
+            next_out,
+            next_in,
             messages_out: self.traffic.frames_out,
             bytes_out: self.traffic.bytes_out,
             bytes_in: self.traffic.bytes_in,

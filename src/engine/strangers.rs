@@ -8,10 +8,11 @@ use super::arrive::{Made, MadeFor};
 use super::config::ConfigError;
 use super::cycle::Taken;
 use super::link::{FirstLogon, Link, Owner};
-use super::net::LinkId;
+use super::net::{LinkId, ListenerId};
+use super::proxy::begins_like_header;
 use super::slot::Connection;
 use crate::session::fix::Phase;
-use crate::session::{Cause, Fault, TlsFault, begins_like_tls};
+use crate::session::{Cause, Fault, HeaderFault, TlsFault, begins_like_tls};
 use crate::time::Now;
 
 /// What is met on a connection in plain text whose peer expects another.
@@ -19,16 +20,122 @@ const PEER_SPEAKS_TLS: Fault = Fault::Tls {
     why: TlsFault::PeerSpeaksTls,
 };
 
+/// What is met where a proxy says who its client is and nobody asked.
+const HEADER: Fault = Fault::ProxyHeader {
+    why: HeaderFault::NotExpected,
+};
+
 impl Engine {
+    pub(super) fn accepted<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        listener: ListenerId,
+        link: LinkId,
+        peer: SocketAddr,
+        app: &mut A,
+    ) {
+        self.accepted += 1;
+        let limits = &self.config.strangers;
+        let give_up = now.mono + limits.patience;
+        match self.desk.net.header_of(listener) {
+            Some(header) if !header.trusts(peer.ip()) => {
+                let why = HeaderFault::NotTrusted;
+                self.turn_away(now, link, peer, Fault::ProxyHeader { why }, app);
+                return;
+            }
+            // It will say who it is.
+            Some(_) => {}
+            None if self.is_crowded(peer.ip(), limits.per_source_max) => {
+                self.turn_away(now, link, peer, Fault::TooManyStrangers, app);
+                return;
+            }
+            None => {}
+        }
+        if self.strangers >= limits.max
+            && let Some((oldest, waited)) = self.oldest_stranger()
+        {
+            self.turn_away(now, oldest, waited, Fault::TooManyStrangers, app);
+        }
+        let protocol = self.protocol_of(listener);
+        self.own(
+            link,
+            Owner::Stranger {
+                peer,
+                listener,
+                give_up,
+                logon: FirstLogon::Expected,
+            },
+            protocol,
+        );
+        self.link_timers.arm(link.index, give_up);
+        self.list(link);
+    }
+
+    /// A connection has said whose it is, or should have.
+    pub(super) fn introduced<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        peer: Result<SocketAddr, HeaderFault>,
+        app: &mut A,
+    ) {
+        let Some(Link {
+            id,
+            owner: Owner::Stranger { peer: known, .. },
+            ..
+        }) = self.links.get_mut(link.index as usize)
+        else {
+            return;
+        };
+        if *id != link {
+            return;
+        }
+        match peer {
+            Ok(peer) => {
+                *known = peer;
+                // It is one of them by now.
+                if self.is_crowded(peer.ip(), self.config.strangers.per_source_max + 1) {
+                    self.turn_away(now, link, peer, Fault::TooManyStrangers, app);
+                } else {
+                    self.list(link);
+                }
+            }
+            Err(why) => {
+                let proxy = *known;
+                self.turn_away(now, link, proxy, Fault::ProxyHeader { why }, app);
+            }
+        }
+    }
+
+    /// Whether there are so many connections from `source` that have not logged on.
+    fn is_crowded(&self, source: IpAddr, many: usize) -> bool {
+        // Only a limit that could be reached is worth the search.
+        self.strangers >= many && self.strangers_of(source) >= many
+    }
+
+    /// What a connection did not come to in the time it had.
+    pub(super) fn out_of_patience(&self, link: LinkId) -> Fault {
+        if self.desk.net.awaits_header(link) {
+            let why = HeaderFault::Timeout;
+            return Fault::ProxyHeader { why };
+        }
+        match self.desk.net.is_handshaking(link) {
+            true => Fault::Tls {
+                why: TlsFault::HandshakeTimeout,
+            },
+            false => Fault::LogonTimeout,
+        }
+    }
+
     /// How many connections from `source` have not logged on.
-    pub(super) fn strangers_of(&self, source: IpAddr) -> usize {
+    fn strangers_of(&self, source: IpAddr) -> usize {
         let from_there =
             |link: &&Link| matches!(link.owner, Owner::Stranger { peer, .. } if peer.ip() == source);
         self.links.iter().filter(from_there).count()
     }
 
     /// The connection that has not logged on for the longest time, and from where it is.
-    pub(super) fn oldest_stranger(&self) -> Option<(LinkId, SocketAddr)> {
+    fn oldest_stranger(&self) -> Option<(LinkId, SocketAddr)> {
         let waiting = self.links.iter().filter_map(|link| match link.owner {
             Owner::Stranger { peer, give_up, .. } => Some((give_up, link.id, peer)),
             _ => None,
@@ -38,14 +145,32 @@ impl Engine {
     }
 
     /// Recognizes a peer that speaks TLS where plain text is spoken: by its ClientHello, or by the alert
-    /// with which it answers our Logon. `None` if it is none.
-    pub(super) fn take_tls<A: Application + ?Sized>(
+    /// with which it answers our Logon; and a proxy that begins with a header where none is expected. `None`
+    /// if it is neither.
+    pub(super) fn take_foreign<A: Application + ?Sized>(
         &mut self,
         now: Now,
         index: usize,
         app: &mut A,
     ) -> Option<Taken> {
-        let begins = begins_like_tls(self.buffers[index].received());
+        let received = self.buffers[index].received();
+        let begins = begins_like_tls(received);
+        if let Link {
+            id,
+            owner: Owner::Stranger { peer, .. },
+            ..
+        } = self.links[index]
+        {
+            match begins_like_header(received) {
+                Some(true) => {
+                    self.turn_away(now, id, peer, HEADER, app);
+                    return Some(Taken::Message);
+                }
+                // The rest of it tells, and there is little of it.
+                None => return Some(Taken::Nothing),
+                Some(false) => {}
+            }
+        }
         if begins == Some(false) || self.desk.net.is_tls(self.links[index].id) {
             return None;
         }

@@ -1,21 +1,23 @@
-//! The hold of a session, kept beside its journal so that it survives the process.
+//! The hold of a session, and whether invalid logons have closed its port, kept beside its journal so that
+//! both survive the process.
 //!
-//! Invariant: the hold that was stored last is read back, or, if the process was killed while storing
+//! Invariant: what was stored last is read back, or, if the process was killed while storing
 //! it, the one before. Storing is a copy into mapped memory: it neither waits nor allocates.
 //!
-//! Kept apart from the segments: those are deleted by age and size, a hold is not.
+//! Kept apart from the segments: those are deleted by age and size, a hold is not, nor a closed port.
 //!
 //! ```text
 //!   hold file, 4096 bytes: two slots of 2048, written in turn; the sound one with the higher
 //!   generation counts
 //!
 //!   0        4        8            16      24      32       34        36
-//!   | crc32c | length | generation | since | until | by len | why len | by | why
-//!                                                   u16      u16
+//!   | crc32c | length | generation | since | until | by len | why len | by | why | port
+//!                                                   u16      u16                 u8
 //! ```
 //!
-//! `length` counts from `generation` to the end of `why`; with nothing behind `generation` there is no
-//! hold. The checksum covers the same bytes. It must not know what a hold does.
+//! `length` counts from `generation` to the end. `port`, which is 1, is there if the port is closed. With
+//! nothing but that behind `generation` there is no hold. The checksum covers the same bytes. It must not
+//! know what a hold does.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -31,17 +33,20 @@ const SLOTS: usize = 2;
 const GENERATION_AT: usize = 8;
 const BODY_AT: usize = 16;
 const TEXTS_AT: usize = 36;
+/// Behind everything else, if the port is closed.
+const PORT_CLOSED: u8 = 1;
 /// `until` of a hold without an end.
 const NO_END: u64 = u64::MAX;
 
-// Both texts fit behind the fixed part.
-const _: () = assert!(TEXTS_AT + 2 * Text::MAX <= SLOT_BYTES);
+// Both texts fit behind the fixed part, and the state of the port behind them.
+const _: () = assert!(TEXTS_AT + 2 * Text::MAX < SLOT_BYTES);
 
 /// Where the hold of one session is kept.
 #[derive(Debug)]
 pub(crate) struct HoldFile {
     region: Region,
     hold: Option<Hold>,
+    port_closed: bool,
     generation: u64,
     /// The slot that is written next.
     next_slot: usize,
@@ -83,10 +88,24 @@ impl HoldFile {
 
     /// Stores a hold, or that there is none.
     pub(crate) fn store(&mut self, hold: Option<Hold>) {
+        self.put(hold, self.port_closed);
+    }
+
+    /// Whether the port is closed.
+    pub(crate) fn is_port_closed(&self) -> bool {
+        self.port_closed
+    }
+
+    /// Stores whether the port is closed.
+    pub(crate) fn set_port_closed(&mut self, closed: bool) {
+        self.put(self.hold, closed);
+    }
+
+    fn put(&mut self, hold: Option<Hold>, port_closed: bool) {
         self.generation += 1;
         let start = self.next_slot * SLOT_BYTES;
         let slot = &mut self.region.bytes_mut()[start..start + SLOT_BYTES];
-        let length = write(slot, self.generation, hold.as_ref());
+        let length = write(slot, self.generation, hold.as_ref(), port_closed);
         let length_word = u32::try_from(length).expect("invariant: a slot is shorter than 4 GiB");
         slot[4..8].copy_from_slice(&length_word.to_le_bytes());
         let checksum = crc32c::crc32c(&slot[4..GENERATION_AT + length]);
@@ -94,6 +113,7 @@ impl HoldFile {
         self.region.publish_u32(start, checksum);
         self.next_slot = (self.next_slot + 1) % SLOTS;
         self.hold = hold;
+        self.port_closed = port_closed;
     }
 
     fn read(region: Region, now: Utc) -> Self {
@@ -118,16 +138,21 @@ impl HoldFile {
                 Err(Damaged) => damaged = true,
             }
         }
-        let (last_slot, Sound { generation, hold }) = newest.unwrap_or((
-            SLOTS - 1,
-            Sound {
-                generation: 0,
-                hold: damaged.then(|| unreadable(now)),
-            },
-        ));
+        let nothing = Sound {
+            generation: 0,
+            hold: damaged.then(|| unreadable(now)),
+            port_closed: false,
+        };
+        let (last_slot, sound) = newest.unwrap_or((SLOTS - 1, nothing));
+        let Sound {
+            generation,
+            hold,
+            port_closed,
+        } = sound;
         Self {
             region,
             hold,
+            port_closed,
             generation,
             next_slot: (last_slot + 1) % SLOTS,
         }
@@ -148,17 +173,25 @@ fn unreadable(now: Utc) -> Hold {
 struct Sound {
     generation: u64,
     hold: Option<Hold>,
+    port_closed: bool,
 }
 
 /// A slot was written, but not whole, or was changed since.
 struct Damaged;
 
 /// Writes everything but length and checksum. Answers the length.
-fn write(slot: &mut [u8], generation: u64, hold: Option<&Hold>) -> usize {
+fn write(slot: &mut [u8], generation: u64, hold: Option<&Hold>, port_closed: bool) -> usize {
     slot[GENERATION_AT..BODY_AT].copy_from_slice(&generation.to_le_bytes());
-    let Some(hold) = hold else {
-        return BODY_AT - GENERATION_AT;
-    };
+    let mut end = hold.map_or(BODY_AT, |hold| write_hold(slot, hold));
+    if port_closed {
+        slot[end] = PORT_CLOSED;
+        end += 1;
+    }
+    end - GENERATION_AT
+}
+
+/// Answers where it ends.
+fn write_hold(slot: &mut [u8], hold: &Hold) -> usize {
     let (by, why) = (hold.by.as_bytes(), hold.why.as_bytes());
     let short = |len: usize| {
         u16::try_from(len)
@@ -173,7 +206,7 @@ fn write(slot: &mut [u8], generation: u64, hold: Option<&Hold>) -> usize {
     let end = middle + why.len();
     slot[TEXTS_AT..middle].copy_from_slice(by);
     slot[middle..end].copy_from_slice(why);
-    end - GENERATION_AT
+    end
 }
 
 /// `None` for a slot that was never written.
@@ -196,10 +229,17 @@ fn parse(slot: &[u8]) -> Result<Option<Sound>, Damaged> {
             return None;
         }
         let generation = u64_at(GENERATION_AT)?;
-        if length == BODY_AT - GENERATION_AT {
+        // What is behind the rest, which ends here.
+        let port = |end: usize| match covered.get(end - 4..)? {
+            [] => Some(false),
+            [PORT_CLOSED] => Some(true),
+            _ => None,
+        };
+        if covered.len() <= BODY_AT - 4 + 1 {
             return Some(Sound {
                 generation,
                 hold: None,
+                port_closed: port(BODY_AT)?,
             });
         }
         let short = |at: usize| {
@@ -207,16 +247,18 @@ fn parse(slot: &[u8]) -> Result<Option<Sound>, Damaged> {
             Some(usize::from(u16::from_le_bytes(bytes.try_into().ok()?)))
         };
         let middle = TEXTS_AT + short(32)?;
+        let end = middle + short(34)?;
         let until = u64_at(24)?;
         let hold = Hold {
             since: Utc(u64_at(16)?),
             until: (until != NO_END).then_some(Utc(until)),
             by: Text::lossy(slot.get(TEXTS_AT..middle)?),
-            why: Text::lossy(slot.get(middle..middle + short(34)?)?),
+            why: Text::lossy(slot.get(middle..end)?),
         };
         Some(Sound {
             generation,
             hold: Some(hold),
+            port_closed: port(end)?,
         })
     };
     sound().map(Some).ok_or(Damaged)
@@ -248,6 +290,32 @@ mod tests {
         }
         open().store(None);
         assert_eq!(open().hold(), None);
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_closed_port_is_closed_again_after_the_file_is_opened_again_held_or_not() {
+        let name = format!("pinfix-port-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        let open = || HoldFile::open(&directory, Utc(0)).unwrap();
+        let is = |held: Option<Hold>, closed: bool| {
+            let file = open();
+            assert_eq!(
+                (file.hold(), file.is_port_closed()),
+                (held.as_ref(), closed)
+            );
+        };
+        is(None, false);
+        open().set_port_closed(true);
+        is(None, true);
+        open().store(Some(hold("why")));
+        is(Some(hold("why")), true);
+        open().store(None);
+        is(None, true);
+        open().store(Some(hold("again")));
+        open().set_port_closed(false);
+        is(Some(hold("again")), false);
         std::fs::remove_dir_all(&directory).unwrap();
     }
 

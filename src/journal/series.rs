@@ -334,11 +334,28 @@ impl SeriesOutbox for Journal {
         self.series.earlier.last().map(|earlier| earlier.id)
     }
 
+    fn last_of_weeks_before(&self) -> u64 {
+        let ids = || self.series.earlier.iter().map(|earlier| earlier.id);
+        let began = match self.series.current.id {
+            0 => Some(self.series.earlier.len()),
+            _ => ids().rposition(|id| id == 0),
+        };
+        ids().take(began.unwrap_or(0)).max().unwrap_or(0)
+    }
+
     fn numbers_of(&self, series: u64) -> Option<Numbers> {
         if series == self.series.current.id {
             return Some(self.current_numbers());
         }
         self.series.earlier(series).map(|earlier| earlier.numbers)
+    }
+
+    fn is_port_closed(&self) -> bool {
+        self.hold.is_port_closed()
+    }
+
+    fn set_port_closed(&mut self, closed: bool) {
+        self.hold.set_port_closed(closed);
     }
 
     /// Of a series that is not kept nothing is noted.

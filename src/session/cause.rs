@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use super::{Farewell, Fault, Full, Text, TlsFault, fixp};
+use super::{Farewell, Fault, Full, ProxyFault, Text, TlsFault, fixp};
 
 /// The code of the first fault; the others follow in the order of [`Fault::NAMES`].
 const FIRST_FAULT_CODE: u32 = 100;
@@ -72,6 +72,8 @@ pub enum ConnectError {
     Io(io::ErrorKind),
     /// The connection was made, and TLS could not be agreed on it.
     Tls(TlsFault),
+    /// The proxy on the way could not be reached, or did not let us through.
+    Proxy(ProxyFault),
 }
 
 impl fmt::Display for ConnectError {
@@ -79,6 +81,7 @@ impl fmt::Display for ConnectError {
         match self {
             Self::Io(kind) => kind.fmt(f),
             Self::Tls(fault) => fault.fmt(f),
+            Self::Proxy(fault) => fault.fmt(f),
         }
     }
 }
@@ -86,6 +89,12 @@ impl fmt::Display for ConnectError {
 impl From<io::ErrorKind> for ConnectError {
     fn from(kind: io::ErrorKind) -> Self {
         Self::Io(kind)
+    }
+}
+
+impl From<ProxyFault> for ConnectError {
+    fn from(fault: ProxyFault) -> Self {
+        Self::Proxy(fault)
     }
 }
 
@@ -246,6 +255,7 @@ mod tests {
             Cause::ConnectionLost,
             Cause::ConnectFailed(ConnectError::Io(io::ErrorKind::TimedOut)),
             Cause::ConnectFailed(ConnectError::Tls(TlsFault::WrongHost)),
+            Cause::ConnectFailed(ConnectError::Proxy(ProxyFault::Socks5(5))),
             Cause::Disconnected,
             Cause::NoRoom(Full::Unsent),
             Cause::EngineStopped,

@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Farewell, SessionStatus, Text, TlsFault};
+use super::{Farewell, HeaderFault, SessionStatus, Text, TlsFault};
 use crate::wire::fix::ApplVersion;
 use crate::wire::fix::tag::{self, Tag};
 
@@ -220,6 +220,11 @@ catalogue! {
     LogoutTimeout => Close,
     /// The peer reads too slowly: the room for unsent session-level frames is used up.
     SlowConsumer => Close,
+
+    // Before a session is bound. Last, so that the numbers of the others stay what they were.
+
+    /// The header of the PROXY protocol was spoken where it is not, or not where it is, or wrongly.
+    ProxyHeader { why: HeaderFault } => Close,
 }
 
 impl Fault {
@@ -318,6 +323,7 @@ impl fmt::Display for Fault {
             Self::TooManyStrangers => f.write_str("Too many connections that have not logged on"),
             Self::TooManyLogons => f.write_str("Too many Logons from this address within a minute"),
             Self::Tls { why } => why.fmt(f),
+            Self::ProxyHeader { why } => why.fmt(f),
             Self::OnHold => f.write_str("Logon not allowed now: the session is on hold"),
             Self::OutOfSchedule => {
                 f.write_str("Logon not allowed now: outside the hours of the session")

@@ -36,8 +36,19 @@ pub trait SeriesOutbox: Outbox {
     /// The series before the current one.
     fn previous_series(&self) -> Option<u64>;
 
+    /// The greatest identifier of the series before the latest one whose identifier is 0, with which a week
+    /// begins; 0 if there is none.
+    fn last_of_weeks_before(&self) -> u64;
+
     /// Numbers of the current or an earlier kept series.
     fn numbers_of(&self, series: u64) -> Option<Numbers>;
+
+    /// Whether the port of a gateway is closed: see [`SeriesOutbox::set_port_closed`].
+    fn is_port_closed(&self) -> bool;
+
+    /// Keeps that invalid logons have closed the port of a gateway, or that it is open again. It survives
+    /// what the numbers survive.
+    fn set_port_closed(&mut self, closed: bool);
 
     /// Progress on an earlier series, fetched by retransmission.
     ///

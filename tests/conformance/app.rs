@@ -289,7 +289,12 @@ impl Application for App {
                 told.fields.push((tag::TEXT, error.to_string().into()));
                 self.told.push_back(told);
             }
-            Event::NotApplied { .. } | Event::Unconfirmed { .. } | Event::Missed { .. } => {
+            Event::NotApplied { .. }
+            | Event::Unconfirmed { .. }
+            | Event::Missed { .. }
+            | Event::BackupUp { .. }
+            | Event::BackupDown { .. }
+            | Event::Promoted { .. } => {
                 panic!("an event of FIXP on a FIX session: {}", event.name())
             }
         }
@@ -300,5 +305,6 @@ fn not_connected(why: &ConnectError) -> String {
     match why {
         ConnectError::Io(kind) => format!("{kind:?}"),
         ConnectError::Tls(fault) => format!("Tls {}", fault.name()),
+        ConnectError::Proxy(fault) => format!("Proxy {}", fault.name()),
     }
 }

@@ -43,10 +43,10 @@ fn fail_over<'a, S: Store>(
     primary.line("cut")?;
     primary.line("gateway send 1")?;
     let next = primary.sides()[1].numbers().1;
-    backup.line(&format!("gateway promote {next}"))?;
+    primary.gateway_takes_over(backup, next)?;
     backup.line("client told logged-on")?;
     backup.line(&format!("client told promoted {next}"))?;
-    primary.take_over(backup, next)?;
+    primary.client_takes_over(backup, next)?;
     if backup
         .sides()
         .iter()

@@ -241,6 +241,7 @@ pub const LAYOUTS: &[Layout] = &[
             ("ExecID", 12, Text(40)),
             ("SendingTimeEpoch", 132, U64),
             ("PossRetransFlag", 193, U8),
+            ("SplitMsg", 194, U8),
         ],
     },
     Layout {
@@ -257,6 +258,7 @@ pub const LAYOUTS: &[Layout] = &[
             ("BusinessRejectReason", 323, U16),
             ("RefMsgType", 325, Text(2)),
             ("PossRetransFlag", 327, U8),
+            ("SplitMsg", 329, U8),
         ],
     },
 ];

@@ -1,7 +1,7 @@
 //! A peer that says anything at any time: no panic, nothing after a Terminate, and the machine still does
 //! its work for a peer that behaves.
 
-use pinfix::session::fixp::Phase;
+use pinfix::session::fixp::{Phase, Pieces};
 
 use crate::Coverage;
 use crate::frame::{self, Fields, Kind, LAYOUTS, Value};
@@ -24,6 +24,7 @@ pub fn run<S: Store>(seed: u64, role: &str, coverage: &Coverage) -> Result<(), S
         "client.failed_logons_max 10".to_owned(),
         "gateway.invalid_logons_max 10".to_owned(),
         "gateway.stale_after_s none".to_owned(),
+        format!("gateway.split {} 3", [3, 2_000_000][seed as usize % 2]),
     ];
     let mut stage = Stage::<S>::new(Some(role), &changes, coverage)?;
     let done = hostile(&mut stage, seed);
@@ -52,6 +53,7 @@ fn hostile<S: Store>(stage: &mut Stage<'_, S>, seed: u64) -> Result<(), String> 
         }
         match dice.throw(12) {
             0 => stage.line(&format!("wait {}s", dice.throw(30)))?,
+            3 => stage.line(&format!("wait {}us", dice.throw(6)))?,
             1 if stage.is_up() => stage.act(0, "send 1").or_else(|why| {
                 // Messages may be waiting to be sent again.
                 (why == "Err(Resending)").then_some(()).ok_or(why)
@@ -62,7 +64,12 @@ fn hostile<S: Store>(stage: &mut Stage<'_, S>, seed: u64) -> Result<(), String> 
             )?,
             _ => {
                 let bytes = frame(stage, &mut dice)?;
-                stage.hear(&bytes)?;
+                let pieces = match dice.throw(4) {
+                    0 => Some(Pieces::Split),
+                    1 => Some(Pieces::OutOfOrder),
+                    _ => None,
+                };
+                stage.hear(&bytes, pieces)?;
             }
         }
         let side = &stage.sides()[0];

@@ -22,6 +22,8 @@
 //! given connected              a connection, and a client's first message is read
 //! connect                      the connection stands
 //! > MESSAGE FIELD=VALUE ...    the peer sends a frame; fields that are not given are right
+//! split MESSAGE FIELD=VALUE    the same, and the frame comes in pieces
+//! disordered MESSAGE ...       the same, and out of order
 //! broken Sofh | Undecodable    the peer sends bytes that are no message
 //! send N                       the application sends N business messages; `send 1 refused WHY`
 //! at-logon N                   the application sends N as soon as it is told of a logon
@@ -32,10 +34,12 @@
 //! logout TEXT | terminate CODE TEXT | disconnect | resume | renew | begin-week | restart | reopen
 //! set-next-out N | set-next-in N | block yes | no | withhold N | full Unsent | Segment | none
 //! hear-while-down              a frame without a connection
-//! follow UUID | primary-ended | promote N      of a backup
+//! follow UUID | primary-ended  of a backup
 //! damage N                     our message N cannot be read any more
 //! script ON ANSWER [CODE]      Negotiate Reject 3
 //! turn-away MESSAGE            the first message of a stranger, and what the gateway sends
+//! answers N                    the application sends N messages about each one it is given
+//! still-sends                  the peer sends although the connection has ended
 //! dies-behind N                the application sends N messages about the next one and never returns
 //! verdict accept | reject REASON TEXT
 //! hold-replay / replay N       nothing is sent again by itself / N messages are
@@ -51,6 +55,7 @@
 //! client LINE / gateway LINE   in a pair: a line for one of them
 //! cut                          in a pair: the connection breaks; what is under way is lost
 //! kill client | gateway        the same, and this process is killed and started again
+//! splitting yes | no           in a pair: what the client says comes in pieces from now on
 //! agree                        in a pair: both are established, with one UUID, and what one has sent the
 //!                              other has had, once each and in order
 //! ```

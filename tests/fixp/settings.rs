@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use pinfix::session::fixp::{
     EstablishHole, Lane, LogonRefusal, NextLogon, NotAppliedCount, OnNotApplied, RateLimit,
-    RetransmitUuid, Settings, Unanswered, UnaskedGap, Unconsumed, UnknownPrevious, Unserved, UuidRule,
+    RetransmitUuid, Settings, SplitPenalty, Unanswered, UnaskedGap, Unconsumed, UnknownPrevious,
+    Unserved, UuidRule,
 };
 
 pub fn set(settings: &mut Settings, key: &str, value: &str) -> Result<(), String> {
@@ -154,6 +155,16 @@ pub fn set(settings: &mut Settings, key: &str, value: &str) -> Result<(), String
                 gateway.rate = rate;
             } else {
                 gateway.admin_rate = rate;
+            }
+        }
+        "gateway.split" => {
+            gateway.split = match value.split_once(' ') {
+                Some((delay_us, queue_max)) => Some(SplitPenalty {
+                    delay: Duration::from_micros(parse(delay_us)?),
+                    queue_max: parse(queue_max)?,
+                }),
+                None if value == "none" => None,
+                None => return Err("DELAY_US QUEUE_MAX, or none".into()),
             }
         }
         _ => return Err(format!("{key} is no setting here")),

@@ -40,6 +40,7 @@ pub struct Shelf {
     inbound: Vec<Vec<u8>>,
     unsent: Vec<(u64, u64)>,
     latest: Utc,
+    port_closed: bool,
     room: Vec<u8>,
     /// What every claim is answered with, to play a full outbox.
     pub full: Option<Full>,
@@ -53,6 +54,7 @@ impl Shelf {
             inbound: Vec::new(),
             unsent: Vec::new(),
             latest: Utc::default(),
+            port_closed: false,
             room: Vec::new(),
             full: None,
         }
@@ -229,8 +231,22 @@ impl SeriesOutbox for Shelf {
         self.series.iter().rev().nth(1).map(|series| series.id)
     }
 
+    fn last_of_weeks_before(&self) -> u64 {
+        let began = self.series.iter().rposition(|series| series.id == 0);
+        let before = &self.series[..began.unwrap_or(0)];
+        before.iter().map(|series| series.id).max().unwrap_or(0)
+    }
+
     fn numbers_of(&self, series: u64) -> Option<Numbers> {
         self.of(series).map(|series| series.numbers)
+    }
+
+    fn is_port_closed(&self) -> bool {
+        self.port_closed
+    }
+
+    fn set_port_closed(&mut self, closed: bool) {
+        self.port_closed = closed;
     }
 
     fn set_next_in_of(&mut self, series: u64, next: u64) -> Result<(), Full> {

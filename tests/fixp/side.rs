@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use pinfix::session::fixp::{
-    self, Broken, Delivery, Frame, Origin, Role, Sent, Step, Unparked, Verdict,
+    self, Broken, Delivery, Frame, Origin, Pieces, Role, Sent, Step, Unparked, Verdict,
 };
 use pinfix::session::{Cause, Credentials, Outbox, Refusal, SeriesOutbox, Text};
 use pinfix::time::{Mono, Now};
@@ -45,6 +45,8 @@ pub struct Side<S> {
     pub at_logon: usize,
     /// What was not applied is entered anew, at once and under new numbers.
     pub enters_anew: bool,
+    /// The application sends so many messages about each one it is given.
+    pub answers: usize,
     /// The application sends so many messages about the next one it is given, and does not return.
     pub dies_behind: Option<usize>,
 }
@@ -66,6 +68,7 @@ impl<S: Store> Side<S> {
             hold_replay: false,
             at_logon: 0,
             enters_anew: false,
+            answers: 0,
             dies_behind: None,
         })
     }
@@ -102,9 +105,12 @@ impl<S: Store> Side<S> {
         }
     }
 
-    pub fn receive(&mut self, now: Now, bytes: &[u8]) -> Result<(), String> {
+    pub fn receive(&mut self, now: Now, bytes: &[u8], pieces: Option<Pieces>) -> Result<(), String> {
         let frame = Frame::new(bytes).map_err(|error| error.to_string())?;
-        let step = self.work(|session, out| session.receive(now, &frame, Origin::Wire, out));
+        let step = self.work(|session, out| match pieces {
+            Some(pieces) => session.receive_in_pieces(now, &frame, pieces, out),
+            None => session.receive(now, &frame, Origin::Wire, out),
+        });
         self.follow(now, step);
         self.settle(now, usize::MAX);
         Ok(())
@@ -163,7 +169,7 @@ impl<S: Store> Side<S> {
     /// What waited goes on, and up to `replay` messages are sent again.
     pub fn settle(&mut self, now: Now, replay: usize) {
         loop {
-            match self.work(|session, out| session.next_parked(out)) {
+            match self.work(|session, out| session.next_parked(now, out)) {
                 Unparked::Nothing => break,
                 Unparked::Message(at) => {
                     let bytes = self.store.look().inbound(at).unwrap().to_vec();
@@ -210,6 +216,7 @@ impl<S: Store> Side<S> {
                     series,
                     seq,
                     retransmitted,
+                    delayed,
                 }) => {
                     let mut words = format!("deliver {seq}");
                     if series != self.store.look().series() {
@@ -218,8 +225,14 @@ impl<S: Store> Side<S> {
                     if retransmitted {
                         words += " again";
                     }
+                    if let Some(delayed) = delayed {
+                        words += &format!(" {delayed:?}");
+                    }
                     self.told.push_back(words);
                     self.taken.push((series, seq));
+                    for _ in 0..self.answers {
+                        self.send(now, "ExecutionReportNew").unwrap();
+                    }
                     if let Some(count) = self.dies_behind.take() {
                         for _ in 0..count {
                             self.send(now, "ExecutionReportNew").unwrap();
@@ -296,6 +309,9 @@ impl<S: Store> Side<S> {
 pub fn business(name: &str) -> Vec<u8> {
     let mut fields = Fields::new();
     fields.insert("SeqNum".into(), Value::Number(77));
+    if name == "ExecutionReportNew" {
+        fields.insert("SplitMsg".into(), Value::Null);
+    }
     let text = match name {
         "NewOrderSingle" => "ClOrdID",
         "ExecutionReportNew" => "ExecID",

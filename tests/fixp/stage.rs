@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pinfix::session::fixp::{self, Answer, Broken, Frame, On, Role, Settings, Verdict};
+use pinfix::session::fixp::{self, Answer, Broken, Frame, On, Pieces, Role, Settings, Verdict};
 use pinfix::session::{Full, Part, ResetCause, SeriesOutbox, Text};
 use pinfix::time::{Mono, Now, Utc};
 
@@ -39,6 +39,8 @@ pub struct Stage<'a, S> {
     trace: Vec<String>,
     /// What is asked for cannot be had of this store: the scenario is not for it.
     beyond: bool,
+    /// In a pair: what the client says comes in pieces.
+    splitting: bool,
 }
 
 /// What the peer of frames keeps in mind, to fill in what a scenario does not say.
@@ -146,6 +148,7 @@ impl<'a, S: Store> Stage<'a, S> {
             coverage,
             trace: Vec::new(),
             beyond: false,
+            splitting: false,
         })
     }
 
@@ -195,7 +198,9 @@ impl<'a, S: Store> Stage<'a, S> {
         }
         self.trace.push(format!("{:>8.3} {line}", self.elapsed()));
         match word {
-            ">" => self.peer_sends(rest),
+            ">" => self.peer_sends(rest, None),
+            "split" => self.peer_sends(rest, Some(Pieces::Split)),
+            "disordered" => self.peer_sends(rest, Some(Pieces::OutOfOrder)),
             "given" => self.given(rest),
             "wait" => self.wait(span(rest)?),
             "clock-back" => {
@@ -227,6 +232,10 @@ impl<'a, S: Store> Stage<'a, S> {
                 self.sides[side].restart(coverage)
             }
             "agree" => self.agree(),
+            "splitting" => {
+                self.splitting = rest == "yes";
+                Ok(())
+            }
             "connect" if self.is_pair() => {
                 let now = self.now;
                 self.sides[1].connect(now);
@@ -323,7 +332,7 @@ impl<'a, S: Store> Stage<'a, S> {
             }
             "dies-behind" => on.dies_behind = Some(parse(rest)?),
             "resume" => on.session.resume(),
-            "reopen" => on.session.reopen_port(),
+            "reopen" => on.session.reopen_port(on.store.out()),
             "renew" => {
                 let done = on.session.renew(ResetCause::Operator);
                 return refused(done, rest);
@@ -349,23 +358,18 @@ impl<'a, S: Store> Stage<'a, S> {
                 let Value::Number(uuid) = uuid.ok_or("follow UUID")? else {
                     return Err("follow UUID".into());
                 };
-                let done = on.session.follow(now, uuid, on.store.out());
+                let done = on.session.follow(now, uuid, 0, on.store.out());
                 self.peer.uuid = uuid;
                 self.peer.next = 0;
                 return refused(done, "");
             }
             "hear-while-down" => {
                 let bytes = frame::layout("Sequence")?.build(&Fields::new(), 9)?;
-                on.receive(now, &bytes)?;
+                on.receive(now, &bytes, None)?;
             }
             "primary-ended" => {
                 let step = on.session.primary_ended(now, on.store.out());
                 on.follow(now, step);
-            }
-            "promote" => {
-                let next = parse(rest)?;
-                let step = on.session.promote(now, next, on.store.out());
-                on.follow(now, step.map_err(|why| format!("{why:?}"))?);
             }
             "block" => on.session.block(rest == "yes"),
             "withhold" => on.session.withhold(parse(rest)?),
@@ -400,7 +404,9 @@ impl<'a, S: Store> Stage<'a, S> {
                 }
             }
             "enter-anew" => on.enters_anew = true,
+            "answers" => on.answers = parse(rest)?,
             "at-logon" => on.at_logon = parse(rest)?,
+            "still-sends" => on.session.still_sends(now, on.store.out()),
             "hold-replay" => on.hold_replay = true,
             "replay" => on.settle(now, parse(rest)?),
             _ => return Err(format!("{word:?} is nothing that can be done")),
@@ -439,9 +445,10 @@ impl<'a, S: Store> Stage<'a, S> {
                     );
                     self.trace.push(words);
                     let now = self.now;
+                    let pieces = (from == 0 && self.splitting).then_some(Pieces::Split);
                     let to = &mut self.sides[1 - from];
                     if to.connected {
-                        to.receive(now, &bytes)?;
+                        to.receive(now, &bytes, pieces)?;
                     }
                 }
             }
@@ -533,18 +540,30 @@ impl<'a, S: Store> Stage<'a, S> {
     }
 
     /// Goes on over the connection of the backup, whose machines have none afterwards.
-    pub fn take_over(&mut self, backup: &mut Self, next: u64) -> Result<(), String> {
-        let now = self.now;
-        for (side, from) in self.sides.iter_mut().zip(&mut backup.sides) {
-            let uuid = from.store.look().series();
-            let taken = side
-                .session
-                .take_over(now, &mut from.session, uuid, next, side.store.out());
-            let step = taken.map_err(|refusal| format!("{refusal:?}"))?;
-            (side.connected, from.connected) = (true, false);
-            side.follow(now, step);
-        }
+    pub fn gateway_takes_over(&mut self, backup: &mut Self, next: u64) -> Result<(), String> {
+        self.takes_over(1, backup, next)?;
+        let said = std::mem::take(&mut self.sides[1].wire);
+        // The first to hear of it is the client's backup.
+        backup.sides[1].wire.extend(said);
+        backup.pump()
+    }
+
+    pub fn client_takes_over(&mut self, backup: &mut Self, next: u64) -> Result<(), String> {
+        self.takes_over(0, backup, next)?;
         self.pump()
+    }
+
+    fn takes_over(&mut self, nth: usize, backup: &mut Self, next: u64) -> Result<(), String> {
+        let now = self.now;
+        let (side, from) = (&mut self.sides[nth], &mut backup.sides[nth]);
+        let uuid = from.store.look().series();
+        let taken = side
+            .session
+            .take_over(now, &mut from.session, uuid, next, side.store.out());
+        let step = taken.map_err(|refusal| format!("{refusal:?}"))?;
+        (side.connected, from.connected) = (true, false);
+        side.follow(now, step);
+        Ok(())
     }
 
     /// What was sent and told is of no interest.
@@ -556,7 +575,7 @@ impl<'a, S: Store> Stage<'a, S> {
     }
 
     /// The machine gets a frame, if it is one as far as the framing goes.
-    pub fn hear(&mut self, bytes: &[u8]) -> Result<(), String> {
+    pub fn hear(&mut self, bytes: &[u8], pieces: Option<Pieces>) -> Result<(), String> {
         self.trace.push(format!(
             "{:>8.3} > {}",
             self.elapsed(),
@@ -567,7 +586,7 @@ impl<'a, S: Store> Stage<'a, S> {
             self.one().broken(now, Broken::Sofh);
             return Ok(());
         }
-        self.one().receive(now, bytes)
+        self.one().receive(now, bytes, pieces)
     }
 
     /// Signs a logon as the client does.
@@ -581,7 +600,7 @@ impl<'a, S: Store> Stage<'a, S> {
     }
 
     /// A frame of the peer, with what the scenario does not say filled in.
-    fn peer_sends(&mut self, line: &str) -> Result<(), String> {
+    fn peer_sends(&mut self, line: &str, pieces: Option<Pieces>) -> Result<(), String> {
         let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
         let layout = frame::layout(name)?;
         let client = self.one().is_client();
@@ -619,7 +638,7 @@ impl<'a, S: Store> Stage<'a, S> {
         let version = self.peer.version;
         let bytes = layout.build(&fields, version)?;
         let now = self.now;
-        self.one().receive(now, &bytes)
+        self.one().receive(now, &bytes, pieces)
     }
 
     pub fn defaults(&mut self, name: &str, client: bool) -> Fields {
@@ -930,6 +949,8 @@ impl<'a, S: Store> Stage<'a, S> {
                     "resent" => tally.resent,
                     "unreadable" => tally.unreadable,
                     "slow_reads" => tally.slow_reads,
+                    "held_up" => tally.held_up,
+                    "held_up_dropped" => tally.held_up_dropped,
                     "heartbeats_out" => tally.heartbeats_out,
                     _ => {
                         let place = fixp::Fault::NAMES.iter().position(|fault| *fault == name);
@@ -1122,8 +1143,11 @@ fn parse<T: std::str::FromStr>(text: &str) -> Result<T, String> {
         .map_err(|_| format!("{text:?} is not a number of the kind"))
 }
 
-/// `30s` or `250ms`.
+/// `30s`, `250ms` or `3us`.
 fn span(text: &str) -> Result<Duration, String> {
+    if let Some(micros) = text.strip_suffix("us") {
+        return Ok(Duration::from_micros(parse(micros)?));
+    }
     match text.strip_suffix("ms") {
         Some(millis) => Ok(Duration::from_millis(parse(millis)?)),
         None => Ok(Duration::from_secs(parse(text.trim_end_matches('s'))?)),

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod backup;
 mod hours;
 mod orders;
 mod page;
 mod pair;
+mod pieces;
 #[path = "../simnet/mod.rs"]
 #[allow(dead_code)] // shared with the simulations, which use other parts
 mod simnet;

@@ -87,17 +87,24 @@ impl Application for Side {
             }
             Event::Missed { messages, .. } => format!("Missed {}-{}", messages.first, messages.last),
             Event::LogonFailed { cause, .. } => {
-                self.failed.push(match cause {
-                    Cause::Terminated { code, .. } => format!("Terminated {code}"),
-                    Cause::Refused { code, .. } => format!("Refused {code}"),
-                    other => other.name().to_owned(),
-                });
+                self.failed.push(told(cause));
                 format!("LogonFailed {}", cause.name())
             }
+            Event::BackupDown { cause, .. } => format!("BackupDown {}", told(cause)),
+            Event::Promoted { next, .. } => format!("Promoted {next}"),
             Event::TurnedAway { fault, .. } => format!("TurnedAway {}", fault.name()),
             other => other.name().to_owned(),
         };
         self.events.push(text);
+    }
+}
+
+/// A cause, with its code.
+fn told(cause: &Cause) -> String {
+    match cause {
+        Cause::Terminated { code, .. } => format!("Terminated {code}"),
+        Cause::Refused { code, .. } => format!("Refused {code}"),
+        other => other.name().to_owned(),
     }
 }
 
@@ -148,7 +155,7 @@ impl Station {
         Self::with(engine, config, Side::default(), now)
     }
 
-    fn with(mut engine: Engine, config: FixpSessionConfig, app: Side, now: Now) -> Self {
+    pub fn with(mut engine: Engine, config: FixpSessionConfig, app: Side, now: Now) -> Self {
         let (session, _) = engine.add_session(config, now).unwrap();
         let control = engine.controller();
         Self {
@@ -170,7 +177,7 @@ impl Station {
         (next_out, next_in, self.engine.uuid(self.session).unwrap())
     }
 
-    fn is_up(&self) -> bool {
+    pub fn is_up(&self) -> bool {
         let status = self.control.status(self.session).unwrap();
         status.state == pinfix::counters::ConnectionState::Up
     }
@@ -287,7 +294,10 @@ fn idle(now: Now) -> Station {
     )
 }
 
-fn gateway_config(journals: Option<&Scratch>, dress: fn(&mut FixpSessionConfig)) -> FixpSessionConfig {
+pub fn gateway_config(
+    journals: Option<&Scratch>,
+    dress: fn(&mut FixpSessionConfig),
+) -> FixpSessionConfig {
     let mut config = FixpSessionConfig::gateway("ABC", "007", credentials());
     config.settings.gateway.keep_alive_min_ms = 100;
     dress(&mut config);

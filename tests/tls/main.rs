@@ -4,9 +4,12 @@
 
 mod agreed;
 mod allocations;
+#[path = "../proxy/fake.rs"]
+mod fake;
 mod loading;
 mod openssl;
 mod pki;
+mod proxies;
 mod refused;
 mod rig;
 mod streams;

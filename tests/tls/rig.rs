@@ -62,7 +62,7 @@ impl Side {
     pub fn tls_faults(&self) -> Vec<TlsFault> {
         let failed = self.failed.iter().filter_map(|why| match why {
             ConnectError::Tls(fault) => Some(*fault),
-            ConnectError::Io(_) => None,
+            ConnectError::Io(_) | ConnectError::Proxy(_) => None,
         });
         let causes = self.causes.iter().filter_map(|cause| match cause {
             Cause::Fault(Fault::Tls { why }) => Some(*why),

@@ -9,9 +9,16 @@ pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) 
         Event::ConnectFailed {
             session,
             destination,
+            proxy,
             why,
             ..
-        } => format!("{} cannot connect to {destination}: {why}", name(*session)),
+        } => {
+            let by = proxy.map_or_else(String::new, |proxy| format!(" by {proxy}"));
+            format!(
+                "{} cannot connect to {destination}{by}: {why}",
+                name(*session)
+            )
+        }
         Event::TurnedAway { peer, fault } => format!("turned away {peer}: {fault}"),
         Event::LogonFailed { session, cause } => {
             format!("{} failed to log on: {cause}", name(*session))
@@ -49,6 +56,21 @@ pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) 
             let (first, last, series) = (messages.first, messages.last, messages.series);
             let name = name(*session);
             format!("{name}: messages {first} to {last} of UUID {series} are missing and will not come")
+        }
+        Event::BackupUp { session } => {
+            format!("{}: the backup connection is established", name(*session))
+        }
+        Event::BackupDown { session, cause } => {
+            format!(
+                "{}: the backup connection has ended: {cause}",
+                name(*session)
+            )
+        }
+        Event::Promoted { session, next } => {
+            let name = name(*session);
+            format!(
+                "{name}: the primary gateway has failed, the backup is the primary now; its next number is {next}"
+            )
         }
         // It is told when it logs on.
         Event::SessionAdded { .. } => return None,

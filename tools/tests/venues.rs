@@ -133,7 +133,7 @@ fn a_client_at_t4_survives_what_a_certification_asks() {
     let exchange = stage.exchange("t4", &t4_account(), script, &[]);
     let config = stage.t4(exchange.address, "");
     let (code, said) = stage
-        .client(&config, &["--orders", "12", "--rate", "50"])
+        .client(&config, &["--orders", "24", "--rate", "50"])
         .wait();
     // One was rejected, as the script says.
     assert_eq!(code, Some(1), "{said}");
@@ -146,7 +146,7 @@ fn a_client_at_t4_survives_what_a_certification_asks() {
             "ended: the peer logged out: Maintenance",
             "ended: the connection was lost without a Logout",
             "ended: logged out as asked",
-            "12 orders sent, 12 acknowledged",
+            "24 orders sent, 24 acknowledged",
             "0 without a report, 0 reports doubled, 1 rejects",
         ],
     );
@@ -181,6 +181,56 @@ fn a_client_at_t4_survives_what_a_certification_asks() {
     for secret in [PASSWORD, LICENSE] {
         assert!(!finished.out.contains(secret));
     }
+}
+
+#[test]
+fn a_venue_is_chosen_among_those_of_a_file_or_said_for_all_of_it() {
+    let stage = Stage::new();
+    let exchange = stage.exchange("t4", &t4_account(), "", &[]);
+    let t4 = fs::read_to_string(stage.t4(exchange.address, "")).unwrap();
+    // A port that is in use, by a session that is not to run.
+    let others = "[[session]]\nversion = \"FIX.4.4\"\nsender_comp_id = \"V\"\ntarget_comp_id = \"C\"\n\
+                  [[session]]\nvenue = \"brokeret\"\nservice = \"price\"\nhost = \"127.0.0.1\"\n\
+                  sender_comp_id = \"B1\"\n[[session]]\nvenue = \"ilink3\"\nsession = \"ABC\"\n";
+    let listen = format!("listen = \"{}\"\n", exchange.address);
+    let all = stage.write("all.toml", &format!("{listen}{t4}{others}"));
+    let few = ["--orders", "3", "--rate", "100"];
+    let at = |venue: &'static str| [&["--venue", venue][..], &few[..]].concat();
+    let (code, said) = stage.client(&all, &at("t4")).wait();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(said.matches("connects to").count(), 1, "{said}");
+    has_all(&said, &["3 orders sent, 3 acknowledged"]);
+    // Said for a file that does not say it.
+    let plain = stage.write("plain.toml", &t4.replace("venue = \"t4\"\n", ""));
+    let (code, said) = stage.client(&plain, &at("t4")).wait();
+    assert_eq!(code, Some(0), "{said}");
+    has_all(&said, &["FIX.4.2:T4Example->T4:simulator logged on"]);
+    let refused = |file: &Path, venue: &str, says: &[&str]| {
+        run(&["run", "--venue", venue, "--config", file.to_str().unwrap()]).failed(1, says);
+    };
+    refused(
+        &plain,
+        "t5",
+        &["--venue: there is no venue \"t5\"", "did you mean t4?"],
+    );
+    let only = stage.write(
+        "only.toml",
+        &format!("{t4}{others}").replace("\"ilink3\"", "\"t4\""),
+    );
+    refused(
+        &only,
+        "ilink3",
+        &[
+            "--venue ilink3: ",
+            "only.toml: no session is there, the file has FIX.4.2:T4Example->T4:simulator at t4 (line 1), \
+             FIX.4.4:V->C at no venue (line 14), FIX.4.4:B1->BROKERET:price at brokeret (line 18), \
+             the session of line 23 at t4",
+        ],
+    );
+    // What is wrong with a session elsewhere is told when that is run.
+    refused(&all, "ilink3", &["firm is missing"]);
+    let settings = stage.write("old.cfg", "[SESSION]\n");
+    refused(&settings, "t4", &["expected a TOML file"]);
 }
 
 #[cfg(feature = "tls")]
@@ -423,7 +473,11 @@ fn a_script_acts_at_times_as_well() {
     client.says("logged on");
     command::interrupt(&client.child);
     let (code, said) = client.wait();
-    assert_eq!(code, Some(0), "{said}");
+    has_all(&said, &["0 without a report, 0 reports doubled"]);
+    // An order that meets the reset is rejected, and nothing else is.
+    let met = said.matches("the answer could not be sent").count();
+    assert!(met <= 1, "{said}");
+    assert_eq!(code, Some(i32::from(met == 1)), "{said}");
     let journal = stage.journal();
     has_all(
         &journal,

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::{Accept, Connect, Destination, Problem, Problems, SessionConfig};
 use crate::engine::net::SocketOptions;
+use crate::engine::proxy::Proxy;
 use crate::engine::tls::TlsClient;
 use crate::journal::JournalConfig;
 use crate::session::SessionId;
@@ -73,6 +74,12 @@ impl SessionBuilder {
     /// Speaks TLS on the connections that are made.
     pub fn tls(mut self, client: TlsClient) -> Self {
         self.config.connect.tls = Some(client);
+        self
+    }
+
+    /// Makes the connections through a proxy.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.config.connect.proxy = Some(proxy);
         self
     }
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::Subnet;
+use crate::engine::proxy::Proxy;
 use crate::engine::tls::TlsClient;
 
 /// The shortest waiting time and the shortest limit that make sense, against tight loops.
@@ -38,6 +39,9 @@ pub struct Connect {
     /// TLS on the connection, for every destination; `None` is plain text. The handshake is part of the
     /// attempt to connect, and of its time.
     pub tls: Option<TlsClient>,
+    /// The proxy every destination is reached through; `None` connects directly. Asking it is part of the
+    /// attempt to connect, and of its time; TLS comes after it, and is spoken with the destination.
+    pub proxy: Option<Proxy>,
 }
 
 impl Default for Connect {
@@ -51,11 +55,21 @@ impl Default for Connect {
             refusals_max: None,
             jitter_percent: 0,
             tls: None,
+            proxy: None,
         }
     }
 }
 
 impl Connect {
+    /// The places whose addresses must be known here: an entry for each destination, `None` where the proxy
+    /// looks it up, and one for the proxy.
+    pub(in crate::engine) fn places(&self) -> impl Iterator<Item = Option<&Destination>> {
+        let remote = self.proxy.as_ref().is_some_and(Proxy::resolves);
+        let destinations = self.destinations.iter();
+        let destinations = destinations.map(move |place| (!remote).then_some(place));
+        destinations.chain(self.proxy.iter().map(|proxy| Some(&proxy.address)))
+    }
+
     /// Names the setting that cannot be accepted, its value and what would be right.
     pub(super) fn check(&self) -> Result<(), (&'static str, String, &'static str)> {
         if self.destinations.len() > DESTINATIONS_MAX {
@@ -96,6 +110,9 @@ impl Connect {
             let value = self.jitter_percent.to_string();
             return Err(("connect.jitter_percent", value, "0 to 100"));
         }
+        if let Some(proxy) = &self.proxy {
+            proxy.check(&self.destinations)?;
+        }
         Ok(())
     }
 }
@@ -110,7 +127,8 @@ pub enum Destination {
     Address(SocketAddr),
     /// A host name. It is looked up when the session is added, by the thread that adds it, and again
     /// after every attempt that failed, by a thread of the engine that does nothing else: the core
-    /// never waits for a name. Of several addresses each is tried in turn.
+    /// never waits for a name. Of several addresses each is tried in turn. Behind a [`Proxy`] that
+    /// [looks names up itself](Proxy::resolves) it is not looked up here.
     Name {
         /// The name, as the system's resolver takes it.
         host: String,

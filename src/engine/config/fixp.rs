@@ -7,11 +7,14 @@ use super::{
     directory_name, wrong_direction,
 };
 use crate::engine::net::SocketOptions;
-use crate::journal::{JournalConfig, Location, OpenError};
+use crate::journal::{JournalConfig, Location, OpenError, Retention};
 use crate::session::fix::Role;
 use crate::session::fixp::{Lane, Settings};
 use crate::session::schedule::{Calendar, Schedule};
 use crate::session::{Credentials, SessionId};
+
+/// Segments of what a backup connection has to say: signs of life of 26 bytes.
+const BACKUP_SEGMENT_BYTES: usize = 16 * 1024;
 
 /// Settings of one FIXP session: protocol, connection, journal.
 ///
@@ -30,8 +33,22 @@ use crate::session::{Credentials, SessionId};
 pub struct FixpSessionConfig {
     /// The protocol side.
     pub settings: Settings,
-    /// How a client connects.
+    /// How a client connects to the primary.
     pub connect: Connect,
+    /// Where a client's backup connection goes, the preferred place first; empty: it has none. With one, a
+    /// second connection stands by while the session is established, and the session goes on over it when
+    /// the primary gateway fails. It is made as [`FixpSessionConfig::connect`] says, destinations aside.
+    ///
+    /// When the exchange says that a host is the designated backup and not the primary (code 27), or none of
+    /// the primary's can be reached, the two lists change places.
+    ///
+    /// A backup connection takes a place of its own among
+    /// [`EngineConfig::sessions_max`](super::EngineConfig::sessions_max), and stands on the status page with
+    /// `/backup` after the name of its session.
+    pub backup: Vec<Destination>,
+    /// Whether a gateway's client may have a backup connection: on the ports of
+    /// [`Listen::backup`](super::Listen::backup).
+    pub accept_backup: bool,
     /// From where, and on which port, the client of a gateway may come.
     pub accept: Accept,
     /// What is asked of the socket. A gateway's gets it when the client logs on.
@@ -58,6 +75,13 @@ impl FixpSessionConfig {
         config
     }
 
+    /// A client's backup connection goes to `destination`; more can be added.
+    #[must_use]
+    pub fn backup(mut self, destination: impl Into<Destination>) -> Self {
+        self.backup.push(destination.into());
+        self
+    }
+
     /// A gateway for one client, reachable on every port where the engine listens for FIXP; see
     /// [`Listen::fixp`](super::Listen::fixp).
     #[must_use]
@@ -69,6 +93,8 @@ impl FixpSessionConfig {
         Self {
             settings,
             connect: Connect::default(),
+            backup: Vec::new(),
+            accept_backup: false,
             accept: Accept::default(),
             socket: SocketOptions::default(),
             schedule: Schedule::non_stop(),
@@ -102,13 +128,14 @@ impl FixpSessionConfig {
             ("journal.control_reserve_bytes", reserve.to_string(), right)
         });
         let lane = (self.settings.lane != Lane::Primary).then(|| {
-            let right = "Primary: an engine has no backup connections";
+            let right = "Primary: a backup is made by the settings backup and accept_backup";
             ("lane", format!("{:?}", self.settings.lane), right)
         });
         let wrong = [
             lane,
             wrong_direction(self.settings.role, &self.connect, &self.accept),
             self.connect.check().err(),
+            self.backup_problem(),
             self.socket.check().err(),
             reserve,
         ];
@@ -127,6 +154,56 @@ impl FixpSessionConfig {
             error: OpenError::Config(error),
         }));
         found
+    }
+
+    fn backup_problem(&self) -> Option<(&'static str, String, &'static str)> {
+        let client = self.settings.role == Role::Initiator;
+        if client && self.accept_backup {
+            let right = "false: a client has a list of places, backup";
+            return Some(("accept_backup", "true".to_owned(), right));
+        }
+        if !client && !self.backup.is_empty() {
+            let value = format!("{} destinations", self.backup.len());
+            return Some(("backup", value, "none: a gateway has accept_backup"));
+        }
+        let twice = |place: &&Destination| self.connect.destinations.contains(place);
+        if let Some(twice) = self.backup.iter().find(twice) {
+            let right = "another host than the primary: it is in connect.destinations";
+            return Some(("backup", twice.to_string(), right));
+        }
+        let connect = Connect {
+            destinations: self.backup.clone(),
+            ..self.connect.clone()
+        };
+        let (key, value, right) = connect.check().err()?;
+        (key == "connect.destinations").then_some(("backup", value, right))
+    }
+
+    /// What its backup connection is made from, if it may have one: a session of its own with a journal that
+    /// nothing need survive, because a backup numbers nothing.
+    pub(in crate::engine) fn backup_lane(&self) -> Option<Self> {
+        if self.backup.is_empty() && !self.accept_backup {
+            return None;
+        }
+        let mut lane = self.clone();
+        lane.settings.lane = Lane::Backup;
+        lane.connect.destinations = std::mem::take(&mut lane.backup);
+        lane.accept_backup = false;
+        lane.accept.port = None;
+        lane.schedule = Schedule::non_stop();
+        lane.journal = JournalConfig {
+            first_segment_bytes: BACKUP_SEGMENT_BYTES,
+            max_segment_bytes: BACKUP_SEGMENT_BYTES,
+            unsent_limit_bytes: BACKUP_SEGMENT_BYTES,
+            control_reserve_bytes: CONTROL_RESERVE_BYTES_MIN,
+            record_inbound: false,
+            retention: Retention {
+                age: None,
+                bytes: Some(4 * BACKUP_SEGMENT_BYTES as u64),
+            },
+            ..JournalConfig::default()
+        };
+        Some(lane)
     }
 
     /// The schedule laid over the days.
@@ -292,10 +369,17 @@ mod tests {
         type Spoil = fn(&mut FixpSessionConfig);
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
         let client = || FixpSessionConfig::client("ABC", "007", credentials(), address);
-        let rows: [(&str, Spoil); 5] = [
+        let rows: [(&str, Spoil); 9] = [
             ("keep_alive_ms", |c| c.settings.keep_alive_ms = 0),
             ("connect.destinations", |c| c.connect.destinations.clear()),
             ("accept", |c| c.accept.port = Some(1)),
+            ("accept_backup", |c| c.accept_backup = true),
+            ("backup", |c| c.backup = c.connect.destinations.clone()),
+            ("backup", |c| {
+                let host = String::new();
+                c.backup = vec![Destination::Name { host, port: 1 }];
+            }),
+            ("lane", |c| c.settings.lane = Lane::Backup),
             ("journal.control_reserve_bytes", |c| {
                 c.journal.control_reserve_bytes = 1024;
             }),
@@ -312,6 +396,10 @@ mod tests {
         }
         let mut gateway = FixpSessionConfig::gateway("ABC", "007", credentials());
         assert!(gateway.check().is_ok());
+        gateway.backup.push(address.into());
+        let error = gateway.check().unwrap_err().to_string();
+        assert!(error.contains("accept_backup"), "{error}");
+        gateway.backup.clear();
         gateway.connect.destinations.push(address.into());
         let error = gateway.check().unwrap_err().to_string();
         assert!(error.contains("FIXP:EXCHANGE->ABC-007"), "{error}");

@@ -240,6 +240,10 @@ fn wrong_direction(
             let right = "nothing: the TLS of an acceptor is that of the port it is reached on";
             Some(("connect.tls", "given".to_owned(), right))
         }
+        (Role::Acceptor, None) if connect.proxy.is_some() => {
+            let right = "nothing: an acceptor connects to nobody; see Listen::proxy_header";
+            Some(("connect.proxy", "given".to_owned(), right))
+        }
         _ => None,
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::super::net::SocketOptions;
 use super::super::session::Protocol;
 use super::{ConfigError, Template};
+use crate::engine::proxy::ProxyHeader;
 use crate::engine::tls::{self, TlsServer};
+use crate::session::fixp::Lane;
 
 /// What connections may cost before they have logged on. All of it is bounded, and a peer that logs on
 /// as it connects is served however many others stand around.
@@ -75,11 +77,17 @@ pub struct Listen {
     pub reuse_address: bool,
     /// What is spoken on it: sessions of the other protocol cannot be reached here.
     pub protocol: Protocol,
+    /// On a port where FIXP is spoken: which of its two connections a client makes here. A session whose
+    /// gateway has failed over has them the other way round.
+    pub lane: Lane,
     /// What is asked of the sockets of peers, until they log on to a session with options of its own.
     pub socket: SocketOptions,
     /// TLS on every connection of the port; `None` is plain text. The time for the handshake is that for
     /// the Logon, [`Strangers::patience`].
     pub tls: Option<TlsServer>,
+    /// The port is behind a proxy or load balancer that says who the client is, before TLS; `None` takes
+    /// the address of the socket, and no header.
+    pub proxy_header: Option<ProxyHeader>,
 }
 
 impl Listen {
@@ -91,8 +99,10 @@ impl Listen {
             templates: Vec::new(),
             reuse_address: true,
             protocol: Protocol::Fix,
+            lane: Lane::Primary,
             socket: SocketOptions::default(),
             tls: None,
+            proxy_header: None,
         }
     }
 
@@ -103,6 +113,14 @@ impl Listen {
             protocol: Protocol::Fixp,
             ..Self::on(address)
         }
+    }
+
+    /// Is the port for backup connections; see
+    /// [`FixpSessionConfig::accept_backup`](super::FixpSessionConfig::accept_backup).
+    #[must_use]
+    pub fn backup(mut self) -> Self {
+        self.lane = Lane::Backup;
+        self
     }
 
     /// Also makes sessions by `template`.
@@ -119,6 +137,13 @@ impl Listen {
         self
     }
 
+    /// Takes the address of the client from the header of the PROXY protocol.
+    #[must_use]
+    pub fn behind_proxy(mut self, header: ProxyHeader) -> Self {
+        self.proxy_header = Some(header);
+        self
+    }
+
     /// Checks what the types cannot, also that the files of its TLS can be used.
     ///
     /// # Errors
@@ -126,6 +151,13 @@ impl Listen {
     pub fn check(&self) -> Result<(), ConfigError> {
         if let Err((key, value, right)) = self.socket.check() {
             return Err(ConfigError::Engine { key, value, right });
+        }
+        if self.protocol != Protocol::Fixp && self.lane == Lane::Backup {
+            return Err(ConfigError::Engine {
+                key: "listen.lane",
+                value: "Backup".to_owned(),
+                right: "Primary on a port where FIX is spoken: it has no backup connections",
+            });
         }
         if self.protocol == Protocol::Fixp && !self.templates.is_empty() {
             return Err(ConfigError::Engine {

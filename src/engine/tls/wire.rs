@@ -1,4 +1,4 @@
-//! The network with TLS on those connections that have it.
+//! The network with TLS on those connections that have it, and below TLS the proxies on the way.
 //!
 //! Invariant: of a connection that speaks TLS the engine hears nothing but its end until the handshake is
 //! over, and then only plain text.
@@ -13,7 +13,8 @@ use std::time::Duration;
 use super::{Acceptor, Dialler, Line};
 use crate::engine::config::Destination;
 use crate::engine::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
-use crate::session::TlsFault;
+use crate::engine::proxy::{Halfway, Passages, ProxyHeader, Through};
+use crate::session::{ConnectError, ProxyFault, TlsFault};
 
 /// How many steps of handshakes are taken per cycle. One that signs or checks signatures takes 0.1 to
 /// 1 ms of the core.
@@ -33,7 +34,7 @@ pub(super) enum Step {
 
 /// What the engine sends and receives through.
 pub(in crate::engine) struct Wire {
-    net: Box<dyn Network>,
+    net: Passages,
     /// By listening port.
     doors: Vec<Option<Acceptor>>,
     /// By link number.
@@ -59,7 +60,7 @@ struct Held {
 impl Wire {
     pub(in crate::engine) fn over(net: Box<dyn Network>) -> Self {
         Self {
-            net,
+            net: Passages::over(net),
             doors: Vec::new(),
             lines: Vec::new(),
             held: 0,
@@ -68,15 +69,16 @@ impl Wire {
         }
     }
 
-    /// As [`Network::listen`]; with TLS if there is an acceptor.
+    /// As [`Network::listen`]; with TLS if there is an acceptor, and before it with a header if that says so.
     pub(in crate::engine) fn listen(
         &mut self,
         address: SocketAddr,
         reuse: Reuse,
         options: &SocketOptions,
         tls: Option<Acceptor>,
+        header: Option<ProxyHeader>,
     ) -> io::Result<(ListenerId, SocketAddr)> {
-        let (listener, bound) = self.net.listen(address, reuse, options)?;
+        let (listener, bound) = self.net.listen_behind(address, reuse, options, header)?;
         let at = listener.0 as usize;
         if tls.is_some() || at < self.doors.len() {
             while self.doors.len() <= at {
@@ -87,19 +89,23 @@ impl Wire {
         Ok((listener, bound))
     }
 
-    /// As [`Network::connect`]; with TLS to this destination if there is a dialler.
+    /// As [`Network::connect`]; with TLS to this destination if there is a dialler. If there is a proxy,
+    /// `address` is its.
     pub(in crate::engine) fn connect(
         &mut self,
         address: SocketAddr,
         source: Option<SocketAddr>,
         options: &SocketOptions,
         tls: Option<(&Dialler, &Destination)>,
+        through: Option<Through<'_>>,
     ) -> io::Result<LinkId> {
         let line = match tls {
             Some((dialler, destination)) => Some(Line::client(dialler, destination)?),
             None => None,
         };
-        let link = self.net.connect(address, source, options)?;
+        let link = self
+            .net
+            .connect_through(address, source, options, through)?;
         if let Some(line) = line {
             self.hold(link, line, true);
         }
@@ -138,7 +144,7 @@ impl Wire {
             return self.net.receive(link, room);
         };
         if held.line.is_handshaking() {
-            match go_on(held, &mut *self.net, &mut self.shakes, &mut self.put_off) {
+            match go_on(held, &mut self.net, &mut self.shakes, &mut self.put_off) {
                 Ok(true) => {}
                 Ok(false) => return Err(io::ErrorKind::WouldBlock.into()),
                 // Somebody came and went.
@@ -146,13 +152,13 @@ impl Wire {
                 Err(error) => return Err(error),
             }
         }
-        held.line.receive(&mut *self.net, link, room)
+        held.line.receive(&mut self.net, link, room)
     }
 
     /// As [`Network::send`].
     pub(in crate::engine) fn send(&mut self, link: LinkId, bytes: &[u8]) -> io::Result<usize> {
         match find(&mut self.lines, link) {
-            Some(held) => held.line.send(&mut *self.net, link, bytes),
+            Some(held) => held.line.send(&mut self.net, link, bytes),
             None => self.net.send(link, bytes),
         }
     }
@@ -160,7 +166,7 @@ impl Wire {
     /// As [`Network::finish`], after close_notify.
     pub(in crate::engine) fn finish(&mut self, link: LinkId) -> io::Result<()> {
         match find(&mut self.lines, link) {
-            Some(held) => held.line.finish(&mut *self.net, link),
+            Some(held) => held.line.finish(&mut self.net, link),
             None => self.net.finish(link),
         }
     }
@@ -169,7 +175,7 @@ impl Wire {
     pub(in crate::engine) fn close(&mut self, link: LinkId) {
         if let Some(held) = find(&mut self.lines, link) {
             // A last attempt.
-            let _ = held.line.flush(&mut *self.net, link);
+            let _ = held.line.flush(&mut self.net, link);
             self.forget(link);
         }
         self.net.close(link);
@@ -182,11 +188,34 @@ impl Wire {
             .is_some_and(|held| held.link == link && held.line.is_handshaking())
     }
 
-    /// Whether a connection we asked for was made, so that only its handshake is not over.
-    pub(in crate::engine) fn is_made(&self, link: LinkId) -> bool {
+    /// Why a connection we asked for does not stand when its time is over.
+    pub(in crate::engine) fn why_late(&self, link: LinkId) -> ConnectError {
         let held = self.lines.get(link.index as usize);
-        held.and_then(Option::as_ref)
-            .is_some_and(|held| held.link == link && held.made)
+        let made = held
+            .and_then(Option::as_ref)
+            .is_some_and(|held| held.link == link && held.made);
+        match self.net.halfway(link) {
+            Some(Halfway::ToProxy) => ProxyFault::Unreachable(io::ErrorKind::TimedOut).into(),
+            Some(Halfway::AtProxy) => ProxyFault::Timeout.into(),
+            None if made => ConnectError::Tls(TlsFault::HandshakeTimeout),
+            None => io::ErrorKind::TimedOut.into(),
+        }
+    }
+
+    /// Why a connection we asked for failed, of which the network said `kind`.
+    pub(in crate::engine) fn why_failed(&mut self, link: LinkId, kind: io::ErrorKind) -> ConnectError {
+        let fault = self.net.take_fault(link);
+        fault.map_or(kind.into(), ConnectError::Proxy)
+    }
+
+    /// What is expected of connections to a port, if they begin with a header.
+    pub(in crate::engine) fn header_of(&self, listener: ListenerId) -> Option<&ProxyHeader> {
+        self.net.header_of(listener)
+    }
+
+    /// Whether the header of a connection is not whole.
+    pub(in crate::engine) fn awaits_header(&self, link: LinkId) -> bool {
+        self.net.awaits_header(link)
     }
 
     /// Whether a connection speaks TLS.
@@ -240,7 +269,7 @@ impl Wire {
                 self.forget(link);
                 true
             }
-            Ready::TlsFailed(..) => true,
+            Ready::TlsFailed(..) | Ready::Introduced { .. } => true,
             Ready::Connected(link) | Ready::Readable(link) | Ready::Writable(link) => {
                 let Some(held) = find(&mut self.lines, link) else {
                     return true;
@@ -248,7 +277,7 @@ impl Wire {
                 if !held.line.is_handshaking() {
                     if matches!(event, Ready::Writable(_)) {
                         // A socket that is broken shows when it is read.
-                        let _ = held.line.flush(&mut *self.net, link);
+                        let _ = held.line.flush(&mut self.net, link);
                     }
                     return true;
                 }
@@ -258,7 +287,7 @@ impl Wire {
                     return true;
                 }
                 held.made |= matches!(event, Ready::Connected(_));
-                match go_on(held, &mut *self.net, &mut self.shakes, &mut self.put_off) {
+                match go_on(held, &mut self.net, &mut self.shakes, &mut self.put_off) {
                     Ok(true) => *event = Ready::Connected(link),
                     Ok(false) => return false,
                     Err(error) => {
@@ -267,7 +296,7 @@ impl Wire {
                             None => Ready::ConnectFailed(link, error.kind()),
                         };
                         // The peer sees the alert, and then the end.
-                        let _ = held.line.finish(&mut *self.net, link);
+                        let _ = held.line.finish(&mut self.net, link);
                         self.close(link);
                     }
                 }

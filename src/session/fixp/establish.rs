@@ -59,7 +59,7 @@ impl Session {
                 keep_alive_ms: Some(settings.keep_alive_ms),
             }),
         };
-        write_letter(now, settings, &Letter::Establish(request), out)?;
+        write_letter(now, settings, &Letter::Establish(request), None, out)?;
         self.state = State::EstablishSent(Asked {
             give_up: now.mono + self.interval(),
             uuid,

@@ -143,6 +143,11 @@ catalogue! {
     /// A logon beyond the rate of session-level messages.
     AdminRate => Reject(15), "Too many session-level messages";
 
+    /// The connection is to end while a Negotiate or Establish waits for a penalty.
+    LogonSplitRejected => Reject(16), "Rejected while it waited as a split message";
+    /// So many messages that came in pieces wait already, and a Negotiate or Establish is one of them.
+    LogonSplitQueue => Reject(17), "Too many split messages wait";
+
     /// A logon on the backup before the session is established on the primary.
     BeforePrimary => Reject(27), "Designated backup";
     /// A Negotiate on the backup: the UUID is that of the primary.
@@ -200,6 +205,11 @@ catalogue! {
     Flood => Terminate(9), "Message rate exceeded, session ends";
     /// A session-level message beyond the rate that ends the session.
     AdminFlood => Terminate(9), "Too many session-level messages, session ends";
+    /// The connection ends while messages wait for a penalty, because they, or others before them, came in
+    /// pieces.
+    SplitRejected => Terminate(28), "Split messages that waited are rejected";
+    /// So many messages that came in pieces wait already as may.
+    SplitQueue => Terminate(29), "Too many split messages wait";
     /// A RetransmitRequest beyond what was published.
     RetransmitOutOfRange => RetransmitReject(0), "Retransmission out of range";
     /// A RetransmitRequest for a UUID that is unknown.

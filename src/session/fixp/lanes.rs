@@ -13,12 +13,19 @@ use crate::session::{Full, Refusal, ResetCause, SeriesOutbox};
 use crate::time::Now;
 
 impl Session {
-    /// Has a backup follow the primary, while down: `uuid` is that of the primary's session. A client's
-    /// backup can log on then, and a gateway's takes it.
+    /// Has a backup follow the primary, while down: `uuid` is that of the primary's session, and `latest` the
+    /// last RequestTimestamp there, see [`Session::latest_request`]. A client's backup can log on then, and a
+    /// gateway's takes it.
     ///
     /// # Errors
     /// This is no backup, there is a connection, or no room to record it. Nothing has changed then.
-    pub fn follow<O: SeriesOutbox>(&mut self, now: Now, uuid: u64, out: &mut O) -> Result<(), Refusal> {
+    pub fn follow<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        uuid: u64,
+        latest: u64,
+        out: &mut O,
+    ) -> Result<(), Refusal> {
         if !self.is_backup() {
             return Err(Refusal::NotOurChoice);
         }
@@ -29,8 +36,24 @@ impl Session {
             out.begin_series(uuid, ResetCause::Negotiated, now.utc)
                 .map_err(Refusal::Full)?;
         }
+        match self.settings.role {
+            Role::Initiator => self.last_stamp = self.last_stamp.max(latest),
+            Role::Acceptor => {
+                self.gateway.last_request = self.gateway.last_request.max(latest);
+            }
+        }
         self.gateway.primary_up = true;
         Ok(())
+    }
+
+    /// The last RequestTimestamp of a logon: what a client has used, or a gateway has taken. The next one is
+    /// greater, on either connection.
+    #[must_use]
+    pub fn latest_request(&self) -> u64 {
+        match self.settings.role {
+            Role::Initiator => self.last_stamp,
+            Role::Acceptor => self.gateway.last_request,
+        }
     }
 
     /// Tells a gateway's backup that the primary connection has ended, other than by a failure of the
@@ -46,38 +69,10 @@ impl Session {
         }
     }
 
-    /// Makes the backup of a gateway the primary: it says so, with the number of the next message. The
-    /// session of the primary goes on over its connection; see [`Session::take_over`].
-    ///
-    /// # Errors
-    /// This is no gateway's backup, or it is not established.
-    pub fn promote<O: SeriesOutbox>(
-        &mut self,
-        now: Now,
-        next_out: u64,
-        out: &mut O,
-    ) -> Result<Step, Refusal> {
-        if !self.is_backup() || self.settings.role == Role::Initiator {
-            return Err(Refusal::NotOurChoice);
-        }
-        if !matches!(self.state, State::Up(_)) {
-            return Err(Refusal::NotLoggedOn);
-        }
-        let sequence = Sequence {
-            uuid: Some(out.series()),
-            next_seq_no: u32::try_from(next_out).ok(),
-            primary: true,
-            lapsed: Some(0),
-        };
-        Ok(match self.say(now, &Letter::Sequence(sequence), out) {
-            Ok(()) => Step::Promoted(next_out),
-            Err(full) => self.no_room(full),
-        })
-    }
-
     /// Goes on over the connection of `backup`, which has none afterwards: the session stays established,
-    /// with its UUID and numbers. `next` is what [`Step::Promoted`] said. A client asks for what it finds
-    /// missing.
+    /// with its UUID and numbers. For a client, `next` is what [`Step::Promoted`] said, and it asks for what
+    /// it finds missing. A gateway that is told to says it: Sequence(506) with FaultToleranceIndicator(39010)=1
+    /// and the number of its next message.
     ///
     /// # Errors
     /// This session still has a connection, it has another UUID than the backup, or the backup is not
@@ -100,6 +95,7 @@ impl Session {
             return Err(Refusal::NotOurChoice);
         }
         let pulse = up.pulse;
+        backup.drop_held_up();
         backup.state = State::Down;
         backup.gateway.primary_up = false;
         self.last_stamp = self.last_stamp.max(backup.last_stamp);
@@ -109,7 +105,7 @@ impl Session {
             ..Up::new(pulse)
         });
         let done = match self.settings.role {
-            Role::Acceptor => Ok(Step::Done),
+            Role::Acceptor => self.say_sequence(now, 0, out).map(|()| Step::Done),
             Role::Initiator if next < out.next_in() => {
                 let fault = Fault::SequenceLow {
                     expected: out.next_in(),

@@ -3,10 +3,10 @@
 //! Nulls stay visible, because a field that must not be null is the gateway's to complain about: `None`
 //! is a null here.
 
-use super::Lane;
+use super::{Delayed, Lane};
 use crate::session::Text;
 use crate::wire::sbe::ilink3::{
-    self, Direction, FaultTolerance, KeepAliveLapsed, check_parts, layout_of,
+    self, Delay, Direction, FaultTolerance, KeepAliveLapsed, check_parts, layout_of,
 };
 use crate::wire::sbe::{EncodeError, Frame};
 
@@ -402,7 +402,7 @@ fn cut<const N: usize>(text: Text) -> ([u8; N], usize) {
 
 impl Letter<'_> {
     /// Writes a message of the session layer at the front of `room`, of [`ROOM`] bytes; answers its length.
-    /// A business message is the application's to write.
+    /// `delayed` says what the message it answers has waited for. A business message is the application's to write.
     ///
     /// # Errors
     /// The room is too small, the version unknown, or a text too long for its field: none of which settings
@@ -412,12 +412,14 @@ impl Letter<'_> {
         room: &mut [u8],
         version: u16,
         lane: Lane,
+        delayed: Option<Delayed>,
     ) -> Result<usize, EncodeError> {
         let null = u64::MAX;
         let indicator = match lane {
             Lane::Primary => FaultTolerance::PRIMARY,
             Lane::Backup => FaultTolerance::BACKUP,
         };
+        let split = Delay(delayed.map_or(u8::MAX, Delayed::split_msg));
         match self {
             Self::Negotiate(request) => ilink3::NegotiateEncoder::new(room, version)?
                 .hmac_signature(request.signature)
@@ -453,6 +455,7 @@ impl Letter<'_> {
                     .fault_tolerance_indicator(indicator)
                     .previous_seq_no(response.previous_seq_no)
                     .previous_uuid(response.previous_uuid)
+                    .split_msg(split)
                     .finish()
             }
             Self::EstablishmentAck(response) => ilink3::EstablishmentAckEncoder::new(room, version)?
@@ -463,6 +466,7 @@ impl Letter<'_> {
                 .previous_uuid(response.previous_uuid)
                 .keep_alive_interval(response.keep_alive_ms)
                 .fault_tolerance_indicator(indicator)
+                .split_msg(split)
                 .finish(),
             Self::NegotiationReject(reject) => {
                 let (reason, len) = cut::<48>(reject.reason);
@@ -472,6 +476,7 @@ impl Letter<'_> {
                     .request_timestamp(reject.stamp)
                     .error_codes(reject.code)
                     .fault_tolerance_indicator(indicator)
+                    .split_msg(split)
                     .finish()
             }
             Self::EstablishmentReject(reject) => {
@@ -483,6 +488,7 @@ impl Letter<'_> {
                     .next_seq_no(reject.next_seq_no)
                     .error_codes(reject.code)
                     .fault_tolerance_indicator(indicator)
+                    .split_msg(split)
                     .finish()
             }
             Self::Sequence(sequence) => ilink3::SequenceEncoder::new(room, version)?
@@ -502,6 +508,7 @@ impl Letter<'_> {
                     .uuid(terminate.uuid.unwrap_or(null))
                     .request_timestamp(terminate.stamp.unwrap_or(null))
                     .error_codes(terminate.code.unwrap_or(u16::MAX))
+                    .split_msg(split)
                     .finish()
             }
             Self::RetransmitRequest(request) => {
@@ -526,6 +533,7 @@ impl Letter<'_> {
                     .request_timestamp(answer.stamp.unwrap_or(null))
                     .from_seq_no(answer.from.unwrap_or(u32::MAX))
                     .msg_count(answer.count.unwrap_or(u16::MAX))
+                    .split_msg(split)
                     .finish()
             }
             Self::RetransmitReject(reject) => {
@@ -539,12 +547,14 @@ impl Letter<'_> {
                     .uuid(reject.uuid.unwrap_or(null))
                     .request_timestamp(reject.stamp.unwrap_or(null))
                     .error_codes(reject.code)
+                    .split_msg(split)
                     .finish()
             }
             Self::NotApplied(not_applied) => ilink3::NotAppliedEncoder::new(room, version)?
                 .uuid(not_applied.uuid.unwrap_or(null))
                 .from_seq_no(not_applied.from)
                 .msg_count(not_applied.count)
+                .split_msg(split)
                 .finish(),
             Self::Business(_) => Ok(0),
         }

@@ -45,8 +45,11 @@ pub use self::codes::{
     logon_reject_name, terminate_code,
 };
 pub use self::fault::{Disposition, Fault, FaultCounts};
-use self::gateway::{Gateway, Judging, Serving};
-pub use self::gateway::{Identity, REFUSAL_MAX, identity, refuse, turn_away};
+pub use self::gateway::settings::{
+    EstablishHole, LogonRefusal, NotAppliedCount, RateLimit, RetransmitUuid, SplitPenalty, UnaskedGap,
+};
+pub use self::gateway::{Delayed, Identity, Pieces, REFUSAL_MAX, identity, refuse, turn_away};
+use self::gateway::{Gateway, Judging, Serving, Turn};
 pub use self::guard::Halted;
 use self::keepalive::Pulse;
 use self::letter::{Letter, Request, Retransmit};
@@ -56,9 +59,8 @@ pub use self::retransmit::Underway;
 pub use self::script::{Answer, On, ScriptFull};
 pub use self::sending::SEQ_MAX;
 pub use self::settings::{
-    ClientSettings, EstablishHole, GatewaySettings, Lane, LogonRefusal, NotAppliedCount, OnNotApplied,
-    RateLimit, RetransmitUuid, Role, Settings, SettingsError, Unanswered, UnaskedGap, Unconsumed,
-    UnknownPrevious, Unserved, UuidRule,
+    ClientSettings, GatewaySettings, Lane, OnNotApplied, Role, Settings, SettingsError, Unanswered,
+    Unconsumed, UnknownPrevious, Unserved, UuidRule,
 };
 pub use self::tally::Tally;
 pub use super::fix::{Origin, Phase, Replayed, Sent, Unparked};
@@ -103,6 +105,9 @@ pub struct Delivery {
     pub seq: u64,
     /// PossRetransFlag=1: it comes by retransmission, and it has not been delivered before.
     pub retransmitted: bool,
+    /// Of a gateway: why it was held up, which belongs into SplitMsg(9553) of every answer. What the
+    /// application sends before it returns is given it here.
+    pub delayed: Option<Delayed>,
 }
 
 /// Messages of ours that the exchange did not apply. None of them will be applied, unless they are sent
@@ -286,7 +291,7 @@ impl Session {
             delivering: None,
             last_stamp: 0,
             client: Client::new(&settings.client),
-            gateway: Gateway::new(),
+            gateway: Gateway::new(&settings),
             tally: Tally::default(),
             settings,
         })
@@ -321,10 +326,10 @@ impl Session {
         &self.tally
     }
 
-    /// How many messages wait behind a gap.
+    /// How many messages wait: behind a gap, or at a gateway for a penalty.
     #[must_use]
     pub fn parked(&self) -> usize {
-        self.parked.len()
+        self.parked.len() + self.gateway.penalty.len()
     }
 
     /// A connection stands. A client logs on; a gateway waits for the client's first message.
@@ -335,8 +340,7 @@ impl Session {
                 .log_on(now, out)
                 .unwrap_or_else(|full| self.no_room(full)),
             Role::Acceptor => {
-                let give_up = now.mono + self.settings.gateway.logon_timeout;
-                self.state = State::Accepted { give_up };
+                self.await_logon(now);
                 Step::Done
             }
         }
@@ -352,7 +356,31 @@ impl Session {
         origin: Origin,
         out: &mut O,
     ) -> Step {
+        self.take(now, frame, origin, None, out)
+    }
+
+    /// Takes one sound frame from the wire that did not come whole, or not in order, as far as the caller
+    /// can tell. To a client it makes no difference; see [`GatewaySettings::split`].
+    pub fn receive_in_pieces<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        frame: &Frame<'_>,
+        pieces: Pieces,
+        out: &mut O,
+    ) -> Step {
+        self.take(now, frame, Origin::Wire, Some(pieces), out)
+    }
+
+    fn take<O: SeriesOutbox>(
+        &mut self,
+        now: Now,
+        frame: &Frame<'_>,
+        origin: Origin,
+        pieces: Option<Pieces>,
+        out: &mut O,
+    ) -> Step {
         if let State::Closing { .. } = self.state {
+            self.still_sends(now, out);
             return Step::Done;
         }
         if let State::Down = self.state {
@@ -361,19 +389,25 @@ impl Session {
             }
             self.recall(out);
             // A gateway whose caller has read the first message before it knew which session it is for.
-            let give_up = now.mono + self.settings.gateway.logon_timeout;
-            self.state = State::Accepted { give_up };
+            self.await_logon(now);
         }
         let letter = Letter::read(frame);
         let mut at = None;
+        let mut turn = Turn::Now;
         if origin == Origin::Wire {
+            turn = self.turn_of(now, pieces, letter.as_ref());
+            if turn == Turn::NoRoom {
+                // It stays with the caller until those before it have gone on.
+                return Step::Retry(Full::Segment);
+            }
             let business = match letter {
                 Some(Letter::Business(business)) => business.seq.map(u64::from),
                 _ => None,
             };
             let seq = business.unwrap_or_default();
             // Only a message that waits behind a gap must be kept; the rest is the outbox's choice.
-            let may_wait = matches!(self.state, State::Up(_)) && seq > out.next_in();
+            let may_wait = matches!(self.state, State::Up(_)) && seq > out.next_in()
+                || matches!(turn, Turn::Later(_));
             at = match out.keep_inbound(seq, frame.bytes(), &[], may_wait, now.utc) {
                 Ok(at) => at,
                 Err(full) => return Step::Retry(full),
@@ -387,9 +421,14 @@ impl Session {
         let Some(letter) = letter else {
             return self.broken(now, Broken::Undecodable, out);
         };
-        let done = match self.settings.role {
-            Role::Initiator => self.client_receives(now, &letter, at, out),
-            Role::Acceptor => self.gateway_receives(now, &letter, out),
+        let done = match (self.settings.role, turn, at) {
+            (Role::Initiator, _, at) => self.client_receives(now, &letter, at, out),
+            (Role::Acceptor, Turn::Later(delayed), Some(at)) => {
+                self.hold_up(now, delayed, &letter, at);
+                return Step::Done;
+            }
+            (Role::Acceptor, Turn::TooMany, _) => self.too_many_wait(now, &letter, out),
+            (Role::Acceptor, _, _) => self.gateway_takes(now, &letter, out),
         };
         done.unwrap_or_else(|full| self.no_room(full))
     }
@@ -419,9 +458,12 @@ impl Session {
         done.unwrap_or_else(|full| self.no_room(full))
     }
 
-    /// What waited behind a gap and can go on now. To be called until it answers
+    /// What waited, behind a gap or for a penalty, and can go on now. To be called until it answers
     /// [`Unparked::Nothing`].
-    pub fn next_parked<O: SeriesOutbox>(&mut self, out: &mut O) -> Unparked {
+    pub fn next_parked<O: SeriesOutbox>(&mut self, now: Now, out: &mut O) -> Unparked {
+        if self.settings.role == Role::Acceptor {
+            return self.next_held_up(now);
+        }
         if !matches!(self.state, State::Up(_) | State::TerminateSent(_)) {
             return Unparked::Nothing;
         }
@@ -442,7 +484,7 @@ impl Session {
     /// When [`Session::timeout`] must be called next; may move with every message.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
-        match &self.state {
+        let due = match &self.state {
             State::NegotiateSent(asked) | State::EstablishSent(asked) => Some(asked.give_up),
             State::Accepted { give_up } | State::Negotiated { give_up } => Some(*give_up),
             State::Negotiating(judging) | State::Establishing(judging) => Some(judging.give_up),
@@ -452,7 +494,8 @@ impl Session {
                 .min(),
             State::TerminateSent(sent) => Some(sent.give_up),
             State::Down | State::Closing { .. } => None,
-        }
+        };
+        [due, self.penalty_ends()].into_iter().flatten().min()
     }
 
     /// Does what is due by now. Harmless when called early.
@@ -506,6 +549,7 @@ impl Session {
     /// of a logon, and so must now be told of its end.
     pub fn disconnected<O: SeriesOutbox>(&mut self, _: Now, _: &mut O) -> bool {
         let was_up = self.was_up();
+        self.connection_lost();
         self.parked.clear();
         self.delivering = None;
         self.state = State::Down;
@@ -520,9 +564,20 @@ impl Session {
         }
     }
 
-    /// Finds again, at the first connection of a run, which RequestTimestamps were used before it.
+    /// A gateway waits for the first message of a connection.
+    fn await_logon(&mut self, now: Now) {
+        self.penalty_begins_anew();
+        let give_up = now.mono + self.settings.gateway.logon_timeout;
+        self.state = State::Accepted { give_up };
+    }
+
+    /// Finds again, at the first connection of a run, which RequestTimestamps were used before it, and which
+    /// UUIDs are of a week that is over.
     fn recall<O: SeriesOutbox>(&mut self, out: &O) {
         let latest = out.latest().0;
+        if self.settings.role == Role::Acceptor && self.gateway.floor == 0 {
+            self.gateway.floor = out.last_of_weeks_before();
+        }
         match self.settings.role {
             Role::Initiator if self.last_stamp == 0 => self.last_stamp = latest,
             Role::Acceptor if self.gateway.last_request == 0 => {
@@ -543,7 +598,8 @@ impl Session {
 
     /// Sends a message of the session layer.
     fn say<O: SeriesOutbox>(&mut self, now: Now, letter: &Letter<'_>, out: &mut O) -> Result<(), Full> {
-        write_letter(now, &self.settings, letter, out)?;
+        let delayed = self.gateway.penalty.answering();
+        write_letter(now, &self.settings, letter, delayed, out)?;
         self.spoke(now);
         Ok(())
     }
@@ -580,6 +636,7 @@ impl Session {
     /// Closes the connection without another byte.
     fn close(&mut self, cause: Cause) -> Step {
         let was_up = self.was_up();
+        self.drop_held_up();
         self.state = State::Closing { was_up };
         Step::Close(cause)
     }
@@ -587,6 +644,7 @@ impl Session {
     /// Closes the connection once everything committed is on the wire.
     fn close_after_flush(&mut self, cause: Cause) -> Step {
         let was_up = self.was_up();
+        self.drop_held_up();
         self.state = State::Closing { was_up };
         Step::CloseAfterFlush(cause)
     }
@@ -610,11 +668,12 @@ fn write_letter<O: SeriesOutbox>(
     now: Now,
     settings: &Settings,
     letter: &Letter<'_>,
+    delayed: Option<Delayed>,
     out: &mut O,
 ) -> Result<(), Full> {
     let room = out.claim(Class::Control, letter::ROOM)?;
     let len = letter
-        .write(room, settings.schema_version, settings.lane)
+        .write(room, settings.schema_version, settings.lane, delayed)
         .expect("invariant: checked settings fit the fields, and every letter its room");
     out.commit_unnumbered(0..len, kept_at(now.utc, letter));
     Ok(())

@@ -69,7 +69,7 @@ impl Session {
             firm,
             terms: None,
         };
-        write_letter(now, settings, &Letter::Negotiate(request), out)?;
+        write_letter(now, settings, &Letter::Negotiate(request), None, out)?;
         self.state = State::NegotiateSent(Asked {
             give_up: now.mono + 2 * self.interval(),
             uuid,

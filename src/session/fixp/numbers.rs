@@ -98,14 +98,11 @@ impl Session {
     }
 
     /// Opens the port of a gateway again that invalid logons have closed.
-    pub fn reopen_port(&mut self) {
-        self.gateway.reopen();
-    }
-
-    /// Whether invalid logons have closed the port of a gateway.
-    #[must_use]
-    pub fn is_port_closed(&self) -> bool {
-        self.gateway.port_closed
+    pub fn reopen_port<O: SeriesOutbox>(&mut self, out: &mut O) {
+        if out.is_port_closed() {
+            out.set_port_closed(false);
+        }
+        self.gateway.forget_invalid();
     }
 }
 

@@ -25,7 +25,8 @@ impl Session {
     ///
     /// `write` gets `room` bytes and answers how many it used: a whole frame, as the encoders of
     /// [`wire::sbe`](crate::wire::sbe) make them. SeqNum, SendingTimeEpoch, and UUID in a gateway's message, are
-    /// filled in here, whatever they were.
+    /// filled in here, whatever they were; and so is SplitMsg in what a gateway answers to a message that was
+    /// held up, before the application returns.
     ///
     /// # Errors
     /// Why it was not taken; nothing was numbered or kept then. [`Refusal::NoMessage`] if `write` failed,
@@ -55,6 +56,9 @@ impl Session {
         put(frame, layout.seq_num, &number.to_le_bytes());
         put(frame, layout.uuid, &series.to_le_bytes());
         put(frame, layout.sending_time_epoch, &now.utc.0.to_le_bytes());
+        if let Some(delayed) = self.gateway.penalty.answering() {
+            put(frame, layout.split_msg, &[delayed.split_msg()]);
+        }
         match destiny {
             Destiny::Now => {
                 out.commit(0..len, false, false, now.utc);

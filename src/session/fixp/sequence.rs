@@ -158,6 +158,7 @@ impl Session {
             series,
             seq,
             retransmitted,
+            delayed: None,
         })
     }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::codes::NextLogon;
+pub use super::gateway::settings::GatewaySettings;
 pub use crate::session::fix::{Role, SettingsError};
 use crate::session::{Credentials, SessionId};
 
@@ -158,111 +159,6 @@ pub enum Unconsumed {
     Nothing,
 }
 
-/// What concerns a gateway only.
-#[derive(Clone, Debug)]
-pub struct GatewaySettings {
-    /// How long a connection may take to send its Negotiate or Establish.
-    pub logon_timeout: Duration,
-    /// How long after a NegotiationResponse the Establish may take.
-    pub establish_timeout: Duration,
-    /// How long what checks signatures may take.
-    pub hmac_timeout: Duration,
-    /// How old a RequestTimestamp may be.
-    pub stale_after: Option<Duration>,
-    /// The shortest KeepAliveInterval, in milliseconds.
-    pub keep_alive_min_ms: u16,
-    /// The longest KeepAliveInterval, in milliseconds.
-    pub keep_alive_max_ms: u16,
-    /// So many invalid logons within a minute close the port.
-    pub invalid_logons_max: u8,
-    /// Whether messages other than Negotiate and Establish on a connection that is not bound count as
-    /// invalid logons.
-    pub count_other_messages: bool,
-    /// How an invalid Negotiate or Establish is refused where it could be with a reject.
-    pub refusal: LogonRefusal,
-    /// Whether the connection is closed after a reject.
-    pub close_after_reject: bool,
-    /// What becomes of the number expected when an Establish announces a higher one.
-    pub establish_hole: EstablishHole,
-    /// What is done about a Sequence that announces a higher number unasked.
-    pub unasked_gap: UnaskedGap,
-    /// What MsgCount of a NotApplied counts.
-    pub not_applied_count: NotAppliedCount,
-    /// The most messages of one retransmission.
-    pub request_max: u16,
-    /// Whether a Sequence follows a retransmission.
-    pub sequence_after_retransmission: bool,
-    /// What is done about a RetransmitRequest whose UUID is not that of the session, or null.
-    pub retransmit_uuid: RetransmitUuid,
-    /// How many business messages a client may send; no limit unless set.
-    pub rate: Option<RateLimit>,
-    /// How many messages of the session layer a client may send; no limit unless set. Only logons are
-    /// rejected.
-    pub admin_rate: Option<RateLimit>,
-}
-
-/// How a gateway refuses a logon.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogonRefusal {
-    /// With NegotiationReject or EstablishmentReject.
-    #[default]
-    Reject,
-    /// With a Terminate of this code.
-    Terminate(u16),
-}
-
-/// What becomes of the number a gateway expects when an Establish announces a higher one. NotApplied is
-/// sent in either case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EstablishHole {
-    /// It stays until the client has filled the hole, or skips it with a Sequence.
-    #[default]
-    Wait,
-    /// It is what was announced.
-    Move,
-}
-
-/// What a gateway does about a Sequence that announces a higher number unasked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UnaskedGap {
-    /// Says NotApplied and goes on from the number announced.
-    #[default]
-    NotApplied,
-    /// Goes on from the number announced.
-    Accept,
-}
-
-/// What MsgCount of a NotApplied counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NotAppliedCount {
-    /// The message that was refused as well.
-    #[default]
-    WithRefused,
-    /// What is missing below it. A client that skips is not told of the message itself then.
-    MissingOnly,
-}
-
-/// What a gateway does about a RetransmitRequest with a UUID that is not that of the session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RetransmitUuid {
-    /// Terminates, as with every other message.
-    #[default]
-    Terminate,
-    /// Rejects it.
-    Reject,
-}
-
-/// How many messages a client may send in a window, which begins with its first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateLimit {
-    /// The window.
-    pub window: Duration,
-    /// More than this are rejected.
-    pub reject_above: u32,
-    /// More than this end the session.
-    pub terminate_above: u32,
-}
-
 impl Settings {
     /// Settings with the defaults: intervals of 30 s, schema 9, the times of iLink 3.
     #[must_use]
@@ -367,35 +263,7 @@ impl Settings {
                 "1 to 10",
             );
         }
-        let gateway = &self.gateway;
-        if gateway.keep_alive_min_ms > gateway.keep_alive_max_ms || gateway.keep_alive_min_ms == 0 {
-            return wrong(
-                "gateway.keep_alive_min_ms",
-                &gateway.keep_alive_min_ms,
-                "1 ms to gateway.keep_alive_max_ms",
-            );
-        }
-        if !(1..=10).contains(&gateway.invalid_logons_max) {
-            return wrong(
-                "gateway.invalid_logons_max",
-                &gateway.invalid_logons_max,
-                "1 to 10",
-            );
-        }
-        let rates = [
-            ("gateway.rate", gateway.rate),
-            ("gateway.admin_rate", gateway.admin_rate),
-        ];
-        for (setting, rate) in rates
-            .into_iter()
-            .filter_map(|(name, rate)| Some((name, rate?)))
-        {
-            if rate.window.is_zero() || rate.terminate_above < rate.reject_above {
-                let right = "a window, and terminate_above no lower than reject_above";
-                return wrong(setting, &format_args!("{rate:?}"), right);
-            }
-        }
-        Ok(())
+        self.gateway.check()
     }
 }
 
@@ -419,31 +287,6 @@ impl Default for ClientSettings {
             failed_logons_max: 3,
             back_off: Duration::from_secs(60),
             after_terminate: Vec::new(),
-        }
-    }
-}
-
-impl Default for GatewaySettings {
-    fn default() -> Self {
-        Self {
-            logon_timeout: Duration::from_secs(60),
-            establish_timeout: Duration::from_secs(60),
-            hmac_timeout: Duration::from_secs(5),
-            stale_after: Some(Duration::from_secs(5)),
-            keep_alive_min_ms: 5_000,
-            keep_alive_max_ms: 60_000,
-            invalid_logons_max: 5,
-            count_other_messages: true,
-            refusal: LogonRefusal::default(),
-            close_after_reject: true,
-            establish_hole: EstablishHole::default(),
-            unasked_gap: UnaskedGap::default(),
-            not_applied_count: NotAppliedCount::default(),
-            request_max: 2500,
-            sequence_after_retransmission: true,
-            retransmit_uuid: RetransmitUuid::default(),
-            rate: None,
-            admin_rate: None,
         }
     }
 }

@@ -30,6 +30,10 @@ pub struct Tally {
     pub duplicates_in: u64,
     /// Numbers asked for whose record could not be read.
     pub unreadable: u64,
+    /// Messages of a client that waited for a penalty, because they, or one before them, came in pieces.
+    pub held_up: u64,
+    /// Those of them that were not applied because the connection ended.
+    pub held_up_dropped: u64,
     /// Times the peer's bytes waited on our side for longer than a peer may be silent.
     pub slow_reads: u64,
     /// Mistakes of the peer, of any kind.

@@ -14,21 +14,26 @@ use crate::time::Now;
 const OTHER: u16 = 23;
 
 /// Codes whose RequestTimestamp is the clock, not that of the message they are about.
-pub(super) const CLOCKED: [u16; 2] = [8, 9];
+pub(super) const CLOCKED: [u16; 4] = [8, 9, 28, 29];
 
 impl Session {
     /// Says Terminate with code 0 and `reason`: the answer is awaited up to one KeepAliveInterval, then
     /// the connection is closed. Messages that arrive meanwhile are taken; nothing else is sent. UUID and
     /// numbers stay. If the settings say so, a running retransmission is waited for first.
     ///
-    /// While a logon is under way the connection is just closed. In other phases this does nothing.
+    /// While a logon is under way the connection is just closed. In other phases this does nothing. A
+    /// gateway at which messages wait for a penalty rejects them instead, with Terminate 28 or reject 16.
     pub fn logout<O: SeriesOutbox>(&mut self, now: Now, reason: &Text, out: &mut O) -> Step {
         let wait = self.settings.finish_retransmission;
+        let holding_up = self.is_holding_up();
         match &mut self.state {
             State::Up(up) if wait && up.is_retransmitting() => {
                 up.leaving = Some(*reason);
                 Step::Done
             }
+            _ if holding_up => self
+                .reject_held_up(now, None, out)
+                .unwrap_or_else(|full| self.no_room(full)),
             State::Up(_) => self
                 .leave(now, *reason, out)
                 .unwrap_or_else(|full| self.no_room(full)),
@@ -54,14 +59,15 @@ impl Session {
         Ok(Step::Done)
     }
 
-    /// A logout that waited for a retransmission, once there is none.
+    /// A logout that waited for a retransmission, once there is none, and nothing waits for a penalty.
     pub(super) fn leave_if_wished<O: SeriesOutbox>(
         &mut self,
         now: Now,
         out: &mut O,
     ) -> Result<Step, Full> {
+        let holding_up = self.is_holding_up();
         match &mut self.state {
-            State::Up(up) if !up.is_retransmitting() => match up.leaving.take() {
+            State::Up(up) if !holding_up && !up.is_retransmitting() => match up.leaving.take() {
                 Some(reason) => self.leave(now, reason, out),
                 None => Ok(Step::Done),
             },
@@ -148,6 +154,7 @@ impl Session {
     ) -> Step {
         let done = match (&self.state, code) {
             (State::Down | State::Closing { .. }, _) => return Step::Done,
+            (_, 0) if self.is_holding_up() => self.reject_held_up(now, None, out),
             (State::Up(_), 0) => self.leave(now, *reason, out),
             _ => self.terminate_with(now, code, *reason, None, out),
         };
@@ -257,6 +264,9 @@ impl Session {
         };
         if let Some(fault) = fault {
             return self.fault(now, fault, Some(letter), out);
+        }
+        if self.is_holding_up() {
+            return self.reject_held_up(now, Some(letter), out);
         }
         if let Some(answer) = self.gateway.script.take(super::On::Terminate) {
             if answer == super::Answer::Silence {

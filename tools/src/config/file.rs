@@ -71,6 +71,63 @@ impl File {
         toml::from_str(text).map_err(|error| Problems(vec![placed(name, text, &error)]))
     }
 
+    /// Leaves only the sessions at a venue, and the ports that they need. If no session says where it is,
+    /// all of them are there. `text` is that of the file.
+    ///
+    /// # Errors
+    /// None is there; tells those there are.
+    pub fn keep_venue(&mut self, venue: &str, text: &str) -> Result<(), String> {
+        let mut tables = self
+            .session
+            .iter()
+            .map(Spanned::get_ref)
+            .chain(&self.defaults);
+        if tables.all(|table| table.venue.is_none()) {
+            let defaults = self.defaults.get_or_insert_default();
+            defaults.venue = Some(venues::Aside(venue.to_owned()));
+            return Ok(());
+        }
+        let mut others = Vec::new();
+        for table in &self.session {
+            let own = table.get_ref();
+            let at = self.venue_name(own).unwrap_or("no venue");
+            let line = line_of(text, table);
+            others.push(match self.session(own) {
+                Ok((planned, _)) => format!("{} at {at} (line {line})", planned.config.id()),
+                Err(_) => format!("the session of line {line} at {at}"),
+            });
+        }
+        let all = std::mem::take(&mut self.session);
+        let is_there = |table: &Spanned<SessionTable>| self.venue_name(table.get_ref()) == Some(venue);
+        let kept: Vec<_> = all.into_iter().filter(is_there).collect();
+        if kept.is_empty() {
+            return Err(match others.as_slice() {
+                [] => "no session is listed, expected at least one [[session]]".to_owned(),
+                others => format!("no session is there, the file has {}", others.join(", ")),
+            });
+        }
+        self.session = kept;
+        let accepts = |table: &Spanned<SessionTable>| {
+            let mut tables = std::iter::once(table.get_ref()).chain(&self.defaults);
+            let role = tables.find_map(|table| table.role.as_ref());
+            role.is_some_and(|role| role.0 == Role::Acceptor)
+        };
+        if !self.session.iter().any(accepts) {
+            self.listen = Listeners::default();
+        }
+        for listen in &mut self.listen.0 {
+            listen.template = None;
+        }
+        Ok(())
+    }
+
+    /// What a session calls its venue, itself or by default.
+    fn venue_name<'a>(&'a self, own: &'a SessionTable) -> Option<&'a str> {
+        let mut tables = std::iter::once(own).chain(&self.defaults);
+        let name = tables.find_map(|table| table.venue.as_ref());
+        name.map(|name| name.0.as_str())
+    }
+
     /// The same file with everything its plan comes to said in it.
     pub fn resolved(self, plan: &Plan) -> Self {
         Self {
@@ -180,7 +237,7 @@ impl File {
         }
         let mut seen: Vec<(String, usize)> = Vec::new();
         for table in &self.session {
-            let line = 1 + text[..table.span().start].matches('\n').count();
+            let line = line_of(text, table);
             let (planned, of_venue) = match self.session(table.get_ref()) {
                 Ok(session) => session,
                 Err(wrong) => {
@@ -252,9 +309,7 @@ impl File {
 
     /// The venue of a session, said by itself or as a default.
     fn venue_of(&self, own: &SessionTable) -> Result<Option<Venue>, String> {
-        let mut tables = std::iter::once(own).chain(&self.defaults);
-        let name = tables.find_map(|table| table.venue.as_ref());
-        name.map(|name| venues::named(&name.0)).transpose()
+        self.venue_name(own).map(venues::named).transpose()
     }
 
     /// What a session says of the venue it is at, itself or as a default.
@@ -381,6 +436,12 @@ impl File {
     }
 }
 
+/// The line of the file that a table begins at.
+fn line_of(text: &str, table: &Spanned<SessionTable>) -> usize {
+    let before = text.get(..table.span().start).unwrap_or(text);
+    1 + before.matches('\n').count()
+}
+
 /// The ports: one address, or tables.
 #[derive(Debug, Default)]
 struct Listeners(Vec<ListenTable>);
@@ -463,7 +524,7 @@ fn placed(name: &str, text: &str, error: &toml::de::Error) -> Problem {
         Some((key, _))
             if ["password", "fields", "license", "secret"]
                 .iter()
-                .any(|part| key.contains(part)) =>
+                .any(|part| shown.contains(part)) =>
         {
             format!("{key}= ***")
         }

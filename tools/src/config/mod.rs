@@ -9,6 +9,7 @@ mod fixp;
 mod form;
 mod hours;
 mod policies;
+mod proxy;
 mod tables;
 mod tls;
 mod venues;
@@ -82,10 +83,27 @@ pub struct Loaded {
 
 /// Reads a file of either kind. `own` are keys of the application in a settings file.
 pub fn load(path: &Path, own: &[String]) -> anyhow::Result<Loaded> {
+    load_part(path, own, None)
+}
+
+/// Reads the sessions of a file that are at a venue; all of them, and puts them there, if the file says
+/// nothing of venues.
+pub fn load_at(path: &Path, venue: &str) -> anyhow::Result<Loaded> {
+    venues::named(venue).map_err(|why| anyhow::anyhow!("--venue: {why}"))?;
+    load_part(path, &[], Some(venue))
+}
+
+fn load_part(path: &Path, own: &[String], venue: Option<&str>) -> anyhow::Result<Loaded> {
     let bytes =
         fs::read(path).with_context(|| format!("cannot read configuration file {}", path.display()))?;
     let text = String::from_utf8_lossy(&bytes);
     if is_settings(path, &text) {
+        anyhow::ensure!(
+            venue.is_none(),
+            "--venue: sessions of a settings file are at no venue, expected a TOML file; \
+             `pinfix config check {}` prints one",
+            path.display()
+        );
         let own: Vec<&str> = own.iter().map(String::as_str).collect();
         return Ok(Loaded {
             plan: Loader::new().own_keys(&own).load(path)?,
@@ -100,7 +118,11 @@ pub fn load(path: &Path, own: &[String]) -> anyhow::Result<Loaded> {
             ..Problem::default()
         }])
     })?;
-    let file = File::parse(&name, text)?;
+    let mut file = File::parse(&name, text)?;
+    if let Some(venue) = venue {
+        file.keep_venue(venue, text)
+            .map_err(|why| anyhow::anyhow!("--venue {venue}: {name}: {why}"))?;
+    }
     let plan = file.plan(&name, text)?;
     Ok(Loaded { plan, file })
 }

@@ -70,6 +70,13 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 
+    /// Run the sessions at this venue only: t4, brokeret, ilink3
+    ///
+    /// In a file that says nothing of venues, every session is at this one: each gets what the venue
+    /// documents.
+    #[arg(long, value_name = "VENUE")]
+    venue: Option<String>,
+
     /// Send so many orders, then end [default: none, or with --rate no end]
     #[arg(long, value_name = "N")]
     orders: Option<u64>,
@@ -119,6 +126,7 @@ Examples:
   pinfix run --config client.toml                             log on, stay, tell what happens
   pinfix run --config client.toml --orders 1000 --rate 100
   pinfix run --config client.toml --rate 50 --reports 2 --journal journals
+  pinfix run --venue t4 --config t4.toml                      its sessions at T4
   pinfix run --config old.cfg --status-page /dev/shm/client --admin-socket client.admin
 
 A configuration file:
@@ -156,7 +164,10 @@ At a venue that is known, t4, brokeret or ilink3, everything it documents is set
 
 /// Runs until the orders are done or Ctrl-C comes.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let config::Loaded { mut plan, file } = config::load(&arguments.config, &[])?;
+    let config::Loaded { mut plan, file } = match &arguments.venue {
+        Some(venue) => config::load_at(&arguments.config, venue)?,
+        None => config::load(&arguments.config, &[])?,
+    };
     anyhow::ensure!(
         !plan.sessions.is_empty() || !plan.listeners.is_empty(),
         "{}: no session is listed, expected at least one [[session]]",

@@ -9,12 +9,12 @@
 use super::super::letter::{Business, Letter, NotApplied, Sequence};
 use super::super::script::{Answer, On};
 use super::super::sending::SEQ_MAX;
-use super::super::settings::{NotAppliedCount, RateLimit, UnaskedGap};
-use super::super::{Delivering, Delivery, Fault, Session, State, Step, Verdict};
+use super::super::{Delayed, Delivering, Delivery, Fault, Session, State, Step, Verdict};
+use super::settings::{NotAppliedCount, RateLimit, UnaskedGap};
 use crate::session::{Class, Full, SeriesOutbox, Text};
 use crate::time::{Mono, Now};
 use crate::wire::sbe::EncodeError;
-use crate::wire::sbe::ilink3::{BusinessRejectEncoder, layout_of};
+use crate::wire::sbe::ilink3::{BusinessRejectEncoder, Delay, layout_of};
 
 /// How many messages came in the window that runs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,6 +95,7 @@ impl Session {
             series,
             seq: received,
             retransmitted: false,
+            delayed: self.gateway.penalty.answering(),
         }))
     }
 
@@ -119,7 +120,8 @@ impl Session {
             self.say_business_reject(now, reason, text, Some(&about), out)?;
         }
         self.advance(delivering.series, delivering.seq + 1, out)?;
-        Ok(Step::Done)
+        self.gateway.penalty.answered();
+        self.leave_if_wished(now, out)
     }
 
     /// The application has sent a message while it was given one: what it was given is applied. Were that
@@ -247,6 +249,7 @@ impl Session {
     ) -> Result<(), Full> {
         let (number, series) = (self.next_seq_no(out), out.series());
         let version = self.settings.schema_version;
+        let delayed = self.gateway.penalty.answering();
         let room = out.claim(Class::Control, BUSINESS_REJECT_ROOM)?;
         let len = business_reject(room, version, about, |encoder| {
             encoder
@@ -254,6 +257,7 @@ impl Session {
                 .uuid(series)
                 .text(text.as_bytes())
                 .sending_time_epoch(now.utc.0)
+                .split_msg(Delay(delayed.map_or(u8::MAX, Delayed::split_msg)))
                 .business_reject_reason(reason);
         })
         .expect("invariant: the text fits its field, and the message its room");

@@ -2,10 +2,10 @@
 
 use super::super::letter::{self, Letter, LogonReject, Request, Response};
 use super::super::script::{Answer, On};
-use super::super::settings::{EstablishHole, LogonRefusal};
 use super::super::terminate::CLOCKED;
 use super::super::{Disposition, Fault, Lane, Session, State, Step, Up};
 use super::Judging;
+use super::settings::{EstablishHole, LogonRefusal};
 use crate::session::{Cause, Full, ResetCause, SeriesOutbox, Text};
 use crate::time::Now;
 use crate::wire::sbe::Frame;
@@ -115,13 +115,25 @@ impl Session {
         letter: &Letter<'_>,
         out: &mut O,
     ) -> Result<Step, Full> {
-        let max = usize::from(self.settings.gateway.invalid_logons_max);
-        if self.gateway.invalid.note(now.mono) >= max {
+        if self.is_one_too_many(now) {
             self.tally.note(fault);
-            self.gateway.port_closed = true;
+            self.close_port(out);
             return self.fault(now, Fault::PortClosed, Some(letter), out);
         }
         self.fault(now, fault, Some(letter), out)
+    }
+
+    /// Counts an invalid logon; whether it is the one over which the port closes.
+    pub(super) fn is_one_too_many(&mut self, now: Now) -> bool {
+        let max = usize::from(self.settings.gateway.invalid_logons_max);
+        self.gateway.invalid.note(now.mono) >= max
+    }
+
+    /// Until an operator opens it, also if the process is started anew.
+    pub(super) fn close_port<O: SeriesOutbox>(&mut self, out: &mut O) {
+        if !out.is_port_closed() {
+            out.set_port_closed(true);
+        }
     }
 
     /// Refuses a Negotiate or Establish.
@@ -279,7 +291,9 @@ pub fn refuse(frame: &Frame<'_>, fault: Fault, now: Now, version: u16, room: &mu
     });
     match room.get_mut(..REFUSAL_MAX) {
         // Nothing is written in a version there is not.
-        Some(room) => refusal.write(room, version, Lane::Primary).unwrap_or(0),
+        Some(room) => refusal
+            .write(room, version, Lane::Primary, None)
+            .unwrap_or(0),
         None => 0,
     }
 }

@@ -2,16 +2,20 @@
 
 mod business;
 mod logon;
+mod penalty;
 mod retransmission;
+pub(super) mod settings;
 mod vet;
 
 use self::business::Beyond;
 pub use self::logon::{Identity, REFUSAL_MAX, identity, refuse, turn_away};
+pub use self::penalty::{Delayed, Pieces};
+pub(super) use self::penalty::{Penalty, Turn};
 pub(super) use self::retransmission::Serving;
 use super::guard::Recent;
 use super::letter::{Letter, Sender};
 use super::script::{Answer, On, Script};
-use super::{Fault, Session, State, Step};
+use super::{Fault, Session, Settings, State, Step};
 use crate::session::{Cause, Full, SeriesOutbox, Text};
 use crate::time::{Mono, Now};
 
@@ -21,7 +25,6 @@ pub(super) struct Gateway {
     /// RequestTimestamp of the last Negotiate or Establish whose signature was right.
     pub(super) last_request: u64,
     invalid: Recent,
-    pub(super) port_closed: bool,
     pub(super) blocked: bool,
     pub(super) script: Script,
     /// The greatest UUID of the weeks before.
@@ -32,6 +35,7 @@ pub(super) struct Gateway {
     pub(super) primary_up: bool,
     rate: business::Window,
     admin_rate: business::Window,
+    pub(super) penalty: Penalty,
 }
 
 /// A Negotiate or Establish whose signature is being verified, by something that is slow.
@@ -43,11 +47,10 @@ pub(super) struct Judging {
 }
 
 impl Gateway {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         Self {
             last_request: 0,
             invalid: Recent::default(),
-            port_closed: false,
             blocked: false,
             script: Script::default(),
             floor: 0,
@@ -55,11 +58,11 @@ impl Gateway {
             primary_up: false,
             rate: business::Window::default(),
             admin_rate: business::Window::default(),
+            penalty: Penalty::new(settings),
         }
     }
 
-    pub(super) fn reopen(&mut self) {
-        self.port_closed = false;
+    pub(super) fn forget_invalid(&mut self) {
         self.invalid.clear();
     }
 }
@@ -81,14 +84,23 @@ impl Session {
             Fault::Unnegotiated
         };
         match (&self.state, letter) {
-            (State::Accepted { .. } | State::Negotiated { .. }, _) if self.gateway.port_closed => {
+            (State::Accepted { .. } | State::Negotiated { .. }, _) if out.is_port_closed() => {
                 self.fault(now, Fault::PortClosed, Some(letter), out)
             }
+            (State::Accepted { .. }, Letter::Negotiate(_) | Letter::Establish(_))
+                if self.waits_for_primary() =>
+            {
+                self.invalid_logon(now, Fault::BeforePrimary, letter, out)
+            }
+            (
+                State::Accepted { .. }
+                | State::Negotiating(_)
+                | State::Negotiated { .. }
+                | State::Establishing(_),
+                Letter::Terminate(_),
+            ) if self.is_holding_up() => self.reject_held_up(now, Some(letter), out),
             (State::Accepted { .. }, Letter::Negotiate(_)) if self.is_backup() => {
                 self.invalid_logon(now, Fault::NegotiateOnBackup, letter, out)
-            }
-            (State::Accepted { .. }, Letter::Establish(_)) if self.waits_for_primary() => {
-                self.invalid_logon(now, Fault::BeforePrimary, letter, out)
             }
             (State::Accepted { .. }, Letter::Negotiate(request)) => {
                 self.negotiate_received(now, request, letter, out)

@@ -7,8 +7,8 @@ use super::super::letter::{Letter, Retransmit, RetransmitReject};
 use super::super::negotiate::I63_MAX;
 use super::super::script::{Answer, On};
 use super::super::sending::{SEQ_MAX, mark_retransmitted};
-use super::super::settings::RetransmitUuid;
 use super::super::{Fault, Replayed, Session, State, Step, Underway};
+use super::settings::RetransmitUuid;
 use crate::session::{Full, SeriesOutbox, Stored, Text};
 use crate::time::Now;
 
