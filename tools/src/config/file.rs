@@ -524,7 +524,7 @@ fn placed(name: &str, text: &str, error: &toml::de::Error) -> Problem {
         Some((key, _))
             if ["password", "fields", "license", "secret"]
                 .iter()
-                .any(|part| key.contains(part)) =>
+                .any(|part| shown.contains(part)) =>
         {
             format!("{key}= ***")
         }

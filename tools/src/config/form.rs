@@ -485,6 +485,16 @@ pub struct Secret<S> {
     source: PhantomData<S>,
 }
 
+impl Secret<Plain> {
+    pub fn plain(text: String) -> Self {
+        Self {
+            text,
+            shown: "***".to_owned(),
+            source: PhantomData,
+        }
+    }
+}
+
 impl<S> fmt::Debug for Secret<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")

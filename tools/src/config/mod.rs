@@ -9,6 +9,7 @@ mod fixp;
 mod form;
 mod hours;
 mod policies;
+mod proxy;
 mod tables;
 mod tls;
 mod venues;

@@ -24,8 +24,8 @@ use super::policies::{
     ChecksTable, LivenessTable, LogoutTable, RecoveryTable, ResendTable, SendingTable, TermsTable,
     ValidationTable, WordingTable,
 };
-use super::tls;
 use super::venues::{Aside, Plain as PlainText};
+use super::{proxy, tls};
 
 table! {
     EngineTable of EngineConfig {
@@ -52,6 +52,7 @@ table! {
         address: Text<SocketAddr> = address,
         reuse_address: bool = reuse_address,
         socket: SocketTable = socket,
+        proxy_header: Maybe<proxy::HeaderTable> = proxy_header,
         tls: Maybe<tls::ServerTable> = tls,
         template: Templates = templates,
     }
@@ -221,6 +222,7 @@ table! {
         refusals_max: Off<u32> = refusals_max,
         jitter_percent: u8 = jitter_percent,
         tls: Maybe<tls::ClientTable> = tls,
+        proxy: Maybe<proxy::ProxyTable> = proxy,
     }
 }
 

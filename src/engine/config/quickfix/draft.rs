@@ -8,8 +8,10 @@ use std::time::Duration;
 use super::dictionaries::{DictionariesDraft, Library};
 use super::hours::HoursDraft;
 use super::keys::Given;
+use super::proxy::ProxyDraft;
 use super::tls::TlsDraft;
 use crate::engine::config::{Destination, Failover, Listen, Need, Planned, SessionConfig, Start};
+use crate::engine::proxy::ProxyHeader;
 use crate::session::fix::policy::Garbled;
 use crate::session::fix::rules::Rules;
 use crate::session::fix::{AtEnd, AtLogon, LogonField, Role, Settings};
@@ -36,6 +38,9 @@ pub(super) struct Draft {
     pub accept_port: Option<u16>,
     pub reuse_address: bool,
     pub tls: TlsDraft,
+    pub proxy: ProxyDraft,
+    /// Connections to the port begin with a header.
+    pub behind_proxy: bool,
     pub kind: Kind,
     /// The versions of a template.
     pub rules: Vec<&'static Rules>,
@@ -119,6 +124,8 @@ impl Draft {
             accept_port: None,
             reuse_address: true,
             tls: TlsDraft::default(),
+            proxy: ProxyDraft::default(),
+            behind_proxy: false,
             kind: Kind::default(),
             rules: Vec::new(),
             journals: None,
@@ -196,6 +203,7 @@ impl Draft {
                 self.config.connect.destinations = destinations(&self.places, wrong);
                 self.config.connect.source = source(&self.places, wrong);
                 self.config.connect.tls = self.tls.client(wrong);
+                self.config.connect.proxy = self.proxy.finish(wrong);
                 if self.first_host == FirstHost::Preferred {
                     self.config.connect.policy = Failover::Priority {
                         start_over: self.start_over,
@@ -213,6 +221,7 @@ impl Draft {
                     listen = Some(Listen {
                         reuse_address: self.reuse_address,
                         tls: self.tls.server(wrong),
+                        proxy_header: self.behind_proxy.then(ProxyHeader::default),
                         ..Listen::on(SocketAddr::new(address, port))
                     });
                 }
@@ -302,7 +311,8 @@ fn destinations(
     found
 }
 
-fn destination(host: &str, port: u16) -> Option<Destination> {
+/// A place of a host and a port; `None` if it is no host.
+pub(super) fn destination(host: &str, port: u16) -> Option<Destination> {
     match host.parse::<IpAddr>() {
         Ok(address) => Some(Destination::Address(SocketAddr::new(address, port))),
         Err(_) => format!("{host}:{port}").parse().ok(),

@@ -31,6 +31,7 @@ mod draft;
 mod grammar;
 mod hours;
 pub mod keys;
+mod proxy;
 mod reading;
 mod tls;
 mod value;

@@ -91,10 +91,10 @@ impl<'a> Reading<'a> {
             }
             if let Some(listen) = &finished.listen
                 && let Some(other) = at_address(&plan, listen)
-                && plan.listeners[other].tls != listen.tls
+                && let Some(what) = differs(&plan.listeners[other], listen)
             {
                 let text = format!(
-                    "TLS of {} differs from what a session above says: sessions on one port share its TLS",
+                    "{what} of {} differs from what a session above says: sessions on one port share its {what}",
                     listen.address
                 );
                 self.problems.push(Problem {
@@ -144,11 +144,6 @@ impl<'a> Reading<'a> {
                 Stance::Honoured(_) | Stance::Mapped(_) => {}
                 Stance::Refused(instead) => {
                     let problem = self.about(entry, Some(row), format!("refused: {instead}"));
-                    self.problems.push(problem);
-                    continue;
-                }
-                Stance::NotYet => {
-                    let problem = self.about(entry, Some(row), "not supported yet".to_owned());
                     self.problems.push(problem);
                     continue;
                 }
@@ -546,6 +541,14 @@ fn listen_on(plan: &mut Plan, listen: Listen) -> usize {
         plan.listeners.push(listen);
         plan.listeners.len() - 1
     })
+}
+
+/// What two sessions say of one port that cannot be so for both.
+fn differs(one: &Listen, other: &Listen) -> Option<&'static str> {
+    if one.tls != other.tls {
+        return Some("TLS");
+    }
+    (one.proxy_header != other.proxy_header).then_some("UseTCPProxy")
 }
 
 /// The listener of this address, if there is one.

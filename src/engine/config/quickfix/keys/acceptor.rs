@@ -1,7 +1,7 @@
 //! Where an acceptor listens and whom it lets in.
 
 use super::super::value::{flag, port, word};
-use super::{Draft, Given, Key, honoured, mapped, not_yet, refused};
+use super::{Draft, Given, Key, honoured, mapped, refused};
 use crate::engine::config::Subnet;
 use crate::session::fix::Role;
 
@@ -76,11 +76,21 @@ pub(super) const KEYS: &[Key] = &[
         "DynamicQualifier",
         "sessions with the same CompIDs cannot be told apart by their Logons; give each its own CompID",
     ),
-    not_yet(
+    honoured(
         "UseTCPProxy",
         "-",
         "-",
-        "the PROXY protocol of a load balancer",
+        "Y: connections begin with a header of the PROXY protocol, whose address is that of the peer",
+        |draft, given| {
+            draft.behind_proxy = flag(given.value)?;
+            if draft.behind_proxy {
+                draft.warn(
+                    given,
+                    "whoever can reach the port can claim any address: keep it from everybody but the proxy",
+                );
+            }
+            Ok(())
+        },
     )
     .only(Role::Acceptor),
 ];

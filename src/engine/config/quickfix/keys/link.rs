@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::super::value::{flag, number, word};
+use super::super::proxy::{ProxyFamily, VERSIONS};
+use super::super::value::{flag, number, port, word};
 use super::{Key, honoured, mapped, refused};
-use crate::session::fix::SlowPeer;
+use crate::session::fix::{Role, SlowPeer};
 
-const NO_PROXY: &str = "connecting through a proxy is not there yet; connect to a local forwarder";
+const NTLM: &str = "NTLM is not spoken with a proxy; let it take Basic (ProxyUser, ProxyPassword), or put a forwarder \
+                    that speaks NTLM on this machine and name that with ProxyHost and ProxyPort";
 
 pub(super) const KEYS: &[Key] = &[
     honoured(
@@ -135,14 +137,75 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
     ),
-    refused("ProxyType", NO_PROXY),
-    refused("ProxyVersion", NO_PROXY),
-    refused("ProxyHost", NO_PROXY),
-    refused("ProxyPort", NO_PROXY),
-    refused("ProxyUser", NO_PROXY),
-    refused("ProxyPassword", NO_PROXY),
-    refused("ProxyDomain", NO_PROXY),
-    refused("ProxyWorkstation", NO_PROXY),
+    honoured(
+        "ProxyType",
+        "none",
+        "-",
+        "proxy to connect through: http or socks",
+        |draft, given| {
+            let words = [("http", ProxyFamily::Http), ("socks", ProxyFamily::Socks)];
+            draft.proxy.family = Some(word(given.value, &words)?);
+            Ok(())
+        },
+    )
+    .only(Role::Initiator),
+    honoured(
+        "ProxyVersion",
+        "1.0 (http)",
+        "-",
+        "1.0 or 1.1 of HTTP; 4, 4a or 5 of SOCKS: with 4 names are looked up here, else by the proxy",
+        |draft, given| {
+            draft.proxy.version = Some(word(given.value, &VERSIONS)?);
+            Ok(())
+        },
+    )
+    .only(Role::Initiator),
+    honoured(
+        "ProxyHost",
+        "none",
+        "-",
+        "host of the proxy",
+        |draft, given| {
+            draft.proxy.host = Some(given.value.to_owned());
+            Ok(())
+        },
+    )
+    .only(Role::Initiator),
+    honoured(
+        "ProxyPort",
+        "none",
+        "-",
+        "port of the proxy",
+        |draft, given| {
+            draft.proxy.port = Some(port(given.value)?);
+            Ok(())
+        },
+    )
+    .only(Role::Initiator),
+    honoured(
+        "ProxyUser",
+        "none",
+        "-",
+        "who we are to the proxy: Basic of HTTP, user of SOCKS",
+        |draft, given| {
+            draft.proxy.user = Some(given.value.to_owned());
+            Ok(())
+        },
+    )
+    .only(Role::Initiator),
+    honoured(
+        "ProxyPassword",
+        "none",
+        "-",
+        "its password; SOCKS 4 has none",
+        |draft, given| {
+            draft.proxy.password = Some(given.value.to_owned());
+            Ok(())
+        },
+    )
+    .only(Role::Initiator),
+    refused("ProxyDomain", NTLM),
+    refused("ProxyWorkstation", NTLM),
 ];
 
 /// How long a connection is silent before Linux probes it, unless told otherwise.

@@ -59,8 +59,6 @@ pub enum Stance {
     Mapped(Apply),
     /// Is an error; the text says what to use instead.
     Refused(&'static str),
-    /// Is an error as long as there is nothing here that could honour it.
-    NotYet,
 }
 
 impl Stance {
@@ -71,7 +69,6 @@ impl Stance {
             Self::Honoured(_) => "honoured",
             Self::Mapped(_) => "mapped",
             Self::Refused(_) => "refused",
-            Self::NotYet => "not yet",
         }
     }
 }
@@ -266,24 +263,5 @@ const fn refused(name: &'static str, instead: &'static str) -> Key {
         role: None,
         meaning: "",
         stance: Stance::Refused(instead),
-    }
-}
-
-/// A row that waits for what would honour it.
-const fn not_yet(
-    name: &'static str,
-    default_java: &'static str,
-    default_cpp: &'static str,
-    meaning: &'static str,
-) -> Key {
-    Key {
-        name,
-        also: &[],
-        family: Family::Single,
-        default_java,
-        default_cpp,
-        role: None,
-        meaning,
-        stance: Stance::NotYet,
     }
 }

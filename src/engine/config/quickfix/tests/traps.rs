@@ -263,3 +263,61 @@ fn sessions_on_one_port_share_its_tls() {
     let elsewhere = (plain + &tls).replacen("SocketAcceptPort=5001", "SocketAcceptPort=5002", 1);
     assert!(read(&elsewhere).is_ok());
 }
+
+#[test]
+fn a_proxy_that_is_half_described_is_told_what_is_missing() {
+    let told = |lines: &str, texts: &[&str]| {
+        let problems = wrong(&format!("{INITIATOR}{lines}\n")).join("\n");
+        for text in texts {
+            assert!(problems.contains(text), "{lines}: {text}: {problems}");
+        }
+        assert!(!problems.contains("sesame"), "{problems}");
+    };
+    let whole = "ProxyHost=proxy\nProxyPort=3128\n";
+    told(
+        "ProxyPassword=sesame",
+        &[
+            "ProxyType: is",
+            "ProxyHost: is",
+            "ProxyPort: is",
+            "ProxyUser: is missing",
+        ],
+    );
+    told(
+        &format!("{whole}ProxyType=socks"),
+        &["ProxyVersion: is missing: 4, 4a or 5"],
+    );
+    told(
+        &format!("{whole}ProxyType=http\nProxyVersion=5"),
+        &["5 is a version of SOCKS"],
+    );
+    told(
+        &format!("{whole}ProxyType=ftp"),
+        &["ProxyType = ftp: expected one of http, socks"],
+    );
+    told(
+        &format!("{whole}ProxyType=socks\nProxyVersion=4\nProxyUser=me\nProxyPassword=sesame"),
+        &["SOCKS 4 has a user only"],
+    );
+    told(
+        &format!("{whole}ProxyType=http\nProxyUser=me\nProxyPassword=sesame\nProxyDomain=FIRM"),
+        &[
+            "ProxyDomain",
+            "NTLM is not spoken",
+            "ProxyUser, ProxyPassword",
+        ],
+    );
+}
+
+#[test]
+fn sessions_of_one_port_are_all_behind_a_proxy_or_none_is() {
+    let other = ACCEPTOR.replace("TargetCompID=YOU", "TargetCompID=OTHER");
+    let problems = wrong(&format!("{ACCEPTOR}UseTCPProxy=Y\n{other}"));
+    assert!(
+        problems[0].contains("UseTCPProxy of 0.0.0.0:5001 differs"),
+        "{problems:?}"
+    );
+    let both = format!("{ACCEPTOR}UseTCPProxy=Y\n{other}UseTCPProxy=Y\n");
+    assert_eq!(read(&both).unwrap().listeners.len(), 1);
+    assert!(warnings(&both)[0].contains("keep it from everybody but the proxy"));
+}

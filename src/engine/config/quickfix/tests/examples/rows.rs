@@ -249,6 +249,52 @@ pub(super) const ROWS: &[Row] = &[
         Change(|s| s.config.socket.traffic_class == Some(0x18)),
     ),
     (
+        "ProxyType",
+        "ProxyType=http\nProxyHost=proxy\nProxyPort=3128",
+        I,
+        Change(|s| proxy(s) == "HTTP/1.0 proxy proxy:3128"),
+    ),
+    (
+        "ProxyVersion",
+        "ProxyType=SOCKS\nProxyVersion=4a\nProxyHost=proxy\nProxyPort=1080",
+        I,
+        Change(|s| proxy(s) == "SOCKS 4a proxy proxy:1080"),
+    ),
+    (
+        "ProxyHost",
+        "ProxyType=socks\nProxyVersion=5\nProxyHost=::1\nProxyPort=1080",
+        I,
+        Change(|s| proxy(s) == "SOCKS 5 proxy [::1]:1080"),
+    ),
+    (
+        "ProxyPort",
+        "ProxyType=http\nProxyVersion=1.1\nProxyHost=10.0.0.1\nProxyPort=$HOME_PORT",
+        I,
+        Change(|s| proxy(s) == "HTTP/1.1 proxy 10.0.0.1:5002"),
+    ),
+    (
+        "ProxyUser",
+        "ProxyType=socks\nProxyVersion=4\nProxyHost=proxy\nProxyPort=1080\nProxyUser=me",
+        I,
+        Change(|s| proxy(s) == "SOCKS 4 proxy proxy:1080 ProxyUser(me, ***)"),
+    ),
+    (
+        "ProxyPassword",
+        "ProxyType=http\nProxyHost=proxy\nProxyPort=3128\nProxyUser=me\nProxyPassword=sesame",
+        I,
+        Change(|s| {
+            let proxy = s.config.connect.proxy.as_ref();
+            let user = proxy.and_then(|proxy| proxy.user.as_ref());
+            user.is_some_and(|user| user.password == "sesame")
+        }),
+    ),
+    (
+        "UseTCPProxy",
+        "UseTCPProxy=Y",
+        A,
+        ChangeOfPlan(|p| p.listeners[0].proxy_header == Some(ProxyHeader::default())),
+    ),
+    (
         "MaxScheduledWriteRequests",
         "MaxScheduledWriteRequests=100",
         I,
