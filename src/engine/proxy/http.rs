@@ -111,7 +111,7 @@ fn offered(head: &[u8]) -> Option<Text> {
             }
             if !scheme.is_empty() && !scheme.iter().any(|byte| b"=\"".contains(byte)) {
                 let between = if schemes.is_empty() { "" } else { ", " };
-                let name = String::from_utf8_lossy(scheme);
+                let name = std::str::from_utf8(scheme).unwrap_or("?");
                 // What does not fit is cut.
                 let _ = std::fmt::Write::write_fmt(&mut schemes, format_args!("{between}{name}"));
             }
