@@ -41,6 +41,7 @@ pub fn orders_and_logouts() -> Result<(), Failure> {
         journals: place.path().join("journals"),
         drive: Drive::Embedded,
         parked_max: 1024,
+        tls: None,
     })?;
 
     let mut peer = spawn(ours.port())?;

@@ -14,11 +14,12 @@ use std::env;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use pinfix::engine::TLS_AVAILABLE;
 use pinfix::session::fix::rules;
 
-use peer::{CHECKS, Failure, QuickFix, Role, Version};
+use peer::{CHECKS, Certificates, Failure, QuickFix, Role, Version};
 use quickfix_trials as quickfix;
-use rig::Plan;
+use rig::{Plan, Wire};
 
 /// Stories that are told with every version, in either role of ours.
 const STORIES: [(&str, Story); 10] = [
@@ -48,6 +49,16 @@ const STORIES_OF_ONE_VERSION: [(&str, Story, &[Role]); 5] = [
     ("silence", quickfix::silence, &ROLES),
 ];
 
+/// Stories that are told with TLS below, with FIX.4.4, in either role of ours.
+const STORIES_OVER_TLS: [(&str, Story); 6] = [
+    ("orders", quickfix::orders),
+    ("gap_by_peer", quickfix::peer_drops),
+    ("gap_by_us", quickfix::we_drop),
+    ("we_restart", quickfix::we_restart),
+    ("peer_logs_out", quickfix::peer_logs_out),
+    ("we_log_out", quickfix::we_log_out),
+];
+
 const ROLES: [Role; 2] = [Role::Acceptor, Role::Initiator];
 
 /// Most trials wait more than they work, so a few at a time use two cores well.
@@ -62,15 +73,30 @@ enum Need {
     Dictionaries,
     Tshark,
     JsPureFix,
+    QuickFixTls,
+    Certificates,
+    OurTls,
 }
 
 impl Need {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 7] = [
         Self::QuickFix,
         Self::Dictionaries,
         Self::Tshark,
         Self::JsPureFix,
+        Self::QuickFixTls,
+        Self::Certificates,
+        Self::OurTls,
     ];
+
+    /// Why no installation can meet it, where that is so: then its trials are ignored, required or not.
+    fn hopeless(self) -> Option<&'static str> {
+        match self {
+            Self::QuickFixTls if QuickFix::lacks_tls() => Some("QuickFIX was built without TLS here"),
+            Self::OurTls => Some("pinfix was built without its feature tls"),
+            _ => None,
+        }
+    }
 
     fn name(self) -> &'static str {
         match self {
@@ -78,6 +104,9 @@ impl Need {
             Self::Dictionaries => "the FIX dictionaries (npm jspurefix)",
             Self::Tshark => "tshark (Debian), or root to record with it,",
             Self::JsPureFix => "jspurefix (npm)",
+            Self::QuickFixTls => "QuickFIX with TLS (Debian libquickfix-dev)",
+            Self::Certificates => "openssl (Debian)",
+            Self::OurTls => "TLS of our own",
         }
     }
 
@@ -87,6 +116,9 @@ impl Need {
             Self::Dictionaries => QuickFix::has_dictionaries(),
             Self::Tshark => recorded::is_usable(),
             Self::JsPureFix => jspurefix::is_installed(),
+            Self::QuickFixTls => ROLES.into_iter().all(QuickFix::has_tls),
+            Self::Certificates => Certificates::can_be_made(),
+            Self::OurTls => TLS_AVAILABLE,
         }
     }
 }
@@ -112,6 +144,10 @@ impl House {
             .collect();
         let required = env::var_os("PINFIX_INTEROP").is_some_and(|value| value == "required");
         for need in &missing {
+            if let Some(why) = need.hopeless() {
+                eprintln!("interop: {why}, its trials are IGNORED");
+                continue;
+            }
             eprintln!(
                 "interop: {} is MISSING, its trials are {}; install it with tests/interop/install.sh",
                 need.name(),
@@ -127,15 +163,20 @@ impl House {
         needs: &[Need],
         story: impl FnOnce() -> Result<(), Failure> + Send + 'static,
     ) -> Trial {
-        let missing = needs.iter().find(|need| self.missing.contains(need));
-        let Some(missing) = missing.map(|need| need.name()) else {
+        let mut missing = needs.iter().filter(|need| self.missing.contains(need));
+        let Some(first) = missing.clone().next() else {
             return Trial::test(name, || {
                 story().map_err(|failure| Failed::from(failure.to_string()))
             });
         };
+        let hopeless = missing.find_map(|need| need.hopeless());
         // It fails also where somebody asks for ignored trials to be run.
-        let told = format!("{missing} is missing: run tests/interop/install.sh");
-        Trial::test(name, || Err(Failed::from(told))).with_ignored_flag(!self.required)
+        let told = hopeless.map_or_else(
+            || format!("{} is missing: run tests/interop/install.sh", first.name()),
+            str::to_owned,
+        );
+        Trial::test(name, || Err(Failed::from(told)))
+            .with_ignored_flag(hopeless.is_some() || !self.required)
     }
 }
 
@@ -161,6 +202,22 @@ fn trials(house: &House) -> Vec<Trial> {
                     trials.push(house.trial(name(story), &[Need::QuickFix], move || tell(plan)));
                 }
             }
+        }
+    }
+    for role in ROLES {
+        let plan = Plan {
+            wire: Wire::Tls,
+            ..Plan::new(Version::Fix44, role)
+        };
+        let needs = [
+            Need::QuickFix,
+            Need::QuickFixTls,
+            Need::Certificates,
+            Need::OurTls,
+        ];
+        for (story, tell) in STORIES_OVER_TLS {
+            let name = format!("quickfix::tls::{}::{story}", side(role));
+            trials.push(house.trial(name, &needs, move || tell(plan)));
         }
     }
     let recorded: [(&str, Version, Role, Story); 4] = [

@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 use pinfix::admin::Outcome;
 use pinfix::counters::{ReadError, SessionStatus};
 use pinfix::engine::{
-    Application, Clock, Controller, Engine, EngineConfig, Event, Idle, Inbound, Outbound, Run,
-    SessionConfig, SessionHandle, StatusError, Stopper,
+    Application, Authorities, ClientCheck, Clock, Controller, Engine, EngineConfig, Event, Idle,
+    Inbound, Listen, Outbound, Pem, Run, SessionConfig, SessionHandle, StatusError, Stopper, TlsClient,
+    TlsIdentity, TlsServer,
 };
 use pinfix::session::fix::policy::DuringReplay;
 use pinfix::session::fix::rules::Rules;
@@ -30,7 +31,7 @@ use pinfix::time::TimestampPrecision;
 use pinfix::wire::fix::value::Decimal;
 use pinfix::wire::fix::{Message, msg_type, tag};
 
-use super::peer::{Failure, Role, Version};
+use super::peer::{Certificates, Failure, Role, Version};
 
 /// Orders handed to the engine per turn of the loop, so that reading goes on while a burst is sent.
 const ORDERS_PER_TURN: u64 = 50;
@@ -79,6 +80,8 @@ pub struct Setup {
     pub drive: Drive,
     /// How many messages may wait behind a gap.
     pub parked_max: usize,
+    /// What TLS is spoken with, if it is.
+    pub tls: Option<Certificates>,
 }
 
 /// A stream of ClOrdID(11) of the form PREFIX-n, n rising by one from 1.
@@ -433,11 +436,23 @@ fn begin(setup: &Setup, seen: &Mutex<Seen>, clock: &mut Clock) -> Result<(Engine
         Rules::named(setup.version.name()).ok_or_else(|| wrong(&"does not know this version"))?;
     let mut config = match setup.role {
         Role::Acceptor => {
-            address = engine.listen(address, None).map_err(|e| wrong(&e))?;
+            let mut listen = Listen::on(address);
+            listen.tls = setup.tls.as_ref().map(|tls| TlsServer {
+                client_check: ClientCheck::Required(Pem::File(tls.certificate.clone())),
+                ..TlsServer::new(identity(tls))
+            });
+            address = engine.listen_as(listen).map_err(|e| wrong(&e))?;
             SessionConfig::acceptor(rules, setup.sender, setup.target)
         }
         Role::Initiator => SessionConfig::initiator(rules, setup.sender, setup.target, address),
     };
+    if let (Some(tls), Role::Initiator) = (&setup.tls, setup.role) {
+        config.connect.tls = Some(TlsClient {
+            authorities: Authorities::Only(Pem::File(tls.certificate.clone())),
+            identity: Some(identity(tls)),
+            ..TlsClient::default()
+        });
+    }
     config.settings.heartbeat_s = setup.heartbeat_s;
     config.settings.recovery.parked_max = setup.parked_max;
     // What is taken is on its way: the trials count numbers.
@@ -460,6 +475,10 @@ fn begin(setup: &Setup, seen: &Mutex<Seen>, clock: &mut Clock) -> Result<(Engine
             session,
         },
     ))
+}
+
+fn identity(tls: &Certificates) -> TlsIdentity {
+    TlsIdentity::files(&tls.certificate, &tls.key)
 }
 
 fn embedded(

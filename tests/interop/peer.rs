@@ -139,12 +139,65 @@ pub struct QuickFix<'a> {
     pub store: &'a Path,
     pub heartbeat_s: u32,
     pub validation: Validation,
+    /// What it speaks TLS with, if it does.
+    pub tls: Option<&'a Certificates>,
+}
+
+/// Files in PEM, the same for both sides.
+#[derive(Clone, Debug)]
+pub struct Certificates {
+    /// What a side shows, and what vouches for it.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+impl Certificates {
+    /// True if they can be made: our own maker has no RSA, and QuickFIX takes nothing else.
+    pub fn can_be_made() -> bool {
+        let found = Command::new("openssl").arg("version").output();
+        found.is_ok_and(|found| found.status.success())
+    }
+
+    /// Makes them in a directory: RSA of 2048 bits, for 127.0.0.1.
+    pub fn make(directory: &Path) -> Result<Self, Failure> {
+        let made = Self {
+            certificate: directory.join("certificate.pem"),
+            key: directory.join("key.pem"),
+        };
+        let output = Command::new("openssl")
+            .args("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=interop".split(' '))
+            .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .arg("-out")
+            .arg(&made.certificate)
+            .arg("-keyout")
+            .arg(&made.key)
+            .output()
+            .map_err(|e| Failure(format!("openssl: {e}")))?;
+        match output.status.success() {
+            true => Ok(made),
+            false => Err(Failure(format!(
+                "openssl made no certificate: {}",
+                String::from_utf8_lossy(&output.stderr)
+            ))),
+        }
+    }
 }
 
 impl QuickFix<'_> {
     /// True if `install.sh` has prepared this peer.
     pub fn is_installed(role: Role) -> bool {
-        Self::program(role).is_file()
+        Self::program(role, false).is_file()
+    }
+
+    /// True if `install.sh` has prepared it with TLS.
+    pub fn has_tls(role: Role) -> bool {
+        Self::program(role, true).is_file()
+    }
+
+    /// True if `install.sh` has found that the engine was built without TLS.
+    pub fn lacks_tls() -> bool {
+        directory().join("build/quickfix-without-tls").is_file()
     }
 
     /// True if there are dictionaries to validate with.
@@ -156,7 +209,7 @@ impl QuickFix<'_> {
     }
 
     pub fn spawn(&self) -> Result<Peer, Failure> {
-        let mut command = Command::new(Self::program(self.role));
+        let mut command = Command::new(Self::program(self.role, self.tls.is_some()));
         command
             .args(["--port", &self.port.to_string()])
             .args(["--version", self.version.name()])
@@ -164,6 +217,11 @@ impl QuickFix<'_> {
             .args(["--heartbeat", &self.heartbeat_s.to_string()])
             .arg("--store")
             .arg(self.store);
+        if let Some(tls) = self.tls {
+            command.arg("--certificate").arg(&tls.certificate);
+            command.arg("--key").arg(&tls.key);
+            command.arg("--authority").arg(&tls.certificate);
+        }
         if self.validation == Validation::Dictionary {
             let file = self
                 .version
@@ -182,10 +240,12 @@ impl QuickFix<'_> {
         )
     }
 
-    fn program(role: Role) -> PathBuf {
-        directory().join("build").join(match role {
-            Role::Acceptor => "quickfix-acceptor",
-            Role::Initiator => "quickfix-initiator",
+    fn program(role: Role, tls: bool) -> PathBuf {
+        directory().join("build").join(match (role, tls) {
+            (Role::Acceptor, false) => "quickfix-acceptor",
+            (Role::Acceptor, true) => "quickfix-acceptor-tls",
+            (Role::Initiator, false) => "quickfix-initiator",
+            (Role::Initiator, true) => "quickfix-initiator-tls",
         })
     }
 

@@ -12,7 +12,7 @@ use pinfix::journal;
 use pinfix::session::Fault;
 
 use super::ours::{Drive, End, Ours, Setup};
-use super::peer::{Failure, Peer, QuickFix, Role, Validation, Version};
+use super::peer::{Certificates, Failure, Peer, QuickFix, Role, Validation, Version};
 
 /// How we are called, and how the peer is.
 pub const OURS: &str = "PINFIX";
@@ -89,6 +89,16 @@ pub struct Plan {
     pub port: u16,
     /// How many messages may wait behind a gap on our side.
     pub parked_max: usize,
+    /// What is below the messages.
+    pub wire: Wire,
+}
+
+/// What is below the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    Plain,
+    /// TLS; both sides show a certificate, and look at that of the other.
+    Tls,
 }
 
 impl Plan {
@@ -101,6 +111,7 @@ impl Plan {
             drive: Drive::Embedded,
             port: 0,
             parked_max: 1024,
+            wire: Wire::Plain,
         }
     }
 }
@@ -119,6 +130,7 @@ pub struct Rig {
     pub ours: Ours,
     pub peer: Peer,
     place: Place,
+    tls: Option<Certificates>,
 }
 
 impl Rig {
@@ -136,7 +148,12 @@ impl Rig {
 
     fn start(plan: Plan) -> Result<Self, Failure> {
         let place = Place::new()?;
+        let tls = match plan.wire {
+            Wire::Plain => None,
+            Wire::Tls => Some(Certificates::make(place.path())?),
+        };
         let mut setup = Setup {
+            tls: tls.clone(),
             version: plan.version,
             role: plan.role,
             sender: OURS,
@@ -150,14 +167,14 @@ impl Rig {
         let (ours, peer) = match plan.role {
             Role::Acceptor => {
                 let ours = Ours::start(setup)?;
-                let peer = spawn(plan, ours.port(), &place)?;
+                let peer = spawn(plan, ours.port(), &place, tls.as_ref())?;
                 (ours, peer)
             }
             Role::Initiator => {
                 if setup.port == 0 {
                     setup.port = free_port()?;
                 }
-                let peer = spawn(plan, setup.port, &place)?;
+                let peer = spawn(plan, setup.port, &place, tls.as_ref())?;
                 (Ours::start(setup)?, peer)
             }
         };
@@ -166,12 +183,19 @@ impl Rig {
             ours,
             peer,
             place,
+            tls,
         })
+    }
+
+    /// What is below the messages.
+    pub fn wire(&self) -> Wire {
+        self.plan.wire
     }
 
     /// Starts the peer again, on the store it had, after it has ended.
     pub fn respawn_peer(&mut self) -> Result<(), Failure> {
-        self.peer = spawn(self.plan, self.ours.port(), &self.place)?;
+        let (port, tls) = (self.ours.port(), self.tls.as_ref());
+        self.peer = spawn(self.plan, port, &self.place, tls)?;
         Ok(())
     }
 
@@ -326,7 +350,7 @@ impl Rig {
     }
 }
 
-fn spawn(plan: Plan, port: u16, place: &Place) -> Result<Peer, Failure> {
+fn spawn(plan: Plan, port: u16, place: &Place, tls: Option<&Certificates>) -> Result<Peer, Failure> {
     let role = match plan.role {
         Role::Acceptor => Role::Initiator,
         Role::Initiator => Role::Acceptor,
@@ -340,6 +364,7 @@ fn spawn(plan: Plan, port: u16, place: &Place) -> Result<Peer, Failure> {
         store: &place.path().join("store"),
         heartbeat_s: plan.heartbeat_s,
         validation: plan.validation,
+        tls,
     }
     .spawn()?;
     peer.wait("ready", LOGON_WAIT)?;

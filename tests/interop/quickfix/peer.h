@@ -119,6 +119,10 @@ struct Options
   bool reset = false;
   std::string dictionary = "none";
   std::string transportDictionary = "none";
+  // PEM, all three or none: our certificate, its key, and who vouches for the other side's.
+  std::string certificate;
+  std::string key;
+  std::string authority;
 
   static Options parse( int argc, char** argv )
   {
@@ -145,6 +149,9 @@ private:
     else if( name == "--reset" ) reset = yesOrNo( name, value );
     else if( name == "--dictionary" ) dictionary = value;
     else if( name == "--transport-dictionary" ) transportDictionary = value;
+    else if( name == "--certificate" ) certificate = value;
+    else if( name == "--key" ) key = value;
+    else if( name == "--authority" ) authority = value;
     else throw std::invalid_argument( name + ": unknown option" );
   }
 
@@ -152,6 +159,8 @@ private:
   {
     if( port == 0 || version == 0 || sender.empty() || target.empty() || store.empty() )
       throw std::invalid_argument( "--port, --version, --sender, --target and --store are required" );
+    if( certificate.empty() != key.empty() || certificate.empty() != authority.empty() )
+      throw std::invalid_argument( "--certificate, --key and --authority are given together" );
     if( version->isFixt() && ( dictionary == "none" ) != ( transportDictionary == "none" ) )
       throw std::invalid_argument( "FIX.5.0 and later need both --dictionary and --transport-dictionary, or neither" );
   }
@@ -208,6 +217,17 @@ inline FIX::SessionSettings sessionSettings( const Options& options, const std::
   else
   {
     d.setInt( FIX::SOCKET_ACCEPT_PORT, options.port );
+  }
+
+  if( !options.certificate.empty() )
+  {
+    const bool accepts = connectionType == "acceptor";
+    d.setString( accepts ? FIX::SERVER_CERT_FILE : FIX::CLIENT_CERT_FILE, options.certificate );
+    d.setString( accepts ? FIX::SERVER_CERT_KEY_FILE : FIX::CLIENT_CERT_KEY_FILE, options.key );
+    d.setString( FIX::CERT_AUTH_FILE, options.authority );
+    // 1: the other side must show a certificate, and it must be good.
+    d.setString( FIX::VERIFY_LEVEL, "1" );
+    d.setString( FIX::SSL_PROTOCOL, "+TLSv1_2" );
   }
 
   d.setBool( FIX::USE_DATA_DICTIONARY, options.dictionary != "none" );
