@@ -6,6 +6,7 @@ mod backup;
 #[path = "../proxy/fake.rs"]
 mod fake;
 mod hours;
+mod operations;
 mod orders;
 mod page;
 mod pair;
