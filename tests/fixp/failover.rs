@@ -63,10 +63,7 @@ fn log_on<S: Store>(primary: &Stage<'_, S>, backup: &mut Stage<'_, S>) -> Result
 }
 
 /// Both go on over the backup. What is under way on the primary is lost.
-fn change<'a, S: Store>(
-    primary: &mut Stage<'a, S>,
-    backup: &mut Stage<'a, S>,
-) -> Result<(), String> {
+fn change<'a, S: Store>(primary: &mut Stage<'a, S>, backup: &mut Stage<'a, S>) -> Result<(), String> {
     primary.line("cut")?;
     let next = primary.sides()[1].numbers().1;
     primary.gateway_takes_over(backup, next)?;
