@@ -163,11 +163,10 @@ impl Engine {
                     told = signed.then_some(fixp::Fault::SessionBlocked);
                     Fault::UnknownIdentity
                 } else if entry.connection != Connection::None {
-                    let signed = match &entry.session {
-                        Session::Fixp(session) => session.is_signed(&frame),
-                        Session::Fix(_) => false,
+                    told = match &entry.session {
+                        Session::Fixp(session) => session.second_connection(&frame),
+                        Session::Fix(_) => None,
                     };
-                    told = signed.then_some(fixp::Fault::AlreadyEstablished);
                     Fault::AlreadyConnected
                 } else {
                     entry.connection = Connection::Open { link };

@@ -13,7 +13,7 @@
 //! ```text
 //! scenario ID TITLE            begins one; what follows belongs to it
 //! with NAME NAME ...           it is run once for each row that follows; {NAME} stands for the value,
-//! | VALUE VALUE ...            also in ID and TITLE
+//! | VALUE VALUE ...            also in ID and TITLE; a `;` in it stands for a blank
 //! role client | gateway | pair what runs; pair is both, each other's peer
 //! set KEY VALUE                a setting, by its path: client.not_applied Resend
 //!
@@ -40,6 +40,7 @@
 //! turn-away MESSAGE            the first message of a stranger, and what the gateway sends
 //! answers N                    the application sends N messages about each one it is given
 //! still-sends                  the peer sends although the connection has ended
+//! second MESSAGE FIELD=VALUE   the first message of a second connection, and what the gateway sends on it
 //! dies-behind N                the application sends N messages about the next one and never returns
 //! verdict accept | reject REASON TEXT
 //! hold-replay / replay N       nothing is sent again by itself / N messages are
@@ -74,6 +75,7 @@ mod failover;
 mod frame;
 mod hostile;
 mod quiet;
+mod rules;
 mod script;
 mod settings;
 mod shelf;
@@ -164,6 +166,10 @@ fn main() -> ExitCode {
     let catalogue = catalogue::check(&scenarios);
     let told = catalogue.clone().map(drop).map_err(Failed::from);
     trials.push(Trial::test("catalogue - every row is proven", || told));
+    let rules = rules::check(&scenarios).map_err(Failed::from);
+    trials.push(Trial::test("rules - every open rule is a setting", || {
+        rules
+    }));
     let all = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.list;
     let conclusion = libtest_mimic::run(&arguments, trials);
     if conclusion.has_failed() {
