@@ -29,6 +29,29 @@
 //! | ResendRequest | Refused | Refused | Refused | Refused | Done | Refused | Refused | Refused |
 //! | RotateJournal | Done | Done | Done | Done | Done | Done | Done | Done |
 //! | Decide | Refused | Refused | Refused | Done | Refused | Refused | Refused | Refused |
+//!
+//! The same of FIXP sessions, for clients and gateways: without a connection after a logout; while a client's
+//! Negotiate is not answered; while its Establish is not answered or, at the gateway, has not come; while
+//! established; and while our Terminate is not answered yet. A new UUID is for the client to choose, so a
+//! gateway refuses ResetNumbers.
+//!
+//! > | operation | held, not connected | negotiating | negotiated | established | terminating |
+//! > |---|---|---|---|---|---|
+//! > | Logon | Done | Done | Done | NoOp | Done |
+//! > | Logout | NoOp | Done | Done | Done | Done |
+//! > | Hold | Done | Done | Done | Done | Done |
+//! > | Release | Done | NoOp | NoOp | NoOp | Done |
+//! > | Disconnect | NoOp | Done | Done | Done | Done |
+//! > | ResetInSession | Refused | Refused | Refused | Refused | Refused |
+//! > | ResetNumbers | Done or Refused | Refused | Refused | Refused | Refused |
+//! > | Remove | Done | Done | Done | Done | Done |
+//! > | SetNextOut | Done | Refused | Refused | Done | Refused |
+//! > | SetNextIn | Done | Refused | Refused | Refused | Refused |
+//! > | SequenceReset | Refused | Refused | Refused | Refused | Refused |
+//! > | TestRequest | Refused | Refused | Refused | Refused | Refused |
+//! > | ResendRequest | Refused | Refused | Refused | Refused | Refused |
+//! > | RotateJournal | Done | Done | Done | Done | Done |
+//! > | Decide | Refused | Refused | Refused | Refused | Refused |
 
 pub mod protocol;
 pub mod queue;
