@@ -225,10 +225,12 @@ impl Desk {
         cause: Cause,
         app: &mut A,
     ) {
+        if self.slots[slot].journal.is_port_closed() {
+            self.close_other_port(now, slot, app);
+        }
         match self.slots[slot].pairing {
             Pairing::Single => {}
             Pairing::Backup { primary } => {
-                self.close_other_port(now, primary as usize, cause, app);
                 let main = &mut self.slots[primary as usize];
                 if let Pairing::Primary { at_backups_end, .. } = &mut main.pairing
                     && let Some(at) = at_backups_end.take()
@@ -241,7 +243,6 @@ impl Desk {
             Pairing::Primary { backup, .. } => {
                 let backup = backup as usize;
                 if self.slots[slot].session.role() == Role::Acceptor {
-                    self.close_other_port(now, backup, cause, app);
                     let spare = &mut self.slots[backup];
                     if let Session::Fixp(session) = &mut spare.session {
                         let step = session.primary_ended(now, &mut spare.journal);
@@ -254,31 +255,19 @@ impl Desk {
         }
     }
 
-    /// A gateway that closes a port over too many invalid logons closes both, and ends what stands on the
-    /// other.
-    fn close_other_port<A: Application + ?Sized>(
+    /// Invalid logons have closed the port of one connection of a gateway: that of the other closes as well.
+    pub(super) fn close_other_port<A: Application + ?Sized>(
         &mut self,
         now: Now,
-        other: usize,
-        cause: Cause,
+        slot: usize,
         app: &mut A,
     ) {
-        let fault = fixp::Fault::PortClosed;
-        let entry = &mut self.slots[other];
-        let Session::Fixp(session) = &mut entry.session else {
+        let Some(other) = self.slots[slot].pairing.other() else {
             return;
         };
-        if cause != Cause::FixpFault(fault)
-            || session.settings().role != Role::Acceptor
-            || entry.journal.is_port_closed()
-        {
-            return;
-        }
-        entry.journal.set_port_closed(true);
-        if session.phase() == Phase::Up {
-            let code = fault.code().unwrap_or_default();
-            let reason = Text::lossy(fault.name().as_bytes());
-            let step = session.terminate(now, code, &reason, &mut entry.journal);
+        let entry = &mut self.slots[other];
+        if let Session::Fixp(session) = &mut entry.session {
+            let step = session.other_port_closed(now, &mut entry.journal);
             self.go_on(now, other, Step::Fixp(step), app);
         }
     }

@@ -372,6 +372,10 @@ impl<'a, S: Store> Stage<'a, S> {
                 let step = on.session.primary_ended(now, on.store.out());
                 on.follow(now, step);
             }
+            "other-port-closed" => {
+                let step = on.session.other_port_closed(now, on.store.out());
+                on.follow(now, step);
+            }
             "block" => on.session.block(rest == "yes"),
             "withhold" => on.session.withhold(parse(rest)?),
             "full" => {
