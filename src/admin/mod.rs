@@ -7,27 +7,51 @@
 //! What becomes of a command, for initiators and acceptors alike: without a connection after a logout;
 //! while an initiator's connection is being made, and while its Logon(A) is not answered; while the
 //! application of an acceptor has put a Logon off; while logged on; while a reset in session is under way;
-//! and while our Logout(5) is not answered yet. Numbers that are set here are higher than they were, and
+//! while our Logout(5) is not answered yet; and while the connection closes, because both have logged out and
+//! the peer may still read. Numbers that are set here are higher than they were, and
 //! what is decided over is the Logon that waits; why a command is refused is said with its [`Outcome`].
 //! Callbacks may ask for the same, and it comes to the same, without an outcome.
 //!
-//! | operation | held, not connected | connecting | logon sent | admitting | logged on | resetting | logging out |
-//! |---|---|---|---|---|---|---|---|
-//! | Logon | Done | Done | Done | Done | NoOp | NoOp | Done |
-//! | Logout | NoOp | Done | Done | Done | Done | Done | Done |
-//! | Hold | Done | Done | Done | Done | Done | Done | Done |
-//! | Release | Done | NoOp | NoOp | NoOp | NoOp | NoOp | Done |
-//! | Disconnect | NoOp | Done | Done | Done | Done | Done | Done |
-//! | ResetInSession | Refused | Refused | Refused | Refused | Done | Refused | Refused |
-//! | ResetNumbers | Done | Refused | Refused | Refused | Refused | Refused | Refused |
-//! | Remove | Done | Done | Done | Done | Done | Done | Done |
-//! | SetNextOut | Done | Done | Refused | Refused | Done | Refused | Refused |
-//! | SetNextIn | Done | Refused | Refused | Refused | Refused | Refused | Refused |
-//! | SequenceReset | Refused | Refused | Refused | Refused | Done | Refused | Refused |
-//! | TestRequest | Refused | Refused | Refused | Refused | Done | Refused | Refused |
-//! | ResendRequest | Refused | Refused | Refused | Refused | Done | Refused | Refused |
-//! | RotateJournal | Done | Done | Done | Done | Done | Done | Done |
-//! | Decide | Refused | Refused | Refused | Done | Refused | Refused | Refused |
+//! | operation | held, not connected | connecting | logon sent | admitting | logged on | resetting | logging out | closing |
+//! |---|---|---|---|---|---|---|---|---|
+//! | Logon | Done | Done | Done | Done | NoOp | NoOp | Done | Done |
+//! | Logout | NoOp | Done | Done | Done | Done | Done | Done | Done |
+//! | Hold | Done | Done | Done | Done | Done | Done | Done | Done |
+//! | Release | Done | NoOp | NoOp | NoOp | NoOp | NoOp | Done | NoOp |
+//! | Disconnect | NoOp | Done | Done | Done | Done | Done | Done | Done |
+//! | ResetInSession | Refused | Refused | Refused | Refused | Done | Refused | Refused | Refused |
+//! | ResetNumbers | Done | Refused | Refused | Refused | Refused | Refused | Refused | Refused |
+//! | Remove | Done | Done | Done | Done | Done | Done | Done | Done |
+//! | SetNextOut | Done | Done | Refused | Refused | Done | Refused | Refused | Refused |
+//! | SetNextIn | Done | Refused | Refused | Refused | Refused | Refused | Refused | Refused |
+//! | SequenceReset | Refused | Refused | Refused | Refused | Done | Refused | Refused | Refused |
+//! | TestRequest | Refused | Refused | Refused | Refused | Done | Refused | Refused | Refused |
+//! | ResendRequest | Refused | Refused | Refused | Refused | Done | Refused | Refused | Refused |
+//! | RotateJournal | Done | Done | Done | Done | Done | Done | Done | Done |
+//! | Decide | Refused | Refused | Refused | Done | Refused | Refused | Refused | Refused |
+//!
+//! The same of FIXP sessions, for clients and gateways: without a connection after a logout; while a client's
+//! Negotiate is not answered; while its Establish is not answered or, at the gateway, has not come; while
+//! established; and while our Terminate is not answered yet. A new UUID is for the client to choose, so a
+//! gateway refuses ResetNumbers.
+//!
+//! > | operation | held, not connected | negotiating | negotiated | established | terminating |
+//! > |---|---|---|---|---|---|
+//! > | Logon | Done | Done | Done | NoOp | Done |
+//! > | Logout | NoOp | Done | Done | Done | Done |
+//! > | Hold | Done | Done | Done | Done | Done |
+//! > | Release | Done | NoOp | NoOp | NoOp | Done |
+//! > | Disconnect | NoOp | Done | Done | Done | Done |
+//! > | ResetInSession | Refused | Refused | Refused | Refused | Refused |
+//! > | ResetNumbers | Done or Refused | Refused | Refused | Refused | Refused |
+//! > | Remove | Done | Done | Done | Done | Done |
+//! > | SetNextOut | Done | Refused | Refused | Done | Refused |
+//! > | SetNextIn | Done | Refused | Refused | Refused | Refused |
+//! > | SequenceReset | Refused | Refused | Refused | Refused | Refused |
+//! > | TestRequest | Refused | Refused | Refused | Refused | Refused |
+//! > | ResendRequest | Refused | Refused | Refused | Refused | Refused |
+//! > | RotateJournal | Done | Done | Done | Done | Done |
+//! > | Decide | Refused | Refused | Refused | Refused | Refused |
 
 pub mod protocol;
 pub mod queue;

@@ -137,6 +137,9 @@ pub enum Event<'a> {
         /// Its version, which the identity does not tell where several share a BeginString(8); `None`
         /// if it does not speak FIX.
         rules: Option<&'static Rules>,
+        /// It was made for a peer that no session was configured for, from a template, and not because
+        /// somebody asked for it.
+        for_peer: bool,
     },
     /// The peer asked for a message again whose record in the journal cannot be read. A gap fill takes
     /// its place; the rest is sent.

@@ -225,6 +225,9 @@ impl Desk {
         cause: Cause,
         app: &mut A,
     ) {
+        if self.slots[slot].journal.is_port_closed() {
+            self.close_other_port(now, slot, app);
+        }
         match self.slots[slot].pairing {
             Pairing::Single => {}
             Pairing::Backup { primary } => {
@@ -249,6 +252,23 @@ impl Desk {
                     self.close_backup(now, backup, app);
                 }
             }
+        }
+    }
+
+    /// Invalid logons have closed the port of one connection of a gateway: that of the other closes as well.
+    pub(super) fn close_other_port<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        slot: usize,
+        app: &mut A,
+    ) {
+        let Some(other) = self.slots[slot].pairing.other() else {
+            return;
+        };
+        let entry = &mut self.slots[other];
+        if let Session::Fixp(session) = &mut entry.session {
+            let step = session.other_port_closed(now, &mut entry.journal);
+            self.go_on(now, other, Step::Fixp(step), app);
         }
     }
 

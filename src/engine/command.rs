@@ -310,6 +310,7 @@ impl Desk {
             session: entry.handle,
             id: entry.session.id(),
             rules: entry.session.rules(),
+            for_peer: false,
         });
     }
 

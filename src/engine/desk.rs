@@ -232,6 +232,7 @@ impl Desk {
             session: entry.handle,
             id: entry.session.id(),
             rules: entry.session.rules(),
+            for_peer: true,
         });
         let entry = &mut self.slots[slot];
         let Session::Fix(fix) = &mut entry.session else {

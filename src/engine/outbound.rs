@@ -146,13 +146,19 @@ impl<'a> Outbound<'a> {
             .map_err(|full| Refusal::ScriptFull(full.0))
     }
 
-    /// Has the gateway of a FIXP session number and keep `count` business messages from now on, and not
-    /// send them: its client finds a gap. For a simulated exchange.
+    /// Has a FIX session, or the gateway of a FIXP session, number and keep `count` application messages
+    /// from now on, and not send them: the peer finds a gap and asks for them. For a simulated exchange.
     ///
     /// # Errors
-    /// There is no such session, or it speaks FIX.
+    /// There is no such session.
     pub fn withhold(&mut self, session: SessionHandle, count: u32) -> Result<(), Refusal> {
-        self.fixp(session)?.withhold(count);
+        let Some(at) = self.desk.slots.number_of(session) else {
+            return Err(Refusal::UnknownSession);
+        };
+        match &mut self.desk.slots[at].session {
+            Session::Fix(session) => session.withhold(count),
+            Session::Fixp(session) => session.withhold(count),
+        }
         Ok(())
     }
 

@@ -222,15 +222,29 @@ pub enum Of {
     Venue,
 }
 
+impl Of {
+    pub fn peer(self) -> Self {
+        match self {
+            Self::Client => Self::Venue,
+            Self::Venue => Self::Client,
+        }
+    }
+}
+
 impl Pair {
     pub fn new() -> Self {
+        Self::with_linger(Duration::ZERO)
+    }
+
+    /// Whoever answers a Logout gives the peer so long to close.
+    fn with_linger(linger: Duration) -> Self {
         let mut clock = Clock::new();
         let now = clock.now();
         let mut venue = Engine::new(EngineConfig::default()).unwrap();
         let address = venue.listen("127.0.0.1:0".parse().unwrap(), None).unwrap();
-        venue
-            .add_session(SessionConfig::acceptor(&FIX44, "VENUE", "CLIENT"), now)
-            .unwrap();
+        let mut config = SessionConfig::acceptor(&FIX44, "VENUE", "CLIENT");
+        config.settings.logout.linger = linger;
+        venue.add_session(config, now).unwrap();
         let gate = Arc::new(Gate::default());
         let network = Gated {
             inner: OsNetwork::new().unwrap(),
@@ -239,7 +253,8 @@ impl Pair {
         };
         let keeper = Keeper::start("keeper").unwrap();
         let mut client = Engine::with(EngineConfig::default(), Box::new(network), keeper).unwrap();
-        let config = SessionConfig::initiator(&FIX44, "CLIENT", "VENUE", address);
+        let mut config = SessionConfig::initiator(&FIX44, "CLIENT", "VENUE", address);
+        config.settings.logout.linger = linger;
         let (session, _) = client.add_session(config, now).unwrap();
         Self {
             client_control: client.controller(),
@@ -257,7 +272,11 @@ impl Pair {
     }
 
     pub fn up() -> Self {
-        let mut pair = Self::new();
+        Self::up_with_linger(Duration::ZERO)
+    }
+
+    pub fn up_with_linger(linger: Duration) -> Self {
+        let mut pair = Self::with_linger(linger);
         pair.until("logon", Self::both_up);
         pair
     }

@@ -1,5 +1,7 @@
 //! Every cell of the table in the docs of `pinfix::admin`.
 
+use std::time::Duration;
+
 use pinfix::admin::{Operation, Outcome, Ticket};
 use pinfix::counters::ConnectionState;
 use pinfix::session::fix::Decision;
@@ -10,7 +12,7 @@ use crate::pair::{LONG, Of, Pair, order};
 const PUT_OFF: u64 = 7;
 
 /// How a session may stand when a command comes, as the table calls it.
-const STATES: [&str; 7] = [
+const STATES: [&str; 8] = [
     "held, not connected",
     "connecting",
     "logon sent",
@@ -18,6 +20,7 @@ const STATES: [&str; 7] = [
     "logged on",
     "resetting",
     "logging out",
+    "closing",
 ];
 
 #[test]
@@ -69,7 +72,12 @@ fn roles(state: &str) -> &'static [Of] {
 /// A session in that state, and the command that brought it there if that is not done yet.
 fn in_state(state: &str, of: Of) -> (Pair, Option<Ticket>) {
     let connecting = ["connecting", "logon sent", "admitting"].contains(&state);
-    let mut pair = if connecting { Pair::new() } else { Pair::up() };
+    let mut pair = match state {
+        _ if connecting => Pair::new(),
+        // Time to be seen in.
+        "closing" => Pair::up_with_linger(Duration::from_millis(500)),
+        _ => Pair::up(),
+    };
     let session = pair.session;
     let mut under_way = None;
     match state {
@@ -102,6 +110,15 @@ fn in_state(state: &str, of: Of) -> (Pair, Option<Ticket>) {
             under_way = Some(pair.logout(of, LONG));
             pair.poll(of);
             assert_eq!(pair.state_of(of), ConnectionState::LogoutSent);
+        }
+        "closing" => {
+            let peer = of.peer();
+            pair.logout(peer, LONG);
+            pair.poll(peer);
+            // It answers, and the other side does not close yet.
+            while pair.state_of(of) != ConnectionState::Closing {
+                pair.poll(of);
+            }
         }
         _ => panic!("no state {state}"),
     }
@@ -149,6 +166,11 @@ fn outcome_in(state: &str, name: &str, of: Of) -> String {
         let decision = Decision::Admit(None);
         // Refused at the end of the cycle if nobody waits any more.
         let _ = pair.venue.outbound(now).decide(session, PUT_OFF, decision);
+    }
+    if state == "closing" {
+        // It logged out, and may be logged on again.
+        let peer = pair.control(of.peer());
+        peer.command(session, Operation::Release, LONG).unwrap();
     }
     let outcome = match under_way {
         None => pair.outcome(of, ticket),

@@ -1,7 +1,7 @@
 //! A peer that says anything at any time: no panic, nothing after a Terminate, and the machine still does
 //! its work for a peer that behaves.
 
-use pinfix::session::fixp::{Phase, Pieces};
+use pinfix::session::fixp::{Check, Phase, Pieces};
 
 use crate::Coverage;
 use crate::frame::{self, Fields, Kind, LAYOUTS, Value};
@@ -25,6 +25,35 @@ pub fn run<S: Store>(seed: u64, role: &str, coverage: &Coverage) -> Result<(), S
         "gateway.invalid_logons_max 10".to_owned(),
         "gateway.stale_after_s none".to_owned(),
         format!("gateway.split {} 3", [3, 2_000_000][seed as usize % 2]),
+        // Each in another rhythm, so that all go with all.
+        format!(
+            "gateway.beyond_gap {}",
+            ["Refuse", "Apply"][seed as usize / 2 % 2]
+        ),
+        format!(
+            "gateway.identity_refusal {}",
+            ["Terminate", "Reject"][seed as usize / 4 % 2]
+        ),
+        format!(
+            "gateway.repeated_logon {}",
+            ["Terminate", "Ignore"][seed as usize / 8 % 2]
+        ),
+        format!(
+            "gateway.terminate_stamp {}",
+            ["Clock", "LastLogon"][seed as usize / 16 % 2]
+        ),
+        format!(
+            "gateway.unbound_uuid {}",
+            ["OfMessage", "OfSession"][seed as usize / 32 % 2]
+        ),
+        format!(
+            "gateway.close_after_reject {}",
+            (seed / 64).is_multiple_of(2)
+        ),
+        format!(
+            "gateway.checks {:?}",
+            Check::ORDER[seed as usize % Check::ORDER.len()]
+        ),
     ];
     let mut stage = Stage::<S>::new(Some(role), &changes, coverage)?;
     let done = hostile(&mut stage, seed);

@@ -13,7 +13,7 @@
 //! ```text
 //! scenario ID TITLE            begins one; what follows belongs to it
 //! with NAME NAME ...           it is run once for each row that follows; {NAME} stands for the value,
-//! | VALUE VALUE ...            also in ID and TITLE
+//! | VALUE VALUE ...            also in ID and TITLE; a `;` in it stands for a blank
 //! role client | gateway | pair what runs; pair is both, each other's peer
 //! set KEY VALUE                a setting, by its path: client.not_applied Resend
 //!
@@ -34,12 +34,14 @@
 //! logout TEXT | terminate CODE TEXT | disconnect | resume | renew | begin-week | restart | reopen
 //! set-next-out N | set-next-in N | block yes | no | withhold N | full Unsent | Segment | none
 //! hear-while-down              a frame without a connection
+//! other-port-closed            invalid logons have closed the port of the other connection
 //! follow UUID | primary-ended  of a backup
 //! damage N                     our message N cannot be read any more
 //! script ON ANSWER [CODE]      Negotiate Reject 3
 //! turn-away MESSAGE            the first message of a stranger, and what the gateway sends
 //! answers N                    the application sends N messages about each one it is given
 //! still-sends                  the peer sends although the connection has ended
+//! second MESSAGE FIELD=VALUE   the first message of a second connection, and what the gateway sends on it
 //! dies-behind N                the application sends N messages about the next one and never returns
 //! verdict accept | reject REASON TEXT
 //! hold-replay / replay N       nothing is sent again by itself / N messages are
@@ -74,6 +76,7 @@ mod failover;
 mod frame;
 mod hostile;
 mod quiet;
+mod rules;
 mod script;
 mod settings;
 mod shelf;
@@ -164,6 +167,10 @@ fn main() -> ExitCode {
     let catalogue = catalogue::check(&scenarios);
     let told = catalogue.clone().map(drop).map_err(Failed::from);
     trials.push(Trial::test("catalogue - every row is proven", || told));
+    let rules = rules::check(&scenarios).map_err(Failed::from);
+    trials.push(Trial::test("rules - every open rule is a setting", || {
+        rules
+    }));
     let all = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.list;
     let conclusion = libtest_mimic::run(&arguments, trials);
     if conclusion.has_failed() {

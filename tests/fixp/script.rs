@@ -74,7 +74,11 @@ fn read(file: &str, text: &str) -> Result<Vec<Scenario>, String> {
         if let Some(names) = line.strip_prefix("with ") {
             draft.names = words(names);
         } else if let Some(row) = line.strip_prefix("| ") {
-            let row = words(row);
+            // A value with several words has `;` between them.
+            let row: Vec<String> = words(row)
+                .iter()
+                .map(|value| value.replace(';', " "))
+                .collect();
             if row.len() != draft.names.len() {
                 return Err(format!(
                     "{file}:{}: {} values are wanted",

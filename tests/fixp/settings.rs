@@ -4,9 +4,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use pinfix::session::fixp::{
-    EstablishHole, Lane, LogonRefusal, NextLogon, NotAppliedCount, OnNotApplied, RateLimit,
-    RetransmitUuid, Settings, SplitPenalty, Unanswered, UnaskedGap, Unconsumed, UnknownPrevious,
-    Unserved, UuidRule,
+    BeyondGap, Check, EstablishHole, IdentityRefusal, Lane, LogonRefusal, NextLogon, NotAppliedCount,
+    OnNotApplied, RateLimit, RepeatedLogon, RetransmitUuid, SecondConnection, Settings, SplitPenalty,
+    TerminateStamp, Unanswered, UnaskedGap, UnboundUuid, Unconsumed, UnknownPrevious, Unserved,
+    UuidRule,
 };
 
 pub fn set(settings: &mut Settings, key: &str, value: &str) -> Result<(), String> {
@@ -120,15 +121,7 @@ pub fn set(settings: &mut Settings, key: &str, value: &str) -> Result<(), String
                 ],
             )?;
         }
-        "gateway.not_applied_count" => {
-            gateway.not_applied_count = one_of(
-                value,
-                &[
-                    ("WithRefused", NotAppliedCount::WithRefused),
-                    ("MissingOnly", NotAppliedCount::MissingOnly),
-                ],
-            )?;
-        }
+        "gateway.not_applied_count" => gateway.not_applied_count = count_of(value)?,
         "gateway.sequence_after_retransmission" => {
             gateway.sequence_after_retransmission = parse(value)?;
         }
@@ -157,6 +150,77 @@ pub fn set(settings: &mut Settings, key: &str, value: &str) -> Result<(), String
                 gateway.admin_rate = rate;
             }
         }
+        "gateway.logon_timeout_s" => gateway.logon_timeout = Duration::from_secs(parse(value)?),
+        "gateway.establish_timeout_s" => gateway.establish_timeout = Duration::from_secs(parse(value)?),
+        "gateway.keep_alive_max_ms" => gateway.keep_alive_max_ms = parse(value)?,
+        "gateway.request_max" => gateway.request_max = parse(value)?,
+        "gateway.stale_code" => gateway.stale_code = parse(value)?,
+        "gateway.renegotiate_code" => gateway.renegotiate_code = parse(value)?,
+        "gateway.seq_num_max" => gateway.seq_num_max = parse(value)?,
+        "gateway.count_establish_terms" => gateway.count_establish_terms = parse(value)?,
+        "gateway.checks" => {
+            // These first, the others behind them in their order.
+            let named: Vec<Check> = value.split(' ').map(check_of).collect::<Result<_, _>>()?;
+            let others = Check::ORDER
+                .into_iter()
+                .filter(|check| !named.contains(check));
+            let order: Vec<Check> = named.iter().copied().chain(others).collect();
+            gateway.checks = order.try_into().map_err(|_| "a check is there twice")?;
+        }
+        "gateway.identity_refusal" => {
+            gateway.identity_refusal = one_of(
+                value,
+                &[
+                    ("Terminate", IdentityRefusal::Terminate),
+                    ("Reject", IdentityRefusal::Reject),
+                ],
+            )?;
+        }
+        "gateway.repeated_logon" => {
+            gateway.repeated_logon = one_of(
+                value,
+                &[
+                    ("Terminate", RepeatedLogon::Terminate),
+                    ("Ignore", RepeatedLogon::Ignore),
+                ],
+            )?;
+        }
+        "gateway.second_connection" => {
+            gateway.second_connection = one_of(
+                value,
+                &[
+                    ("Terminate", SecondConnection::Terminate),
+                    ("TurnAway", SecondConnection::TurnAway),
+                ],
+            )?;
+        }
+        "gateway.unbound_uuid" => {
+            gateway.unbound_uuid = one_of(
+                value,
+                &[
+                    ("OfMessage", UnboundUuid::OfMessage),
+                    ("OfSession", UnboundUuid::OfSession),
+                ],
+            )?;
+        }
+        "gateway.terminate_stamp" => {
+            gateway.terminate_stamp = one_of(
+                value,
+                &[
+                    ("Clock", TerminateStamp::Clock),
+                    ("LastLogon", TerminateStamp::LastLogon),
+                ],
+            )?;
+        }
+        "gateway.beyond_gap" => {
+            gateway.beyond_gap = one_of(
+                value,
+                &[("Refuse", BeyondGap::Refuse), ("Apply", BeyondGap::Apply)],
+            )?;
+        }
+        "client.retransmit_timeout_s" => client.retransmit_timeout = Duration::from_secs(parse(value)?),
+        "client.back_off_s" => client.back_off = Duration::from_secs(parse(value)?),
+        "client.not_applied_count" => client.not_applied_count = count_of(value)?,
         "gateway.split" => {
             gateway.split = match value.split_once(' ') {
                 Some((delay_us, queue_max)) => Some(SplitPenalty {
@@ -170,6 +234,21 @@ pub fn set(settings: &mut Settings, key: &str, value: &str) -> Result<(), String
         _ => return Err(format!("{key} is no setting here")),
     }
     Ok(())
+}
+
+fn count_of(value: &str) -> Result<NotAppliedCount, String> {
+    let counts = [
+        ("WithRefused", NotAppliedCount::WithRefused),
+        ("MissingOnly", NotAppliedCount::MissingOnly),
+    ];
+    one_of(value, &counts)
+}
+
+fn check_of(word: &str) -> Result<Check, String> {
+    let found = Check::ORDER
+        .into_iter()
+        .find(|check| format!("{check:?}") == word);
+    found.ok_or_else(|| format!("{word} is no check"))
 }
 
 fn parse<T: FromStr>(text: &str) -> Result<T, String> {

@@ -210,6 +210,7 @@ impl<'a, S: Store> Stage<'a, S> {
             }
             "next-logon" => self.next_logon(rest),
             "turn-away" => self.turn_away(rest),
+            "second" => self.second(rest),
             "keep" => {
                 let (name, value) = rest.split_once(' ').ok_or("keep NAME VALUE")?;
                 let Value::Number(number) = self.value(value)? else {
@@ -369,6 +370,10 @@ impl<'a, S: Store> Stage<'a, S> {
             }
             "primary-ended" => {
                 let step = on.session.primary_ended(now, on.store.out());
+                on.follow(now, step);
+            }
+            "other-port-closed" => {
+                let step = on.session.other_port_closed(now, on.store.out());
                 on.follow(now, step);
             }
             "block" => on.session.block(rest == "yes"),
@@ -999,6 +1004,34 @@ impl<'a, S: Store> Stage<'a, S> {
                 &mut room,
             ),
             _ => return Err("turn-away MESSAGE [over AlreadyEstablished]".into()),
+        };
+        self.one().wire.push(room[..len].to_vec());
+        Ok(())
+    }
+
+    /// A first message over a second connection.
+    fn second(&mut self, line: &str) -> Result<(), String> {
+        let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let mut fields = self.defaults(name, false);
+        for (field, text) in words(rest)? {
+            fields.insert(field, self.value(&text)?);
+        }
+        if rest.is_empty() {
+            self.sign(name, &mut fields);
+        }
+        if let Some(Value::Number(stamp)) = fields.get("RequestTimestamp") {
+            self.peer.stamp = *stamp;
+        }
+        if let Some(Value::Number(uuid)) = fields.get("UUID") {
+            self.peer.uuid = *uuid;
+        }
+        let bytes = frame::layout(name)?.build(&fields, 9)?;
+        let frame = Frame::new(&bytes).map_err(|error| error.to_string())?;
+        let mut room = [0; fixp::REFUSAL_MAX];
+        let now = self.now;
+        let len = match self.one().session.second_connection(&frame) {
+            Some(fault) => fixp::refuse(&frame, fault, now, 9, &mut room),
+            None => fixp::turn_away(&frame, now, 9, &mut room),
         };
         self.one().wire.push(room[..len].to_vec());
         Ok(())

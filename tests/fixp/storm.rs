@@ -42,7 +42,14 @@ pub fn run<S: Store>(seed: u64, resend: bool, coverage: &Coverage) -> Result<(),
     } else {
         "Move"
     };
+    let count = if seed.is_multiple_of(3) {
+        "MissingOnly"
+    } else {
+        "WithRefused"
+    };
     let changes = [
+        format!("gateway.not_applied_count {count}"),
+        format!("client.not_applied_count {count}"),
         format!("gateway.establish_hole {hole}"),
         format!("client.not_applied {policy}"),
         "client.parked_max 4".to_owned(),

@@ -4,6 +4,7 @@
 
 mod backup;
 mod hours;
+mod operations;
 mod orders;
 mod page;
 mod pair;

@@ -72,8 +72,9 @@ pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) 
                 "{name}: the primary gateway has failed, the backup is the primary now; its next number is {next}"
             )
         }
-        // It is told when it logs on.
-        Event::SessionAdded { .. } => return None,
+        // It is told when it logs on, and that is now.
+        Event::SessionAdded { for_peer: true, .. } => return None,
+        Event::SessionAdded { id, .. } => format!("{id} was added"),
         Event::SessionRemoved { id, .. } => format!("{id} was removed"),
         Event::Reset { session, cause } => {
             format!("{} starts at 1 in both directions: {cause}", name(*session))

@@ -13,7 +13,7 @@ const SESSION: &str = "FIX.4.4:VENUE->CLIENT";
 
 struct Rig {
     directory: tempfile::TempDir,
-    _exchange: Exchange,
+    exchange: Exchange,
 }
 
 impl Rig {
@@ -33,7 +33,7 @@ impl Rig {
         let exchange = Exchange::start(&arguments.concat());
         Self {
             directory,
-            _exchange: exchange,
+            exchange,
         }
     }
 
@@ -137,7 +137,7 @@ fn the_engine_that_was_stopped_takes_its_socket_with_it() {
     let socket = rig.path("socket");
     let Rig {
         directory: _directory,
-        _exchange: exchange,
+        exchange,
     } = rig;
     assert!(socket.exists());
     exchange.interrupt();
@@ -203,4 +203,13 @@ fn sessions_of_a_file_are_added_and_removed_from_the_command_line() {
     missing.failed(1, &["/nowhere/at.all", "No such file"]);
     let audit = fs::read_to_string(rig.path("audit")).unwrap();
     assert!(audit.contains("\tadd\tfile="), "{audit}");
+    rig.exchange.interrupt();
+    let said = rig.exchange.wait().ok().out;
+    for line in [
+        "FIX.4.4:VENUE->SECOND was added",
+        "FIX.4.4:VENUE->SECOND was removed",
+        "FIX.4.2:VENUE->OLD was added",
+    ] {
+        assert!(said.contains(line), "no {line:?} in {said}");
+    }
 }

@@ -365,3 +365,51 @@ fn an_address_that_cannot_be_had_is_named() {
     run(&["exchange", "--listen", "nowhere"]).failed(2, &["--listen", "nowhere"]);
     run(&["exchange", "--listen", "127.0.0.1:0", "--core", "4000"]).failed(1, &["core 4000"]);
 }
+
+#[test]
+fn a_message_the_script_loses_is_found_missing_and_comes_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("mishaps.txt");
+    fs::write(
+        &script,
+        "order 2 lose 1\norder 3 gap 4\norder 4 disconnect\n",
+    )
+    .unwrap();
+    let exchange = Exchange::start(&["--script", script.to_str().unwrap()]);
+    let mut client = Client::logged_on(&exchange, &FIX44);
+    client.order("A", 0);
+    client.messages(2);
+    client.order("B", 0);
+    // The report New of B was lost; that of the fill showed it, and waited.
+    let messages = client.messages(4);
+    has(&messages[2], &["34=4", "11=B", "39=0", "43=Y"]);
+    has(&messages[3], &["34=5", "11=B", "39=2"]);
+    client.order("C", 0);
+    client.messages(6);
+    let session = client.session;
+    // Four numbers were left out and shown by a TestRequest behind them: they are filled.
+    let end = Instant::now() + Duration::from_secs(10);
+    while client.engine.next_numbers(session).unwrap().1 < 13 {
+        client.engine.poll(client.clock.now(), &mut client.seen);
+        assert!(Instant::now() < end, "the gap is not filled");
+    }
+    assert_eq!(client.engine.tally(session).unwrap().resend_requests_out, 2);
+    client.order("D", 0);
+    client.until("the cut", |seen| !seen.ends.is_empty());
+    exchange.interrupt();
+    let said = exchange.wait().ok().out;
+    for what in [
+        "loses messages",
+        "leaves numbers out",
+        "cuts the connection",
+    ] {
+        let line = format!("FIX.4.4:VENUE->CLIENT: the script {what}");
+        assert!(said.contains(&line), "no {line:?} in {said}");
+    }
+
+    let wrong = directory.path().join("wrong.txt");
+    fs::write(&wrong, "order 2 loose 1\n").unwrap();
+    let wrong = wrong.to_str().unwrap();
+    run(&["exchange", "--listen", "127.0.0.1:0", "--script", wrong])
+        .failed(1, &["wrong.txt:1", "loose", "lose"]);
+}

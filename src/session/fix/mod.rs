@@ -193,6 +193,8 @@ pub struct Session {
     logout_waits: Option<(u64, Farewell)>,
     /// There was no room for an application message, and the peer is to go for that.
     too_slow: bool,
+    /// So many application messages are numbered and kept, and not sent.
+    withhold: u32,
     validator: Option<Validator>,
     tally: Tally,
 }
@@ -291,6 +293,7 @@ impl Session {
             losses: VecDeque::with_capacity(LOSSES_MAX),
             logout_waits: None,
             too_slow: false,
+            withhold: 0,
             tally: Tally::default(),
         })
     }

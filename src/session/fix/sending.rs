@@ -301,9 +301,20 @@ impl Session {
                 self.spoke(now);
                 Sent::Now(seq)
             }
-            Destiny::Unsent => Sent::Numbered(seq),
+            Destiny::Unsent => {
+                if matches!(self.state, State::Up(_)) {
+                    self.withhold = self.withhold.saturating_sub(1);
+                }
+                Sent::Numbered(seq)
+            }
             Destiny::Queue => Sent::Queued,
         })
+    }
+
+    /// Makes a gap: `count` application messages from now on are numbered and kept while logged on, but
+    /// not sent, so that the peer finds a gap and asks for them.
+    pub fn withhold(&mut self, count: u32) {
+        self.withhold = count;
     }
 
     fn destiny<O: Outbox>(&self, now: Mono, room: usize, out: &O) -> Result<Destiny, Refusal> {
@@ -321,6 +332,7 @@ impl Session {
             State::Up(Up {
                 serving: Some(_), ..
             }) if self.settings.resend.new_messages == DuringReplay::Wait => Destiny::Queue,
+            State::Up(_) if self.withhold > 0 => Destiny::Unsent,
             State::Up(_) => match self.outbound.map(|outbound| outbound.ready(now)) {
                 None | Some(Ok(())) => Destiny::Now,
                 Some(Err(free_at)) => self.beyond_rate(free_at)?,

@@ -626,6 +626,24 @@ fn every_loss_is_told_also_if_another_comes_before_the_first_is_asked_for() {
 }
 
 #[test]
+fn what_is_withheld_has_a_number_and_is_sent_when_it_is_asked_for() {
+    let mut bench = Bench::up();
+    bench.session.withhold(2);
+    for (n, sent) in [Sent::Numbered(2), Sent::Numbered(3), Sent::Now(4)]
+        .into_iter()
+        .enumerate()
+    {
+        let write = |body: &mut FrameWriter<'_>| {
+            body.uint(tag::CL_ORD_ID, n as u64);
+        };
+        let is = bench
+            .session
+            .send(bench.now, b"D", 256, write, &mut bench.out);
+        assert_eq!(is, Ok(sent));
+    }
+}
+
+#[test]
 fn credentials_in_a_type_of_the_settings_are_kept_masked_on_either_side() {
     let mut bench = Bench::with_numbers(Role::Acceptor, 1, 1, |settings| {
         settings.logon.credential_types = vec![Code::new(b"UCG").unwrap()];

@@ -69,6 +69,21 @@ impl Session {
         }
     }
 
+    /// Tells a gateway that invalid logons over the other connection of its session have closed the port of
+    /// that: its own closes as well, and is opened by itself. Its client is told with code 8.
+    pub fn other_port_closed<O: SeriesOutbox>(&mut self, now: Now, out: &mut O) -> Step {
+        if self.settings.role == Role::Initiator || out.is_port_closed() {
+            return Step::Done;
+        }
+        self.close_port(out);
+        match self.state {
+            State::Down | State::Closing { .. } => Step::Done,
+            _ => self
+                .fault(now, Fault::PortClosed, None, out)
+                .unwrap_or_else(|full| self.no_room(full)),
+        }
+    }
+
     /// Goes on over the connection of `backup`, which has none afterwards: the session stays established,
     /// with its UUID and numbers. For a client, `next` is what [`Step::Promoted`] said, and it asks for what
     /// it finds missing. A gateway that is told to says it: Sequence(506) with FaultToleranceIndicator(39010)=1

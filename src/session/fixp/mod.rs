@@ -46,7 +46,9 @@ pub use self::codes::{
 };
 pub use self::fault::{Disposition, Fault, FaultCounts};
 pub use self::gateway::settings::{
-    EstablishHole, LogonRefusal, NotAppliedCount, RateLimit, RetransmitUuid, SplitPenalty, UnaskedGap,
+    BeyondGap, Check, EstablishHole, IdentityRefusal, LogonRefusal, NotAppliedCount, RateLimit,
+    RepeatedLogon, RetransmitUuid, SecondConnection, SplitPenalty, TerminateStamp, UnaskedGap,
+    UnboundUuid,
 };
 pub use self::gateway::{Delayed, Identity, Pieces, REFUSAL_MAX, identity, refuse, turn_away};
 use self::gateway::{Gateway, Judging, Serving, Turn};

@@ -3,11 +3,13 @@
 //!
 //! The exchange says it once for each message it refuses, always from the same number, and while it does
 //! more of ours are under way: sent, or passed over with a Sequence. So what came behind the message that
-//! a NotApplied is about may have been applied, and only what it speaks of is told. What is told once is
-//! lost for good: the application may have entered it anew, so it is never told again and never sent again.
+//! a NotApplied is about may have been applied, and only what it speaks of is told, and the message that was
+//! refused: whether MsgCount counts that one is a setting, because the message does not say. What is told
+//! once is lost for good: the application may have entered it anew, so it is never told again and never sent
+//! again.
 
 use super::letter::{self, Letter};
-use super::{Fault, NotApplied, OnNotApplied, Replayed, Session, State, Step, Up};
+use super::{Fault, NotApplied, NotAppliedCount, OnNotApplied, Replayed, Session, State, Step, Up};
 use crate::session::{Full, SeriesOutbox, Stored};
 use crate::time::Now;
 
@@ -103,7 +105,12 @@ impl Session {
         }
         let (first, next_out) = (u64::from(not_applied.from), out.next_out());
         // An Establish announces a number that is not used yet, so the exchange may count one more.
-        let announced = first + u64::from(not_applied.count).saturating_sub(1);
+        let counted = first + u64::from(not_applied.count);
+        let announced = match self.settings.client.not_applied_count {
+            NotAppliedCount::WithRefused => counted.saturating_sub(1),
+            // The message that was refused is behind what is counted.
+            NotAppliedCount::MissingOnly => counted,
+        };
         if first == 0 || first > next_out || announced > next_out {
             let fault = Fault::NotAppliedRange {
                 next_out,

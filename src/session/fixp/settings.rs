@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::codes::NextLogon;
-pub use super::gateway::settings::GatewaySettings;
+pub use super::gateway::settings::{GatewaySettings, NotAppliedCount};
 pub use crate::session::fix::{Role, SettingsError};
 use crate::session::{Credentials, SessionId};
 
@@ -81,6 +81,9 @@ pub struct ClientSettings {
     pub parked_max: usize,
     /// What is done about messages that were not applied.
     pub not_applied: OnNotApplied,
+    /// What MsgCount of the exchange's NotApplied counts. The message itself does not say: if this is wrong,
+    /// the message that was refused is told as applied, or one that may have been as not.
+    pub not_applied_count: NotAppliedCount,
     /// What is done when a BusinessReject refers to no number: the exchange did not consume the number of
     /// what it rejects.
     pub unconsumed: Unconsumed,
@@ -139,7 +142,7 @@ pub enum Unserved {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnNotApplied {
     /// Says with a Sequence that they will not come, and tells the application. Old orders are not sent
-    /// late. Told is what MsgCount counts, the message that was refused included, and no more: what was
+    /// late. Told is what is missing, the message that was refused included, and no more: what was
     /// sent behind it is told when its own NotApplied comes.
     #[default]
     Skip,
@@ -283,6 +286,7 @@ impl Default for ClientSettings {
             unserved: Unserved::default(),
             parked_max: 1024,
             not_applied: OnNotApplied::default(),
+            not_applied_count: NotAppliedCount::default(),
             unconsumed: Unconsumed::default(),
             failed_logons_max: 3,
             back_off: Duration::from_secs(60),

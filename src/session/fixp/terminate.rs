@@ -4,6 +4,7 @@
 //! and its reason in words.
 
 use super::codes::{NextLogon, Wait, terminate_code};
+use super::gateway::settings::{TerminateStamp, UnboundUuid};
 use super::letter::{self, Letter, Request};
 use super::negotiate::I63_MAX;
 use super::{Fault, Role, Session, State, Step, TerminateSent, Up};
@@ -14,7 +15,10 @@ use crate::time::Now;
 const OTHER: u16 = 23;
 
 /// Codes whose RequestTimestamp is the clock, not that of the message they are about.
-pub(super) const CLOCKED: [u16; 4] = [8, 9, 28, 29];
+pub(super) const CLOCKED: [u16; 2] = [8, 9];
+
+/// Codes that are not about the message over which they are said: others wait.
+const ABOUT_NO_MESSAGE: [u16; 2] = [28, 29];
 
 impl Session {
     /// Says Terminate with code 0 and `reason`: the answer is awaited up to one KeepAliveInterval, then
@@ -116,6 +120,10 @@ impl Session {
             self.say_terminate(now, 0, fault.text(), Some(uuid), stamp, out)?;
             return Ok(self.close_after_flush(cause));
         }
+        let code = match (fault, &self.state) {
+            (Fault::AlreadyNegotiated, State::Up(_)) => self.settings.gateway.renegotiate_code,
+            _ => code,
+        };
         self.say_code(now, code, fault.text(), over, out)?;
         Ok(self.close_after_flush(cause))
     }
@@ -129,14 +137,22 @@ impl Session {
         over: Option<&Letter<'_>>,
         out: &mut O,
     ) -> Result<(), Full> {
-        let bound = matches!(self.state, State::Up(_) | State::TerminateSent(_));
+        let settings = &self.settings.gateway;
+        let of_message = settings.unbound_uuid == UnboundUuid::OfMessage
+            && !matches!(self.state, State::Up(_) | State::TerminateSent(_));
         let uuid = match over.and_then(Letter::uuid) {
-            Some(uuid) if !bound => uuid,
+            Some(uuid) if of_message => uuid,
             _ => out.series(),
+        };
+        let of_logon = match settings.terminate_stamp {
+            TerminateStamp::LastLogon => Some(self.gateway.last_request),
+            TerminateStamp::Clock => None,
         };
         let stamp = over
             .and_then(Letter::stamp)
-            .filter(|&stamp| stamp <= I63_MAX && !CLOCKED.contains(&code));
+            .filter(|&stamp| stamp <= I63_MAX && !ABOUT_NO_MESSAGE.contains(&code))
+            .or(of_logon.filter(|&stamp| stamp > 0))
+            .filter(|_| !CLOCKED.contains(&code));
         let stamp = match stamp {
             Some(stamp) => stamp,
             None => self.stamp(now),

@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use clap::ValueEnum;
 use pinfix::engine::{
     Clock, ConfigError, Engine, Listen, Plan, Run, SessionConfig, Stopper, Template, TlsIdentity,
@@ -27,7 +27,7 @@ use pinfix::venue::{Tls, Venue as Played};
 use pinfix::wire::fix::Decimal;
 
 use self::echo::BodyOrder;
-use self::ilink3::Gateway;
+use self::ilink3::{Gateway, Ports};
 use self::rehearsal::Rehearsal;
 use self::venue::{Conduct, Terms, Venue};
 use crate::bulletin::Bulletin;
@@ -99,14 +99,19 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", requires = "venue")]
     accounts: Option<PathBuf>,
 
-    /// What --venue does wrong, one thing a line: `logon 1 drop`, `logon 2 refuse TEXT`, `order 5 gap 3`,
-    /// `order 6 reject 18 TEXT`, `order 7 disconnect`, `order 8 forget`, `at 30s logout TEXT`,
-    /// `at 10s test_request`, `at 20s reset`, `default_appl_ver_id 7`. Of ilink3: `negotiate reject 12`,
+    /// What it does wrong to each session, one thing a line: `logon 1 drop`, `logon 2 refuse TEXT`, `order 4
+    /// lose 1` (numbered and not sent), `order 5 gap 3` (numbers left out), `order 6 reject 18 TEXT`, `order 7 disconnect`, `order 8 forget`, `at 30s logout TEXT`,
+    /// `at 10s test_request`, `at 20s reset`, and of a --venue `default_appl_ver_id 7`. Of ilink3: `negotiate reject 12`,
     /// `establish terminate 5`, `retransmit reject 2`, `terminate silence`, `message 3 reject 5`, `message 4
     /// unconsumed 3`, `message 5 terminate 9`, `message 6 silence`, `message 7 drop`, `message 8 gap 2`,
-    /// `logon 2 gap 1`, `at 30s logout TEXT`, `at 40s disconnect`
-    #[arg(long, value_name = "FILE", requires = "venue")]
+    /// `logon 2 gap 1`, `at 30s logout TEXT`, `at 40s disconnect`, `message 9 fail_over`
+    #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
+
+    /// Let clients of --venue ilink3 have a backup connection, at this address; `at 60s fail_over` in --script
+    /// has the primary gateway fail
+    #[arg(long, value_name = "HOST:PORT", requires = "venue")]
+    backup: Option<SocketAddr>,
 
     /// What happens to orders: `one` fill, or `none`, so that they stay open [default: one]
     #[arg(long, value_enum)]
@@ -136,9 +141,11 @@ Examples:
   pinfix exchange --listen 0.0.0.0:5001 --journal journals
   pinfix exchange --core 3 --idle spin        lowest latency, takes a whole core
   pinfix exchange --config venue.toml
+  pinfix exchange --script mishaps.txt        such as: order 3 lose 1
   pinfix exchange --status-page /dev/shm/venue
   pinfix exchange --venue t4 --accounts accounts.toml --script mishaps.txt
   pinfix exchange --venue ilink3 --accounts sessions.toml --journal journals
+  pinfix exchange --venue ilink3 --accounts sessions.toml --backup 127.0.0.1:9879
   pinfix exchange --config old.cfg --echo --strict    for black-box conformance scripts
 
 A configuration file:
@@ -198,9 +205,21 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         listening.join(", "),
         served(&plan)
     ));
-    engine.run(&mut venue, run, &stopper)?;
-    bulletin.say("stopped");
-    drop((venue, bulletin));
+    match &arguments.script {
+        None => {
+            engine.run(&mut venue, run, &stopper)?;
+            bulletin.say("stopped");
+            drop(venue);
+        }
+        Some(script) => {
+            let mut rehearsal = Rehearsal::of_exchange(venue, script).context("--script")?;
+            if let Some(core) = run.core {
+                cores::pin(core)?;
+            }
+            rehearsal.run(&mut engine, run, &stopper);
+        }
+    }
+    drop(bulletin);
     printer.finish();
     Ok(ExitCode::SUCCESS)
 }
@@ -234,10 +253,17 @@ fn rehearse(arguments: &Arguments, venue: &str, accounts: &Path) -> anyhow::Resu
     };
     let script = arguments.script.as_deref();
     let profile = match profile {
+        Played::Fix(_) if arguments.backup.is_some() => {
+            anyhow::bail!("--backup: venue {venue} has no backup connections")
+        }
         Played::Fix(profile) => profile,
         Played::Fixp(profile) => {
             let mut gateway = Gateway::new(profile, terms, bulletin, accounts, script)?;
-            gateway.open(&mut engine, arguments.listen, arguments.hosting.journals())?;
+            let ports = Ports {
+                primary: arguments.listen,
+                backup: arguments.backup,
+            };
+            gateway.open(&mut engine, ports, arguments.hosting.journals())?;
             let admin = arguments.hosting.serve_admin(&mut engine)?;
             gateway.run(&mut engine, run, &stopper);
             drop((admin, gateway));

@@ -358,6 +358,7 @@ impl Application for Venue {
             session,
             id,
             rules: Some(rules),
+            ..
         } = event
         {
             // One that was removed left its number to it.

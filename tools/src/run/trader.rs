@@ -157,6 +157,7 @@ impl Application for Trader {
             session,
             id,
             rules: Some(rules),
+            ..
         } = event
         {
             self.knows(*session, id.to_string(), rules.appl_version);

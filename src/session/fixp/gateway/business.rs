@@ -8,9 +8,8 @@
 
 use super::super::letter::{Business, Letter, NotApplied, Sequence};
 use super::super::script::{Answer, On};
-use super::super::sending::SEQ_MAX;
 use super::super::{Delayed, Delivering, Delivery, Fault, Session, State, Step, Verdict};
-use super::settings::{NotAppliedCount, RateLimit, UnaskedGap};
+use super::settings::{BeyondGap, NotAppliedCount, RateLimit, UnaskedGap};
 use crate::session::{Class, Full, SeriesOutbox, Text};
 use crate::time::{Mono, Now};
 use crate::wire::sbe::EncodeError;
@@ -60,18 +59,22 @@ impl Session {
         out: &mut O,
     ) -> Result<Step, Full> {
         let (expected, received) = (out.next_in(), business.seq.map_or(0, u64::from));
-        if received < expected || received > SEQ_MAX {
+        if received < expected || received > self.seq_num_max() {
             return self.fault(now, Fault::SeqNum { expected, received }, Some(letter), out);
         }
         if received > expected {
-            return self.fault(now, Fault::Gap { expected, received }, Some(letter), out);
+            let step = self.fault(now, Fault::Gap { expected, received }, Some(letter), out)?;
+            if self.settings.gateway.beyond_gap == BeyondGap::Refuse {
+                return Ok(step);
+            }
+            out.set_next_in(received);
         }
         if let State::Up(up) = &mut self.state {
             up.hole = false;
         }
         match self.scripted(On::Business) {
             Some(Answer::Silence) => {
-                out.set_next_in(expected + 1);
+                out.set_next_in(received + 1);
                 return Ok(Step::Done);
             }
             Some(answer) => return self.act_on(now, answer, letter, out),
@@ -80,7 +83,7 @@ impl Session {
         if let Err(fault) = self.within_rate(now) {
             let step = self.fault(now, fault, Some(letter), out)?;
             if step == Step::Done {
-                out.set_next_in(expected + 1);
+                out.set_next_in(received + 1);
             }
             return Ok(step);
         }
@@ -164,7 +167,7 @@ impl Session {
             let fault = Fault::SequenceLow { expected, received };
             return self.fault(now, fault, Some(letter), out);
         }
-        if received > SEQ_MAX + 1 || self.is_backup() && received != 0 {
+        if received > self.seq_num_max() + 1 || self.is_backup() && received != 0 {
             let fault = Fault::NextSeqNo { expected, received };
             return self.fault(now, fault, Some(letter), out);
         }
@@ -199,9 +202,11 @@ impl Session {
             return Ok(Step::Done);
         };
         let missing = received - expected;
+        let applied =
+            matches!(fault, Fault::Gap { .. }) && self.settings.gateway.beyond_gap == BeyondGap::Apply;
         let count = match self.settings.gateway.not_applied_count {
-            NotAppliedCount::WithRefused => missing + 1,
-            NotAppliedCount::MissingOnly => missing,
+            NotAppliedCount::WithRefused if !applied => missing + 1,
+            NotAppliedCount::WithRefused | NotAppliedCount::MissingOnly => missing,
         };
         let letter = Letter::NotApplied(NotApplied {
             uuid: Some(out.series()),

@@ -5,7 +5,7 @@ use super::super::script::{Answer, On};
 use super::super::terminate::CLOCKED;
 use super::super::{Disposition, Fault, Lane, Session, State, Step, Up};
 use super::Judging;
-use super::settings::{EstablishHole, LogonRefusal};
+use super::settings::{EstablishHole, IdentityRefusal, LogonRefusal};
 use crate::session::{Cause, Full, ResetCause, SeriesOutbox, Text};
 use crate::time::Now;
 use crate::wire::sbe::Frame;
@@ -115,12 +115,39 @@ impl Session {
         letter: &Letter<'_>,
         out: &mut O,
     ) -> Result<Step, Full> {
-        if self.is_one_too_many(now) {
+        if self.counts_as_invalid(fault) && self.is_one_too_many(now) {
             self.tally.note(fault);
             self.close_port(out);
             return self.fault(now, Fault::PortClosed, Some(letter), out);
         }
+        if self.settings.gateway.identity_refusal == IdentityRefusal::Reject
+            && let Letter::Negotiate(_) | Letter::Establish(_) = letter
+            && let Some(code) = older_code(fault)
+        {
+            self.tally.note(fault);
+            return self.reject_logon(now, fault, code, Some(letter), out);
+        }
         self.fault(now, fault, Some(letter), out)
+    }
+
+    fn counts_as_invalid(&self, fault: Fault) -> bool {
+        match fault {
+            // Too many, not wrong.
+            Fault::AdminRate => false,
+            Fault::TradingSystemNameMissing
+            | Fault::TradingSystemVersionMissing
+            | Fault::TradingSystemVendorMissing
+            | Fault::TradingSystemNameInvalid
+            | Fault::TradingSystemVersionInvalid
+            | Fault::TradingSystemVendorInvalid
+            | Fault::KeepAliveIntervalMissing
+            | Fault::KeepAliveInterval { .. }
+            | Fault::NextSeqNoMissing
+            | Fault::NextSeqNo { .. }
+            | Fault::EstablishInProgress
+            | Fault::AlreadyEstablished => self.settings.gateway.count_establish_terms,
+            _ => true,
+        }
     }
 
     /// Counts an invalid logon; whether it is the one over which the port closes.
@@ -130,7 +157,7 @@ impl Session {
     }
 
     /// Until an operator opens it, also if the process is started anew.
-    pub(super) fn close_port<O: SeriesOutbox>(&mut self, out: &mut O) {
+    pub(in super::super) fn close_port<O: SeriesOutbox>(&mut self, out: &mut O) {
         if !out.is_port_closed() {
             out.set_port_closed(true);
         }
@@ -148,6 +175,10 @@ impl Session {
         let cause = Cause::FixpFault(fault);
         let Some(letter) = over else {
             return Ok(self.close(cause));
+        };
+        let code = match fault {
+            Fault::TimestampStale => self.settings.gateway.stale_code,
+            _ => code,
         };
         match self.settings.gateway.refusal {
             LogonRefusal::Terminate(code) => {
@@ -204,6 +235,16 @@ impl Session {
             return Ok(());
         };
         self.say(now, &reject, out)
+    }
+}
+
+/// What older tables reject with, of what ends in a Terminate now.
+fn older_code(fault: Fault) -> Option<u16> {
+    match fault {
+        Fault::Uuid { .. } => Some(2),
+        Fault::UuidMissing => Some(8),
+        Fault::NextSeqNoMissing => Some(22),
+        _ => None,
     }
 }
 

@@ -12,6 +12,7 @@ pub use self::logon::{Identity, REFUSAL_MAX, identity, refuse, turn_away};
 pub use self::penalty::{Delayed, Pieces};
 pub(super) use self::penalty::{Penalty, Turn};
 pub(super) use self::retransmission::Serving;
+use self::settings::RepeatedLogon;
 use super::guard::Recent;
 use super::letter::{Letter, Sender};
 use super::script::{Answer, On, Script};
@@ -35,6 +36,8 @@ pub(super) struct Gateway {
     pub(super) primary_up: bool,
     rate: business::Window,
     admin_rate: business::Window,
+    /// The message that is being dealt with is beyond the rate of those of the session layer.
+    beyond_rate: bool,
     pub(super) penalty: Penalty,
 }
 
@@ -58,6 +61,7 @@ impl Gateway {
             primary_up: false,
             rate: business::Window::default(),
             admin_rate: business::Window::default(),
+            beyond_rate: false,
             penalty: Penalty::new(settings),
         }
     }
@@ -87,11 +91,6 @@ impl Session {
             (State::Accepted { .. } | State::Negotiated { .. }, _) if out.is_port_closed() => {
                 self.fault(now, Fault::PortClosed, Some(letter), out)
             }
-            (State::Accepted { .. }, Letter::Negotiate(_) | Letter::Establish(_))
-                if self.waits_for_primary() =>
-            {
-                self.invalid_logon(now, Fault::BeforePrimary, letter, out)
-            }
             (
                 State::Accepted { .. }
                 | State::Negotiating(_)
@@ -99,13 +98,10 @@ impl Session {
                 | State::Establishing(_),
                 Letter::Terminate(_),
             ) if self.is_holding_up() => self.reject_held_up(now, Some(letter), out),
-            (State::Accepted { .. }, Letter::Negotiate(_)) if self.is_backup() => {
-                self.invalid_logon(now, Fault::NegotiateOnBackup, letter, out)
-            }
             (State::Accepted { .. }, Letter::Negotiate(request)) => {
                 self.negotiate_received(now, request, letter, out)
             }
-            (State::Accepted { .. }, Letter::Establish(request)) if negotiated => {
+            (State::Accepted { .. }, Letter::Establish(request)) if negotiated || self.is_backup() => {
                 self.establish_received(now, request, false, letter, out)
             }
             (State::Negotiated { .. }, Letter::Establish(request)) => {
@@ -113,6 +109,12 @@ impl Session {
             }
             (State::Accepted { .. }, Letter::Establish(_)) => {
                 self.invalid_logon(now, Fault::Unnegotiated, letter, out)
+            }
+            (State::Negotiating(_), Letter::Negotiate(_))
+            | (State::Establishing(_), Letter::Establish(_))
+                if self.settings.gateway.repeated_logon == RepeatedLogon::Ignore =>
+            {
+                Ok(Step::Done)
             }
             (State::Negotiating(_), Letter::Negotiate(_)) => {
                 self.invalid_logon(now, Fault::NegotiationInProgress, letter, out)
@@ -182,14 +184,15 @@ impl Session {
         if let Letter::Business(_) = letter {
             return Ok(None);
         }
-        let fault = match self.gateway.admin_rate.count(now.mono, &limit) {
-            Beyond::Terminate => Fault::AdminFlood,
-            Beyond::Reject if matches!(letter, Letter::Negotiate(_) | Letter::Establish(_)) => {
-                Fault::AdminRate
-            }
-            Beyond::Reject | Beyond::Nothing => return Ok(None),
-        };
-        self.fault(now, fault, Some(letter), out).map(Some)
+        let beyond = self.gateway.admin_rate.count(now.mono, &limit);
+        // Only logons are rejected, when it is their turn to be looked at.
+        self.gateway.beyond_rate = beyond == Beyond::Reject;
+        match beyond {
+            Beyond::Terminate => self
+                .fault(now, Fault::AdminFlood, Some(letter), out)
+                .map(Some),
+            Beyond::Reject | Beyond::Nothing => Ok(None),
+        }
     }
 
     /// Does what the script says.

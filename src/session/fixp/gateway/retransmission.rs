@@ -6,7 +6,7 @@
 use super::super::letter::{Letter, Retransmit, RetransmitReject};
 use super::super::negotiate::I63_MAX;
 use super::super::script::{Answer, On};
-use super::super::sending::{SEQ_MAX, mark_retransmitted};
+use super::super::sending::mark_retransmitted;
 use super::super::{Fault, Replayed, Session, State, Step, Underway};
 use super::settings::RetransmitUuid;
 use crate::session::{Full, SeriesOutbox, Stored, Text};
@@ -98,7 +98,7 @@ impl Session {
         if stamp > I63_MAX {
             return Err(Fault::RetransmitTimestamp);
         }
-        if !(1..=SEQ_MAX).contains(&from) {
+        if !(1..=self.seq_num_max()).contains(&from) {
             return Err(Fault::RetransmitFrom);
         }
         if count > settings.request_max {

@@ -1,10 +1,10 @@
-//! Whether a Negotiate(500) or Establish(503) is right, in one order: what the message is, then whose it
-//! is, then whether it may.
+//! Whether a Negotiate(500) or Establish(503) is right, in the order of
+//! [`GatewaySettings::checks`](super::settings::GatewaySettings::checks).
 
-use super::super::letter::{Letter, Request, Terms};
+use super::super::letter::{Letter, Request};
 use super::super::negotiate::I63_MAX;
-use super::super::sending::SEQ_MAX;
 use super::super::{Fault, Session};
+use super::settings::{Check, SecondConnection};
 use crate::session::{Part, SeriesOutbox};
 use crate::time::Now;
 use crate::wire::sbe::Frame;
@@ -22,6 +22,14 @@ impl Session {
         }
     }
 
+    /// What the client of this gateway is told when it logs on over another connection than the one it has;
+    /// `None` if the message is not signed by it, or it is to be told what a stranger is.
+    #[must_use]
+    pub fn second_connection(&self, frame: &Frame<'_>) -> Option<Fault> {
+        let told = self.settings.gateway.second_connection == SecondConnection::Terminate;
+        (told && self.is_signed(frame)).then_some(Fault::AlreadyEstablished)
+    }
+
     /// `first` says that the Negotiate was on the same connection: nothing was sent under this UUID yet.
     pub(super) fn vet<O: SeriesOutbox>(
         &self,
@@ -30,8 +38,42 @@ impl Session {
         first: bool,
         out: &O,
     ) -> Result<(), Fault> {
-        let bound = out.series();
-        let received = request.uuid.ok_or(Fault::UuidMissing)?;
+        for check in self.settings.gateway.checks {
+            match check {
+                Check::Lane => self.vet_lane(request)?,
+                Check::UuidPresent => {
+                    request.uuid.ok_or(Fault::UuidMissing)?;
+                }
+                Check::Uuid => self.vet_uuid(request, out.series())?,
+                Check::Timestamp => self.vet_stamp(now, request)?,
+                Check::Present => vet_presence(request)?,
+                Check::Printable => vet_texts(request)?,
+                Check::KeepAliveInterval => self.vet_keep_alive(request)?,
+                Check::NextSeqNo => self.vet_next_seq_no(request, first, out.next_in())?,
+                Check::Signature => self.vet_signature(request)?,
+                Check::Authorised if self.gateway.blocked => return Err(Fault::SessionBlocked),
+                Check::Rate if self.gateway.beyond_rate => return Err(Fault::AdminRate),
+                Check::Authorised | Check::Rate => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn vet_lane(&self, request: &Request<'_>) -> Result<(), Fault> {
+        if self.waits_for_primary() {
+            return Err(Fault::BeforePrimary);
+        }
+        match request.terms {
+            None if self.is_backup() => Err(Fault::NegotiateOnBackup),
+            _ => Ok(()),
+        }
+    }
+
+    /// One that is null is for another check.
+    fn vet_uuid(&self, request: &Request<'_>, bound: u64) -> Result<(), Fault> {
+        let Some(received) = request.uuid else {
+            return Ok(());
+        };
         let (fits, expected) = match request.terms {
             None => {
                 let last = bound.max(self.gateway.floor);
@@ -39,19 +81,11 @@ impl Session {
             }
             Some(_) => (received == bound, bound),
         };
-        if !fits {
-            return Err(Fault::Uuid { expected, received });
+        if fits {
+            Ok(())
+        } else {
+            Err(Fault::Uuid { expected, received })
         }
-        self.vet_stamp(now, request)?;
-        self.vet_texts(request)?;
-        if let Some(terms) = &request.terms {
-            self.vet_terms(terms, first, out.next_in())?;
-        }
-        self.vet_signature(request)?;
-        if self.gateway.blocked {
-            return Err(Fault::SessionBlocked);
-        }
-        Ok(())
     }
 
     fn vet_stamp(&self, now: Now, request: &Request<'_>) -> Result<(), Fault> {
@@ -73,68 +107,23 @@ impl Session {
         Ok(())
     }
 
-    fn vet_texts(&self, request: &Request<'_>) -> Result<(), Fault> {
-        if request.signature.iter().all(|&byte| byte == 0) {
-            return Err(Fault::SignatureMissing);
-        }
-        let none = &b""[..];
-        let (name, version, vendor) = match &request.terms {
-            Some(terms) => (
-                Some(terms.system_name),
-                Some(terms.system_version),
-                Some(terms.system_vendor),
-            ),
-            None => (None, None, None),
-        };
-        let texts = [
-            (
-                Some(request.access_key_id),
-                Fault::AccessKeyIdMissing,
-                Fault::AccessKeyIdInvalid,
-            ),
-            (
-                Some(request.session),
-                Fault::SessionMissing,
-                Fault::SessionInvalid,
-            ),
-            (Some(request.firm), Fault::FirmMissing, Fault::FirmInvalid),
-            (
-                name,
-                Fault::TradingSystemNameMissing,
-                Fault::TradingSystemNameInvalid,
-            ),
-            (
-                version,
-                Fault::TradingSystemVersionMissing,
-                Fault::TradingSystemVersionInvalid,
-            ),
-            (
-                vendor,
-                Fault::TradingSystemVendorMissing,
-                Fault::TradingSystemVendorInvalid,
-            ),
-        ];
-        for (text, missing, _) in &texts {
-            if *text == Some(none) {
-                return Err(*missing);
-            }
-        }
-        for (text, _, invalid) in &texts {
-            let printable = |byte: &u8| (b' '..=b'~').contains(byte);
-            if !text.unwrap_or_default().iter().all(printable) {
-                return Err(*invalid);
-            }
-        }
-        Ok(())
-    }
-
-    fn vet_terms(&self, terms: &Terms<'_>, first: bool, next_in: u64) -> Result<(), Fault> {
+    fn vet_keep_alive(&self, request: &Request<'_>) -> Result<(), Fault> {
         let settings = &self.settings.gateway;
         let (min_ms, max_ms) = (settings.keep_alive_min_ms, settings.keep_alive_max_ms);
-        let keep_alive = terms.keep_alive_ms.ok_or(Fault::KeepAliveIntervalMissing)?;
-        if !(min_ms..=max_ms).contains(&keep_alive) {
-            return Err(Fault::KeepAliveInterval { min_ms, max_ms });
+        let keep_alive = request.terms.as_ref().and_then(|terms| terms.keep_alive_ms);
+        match keep_alive {
+            Some(given) if !(min_ms..=max_ms).contains(&given) => {
+                Err(Fault::KeepAliveInterval { min_ms, max_ms })
+            }
+            // One that is null is for another check.
+            _ => Ok(()),
         }
+    }
+
+    fn vet_next_seq_no(&self, request: &Request<'_>, first: bool, next_in: u64) -> Result<(), Fault> {
+        let Some(terms) = &request.terms else {
+            return Ok(());
+        };
         let received = u64::from(terms.next_seq_no.ok_or(Fault::NextSeqNoMissing)?);
         if self.is_backup() {
             let expected = 0;
@@ -145,10 +134,15 @@ impl Session {
             };
         }
         let expected = next_in;
-        if received < expected || received > SEQ_MAX || first && received != 1 {
+        if received < expected || received > self.seq_num_max() || first && received != 1 {
             return Err(Fault::NextSeqNo { expected, received });
         }
         Ok(())
+    }
+
+    /// The highest SeqNum of the client.
+    pub(super) fn seq_num_max(&self) -> u64 {
+        self.settings.gateway.seq_num_max.into()
     }
 
     fn vet_signature(&self, request: &Request<'_>) -> Result<(), Fault> {
@@ -182,4 +176,62 @@ impl Session {
             Err(Fault::NotAuthenticated)
         }
     }
+}
+
+fn vet_presence(request: &Request<'_>) -> Result<(), Fault> {
+    if request.signature.iter().all(|&byte| byte == 0) {
+        return Err(Fault::SignatureMissing);
+    }
+    for (text, missing, _) in texts(request) {
+        if text.is_some_and(<[u8]>::is_empty) {
+            return Err(missing);
+        }
+    }
+    match &request.terms {
+        Some(terms) if terms.keep_alive_ms.is_none() => Err(Fault::KeepAliveIntervalMissing),
+        _ => Ok(()),
+    }
+}
+
+fn vet_texts(request: &Request<'_>) -> Result<(), Fault> {
+    for (text, _, invalid) in texts(request) {
+        let printable = |byte: &u8| (b' '..=b'~').contains(byte);
+        if !text.unwrap_or_default().iter().all(printable) {
+            return Err(invalid);
+        }
+    }
+    Ok(())
+}
+
+/// The texts of a message; what is wrong when one is empty, and when it is not printable.
+fn texts<'a>(request: &Request<'a>) -> [(Option<&'a [u8]>, Fault, Fault); 6] {
+    let terms = request.terms.as_ref();
+    [
+        (
+            Some(request.access_key_id),
+            Fault::AccessKeyIdMissing,
+            Fault::AccessKeyIdInvalid,
+        ),
+        (
+            Some(request.session),
+            Fault::SessionMissing,
+            Fault::SessionInvalid,
+        ),
+        (Some(request.firm), Fault::FirmMissing, Fault::FirmInvalid),
+        (
+            terms.map(|terms| terms.system_name),
+            Fault::TradingSystemNameMissing,
+            Fault::TradingSystemNameInvalid,
+        ),
+        (
+            terms.map(|terms| terms.system_version),
+            Fault::TradingSystemVersionMissing,
+            Fault::TradingSystemVersionInvalid,
+        ),
+        (
+            terms.map(|terms| terms.system_vendor),
+            Fault::TradingSystemVendorMissing,
+            Fault::TradingSystemVendorInvalid,
+        ),
+    ]
 }

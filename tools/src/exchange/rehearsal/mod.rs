@@ -1,7 +1,8 @@
 //! `pinfix exchange --venue`: the other side of a venue's documents, to rehearse a certification with.
 //!
 //! The sessions are those of the accounts, one for each service of the venue. What trades behind them
-//! is the exchange; in front of it stand the credentials and the script.
+//! is the exchange; in front of it stand the credentials and the script. Without --venue there are no
+//! credentials, and the script is for every session of the exchange.
 
 pub mod accounts;
 pub mod script;
@@ -18,7 +19,7 @@ use pinfix::engine::{
 };
 use pinfix::session::fix::rules::Rules;
 use pinfix::session::fix::{Admission, LogonField, Role, Verdict};
-use pinfix::session::{Cause, Farewell, SessionStatus, Text};
+use pinfix::session::{Cause, Farewell, Refusal, SessionStatus, Text};
 use pinfix::time::Mono;
 use pinfix::venue::{Profile, Service};
 use pinfix::wire::fix::{Message, msg_type, tag};
@@ -38,7 +39,8 @@ const LOGOUT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The venue with its accounts and its script.
 pub struct Rehearsal {
-    profile: &'static Profile,
+    /// `None` if it is the exchange without --venue.
+    profile: Option<&'static Profile>,
     venue: Venue,
     accounts: Vec<Account>,
     script: Script,
@@ -62,6 +64,23 @@ struct Seat {
     forget: bool,
 }
 
+/// The account of a session that needs none.
+const NOBODY: usize = usize::MAX;
+
+impl Seat {
+    fn new(session: SessionHandle, account: usize) -> Self {
+        Self {
+            session,
+            account,
+            logons: 0,
+            orders: 0,
+            timed: Vec::new(),
+            release: false,
+            forget: false,
+        }
+    }
+}
+
 /// Where an account is served.
 struct Place {
     service: Service,
@@ -77,10 +96,31 @@ impl Rehearsal {
         script: Option<&Path>,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            profile,
+            profile: Some(profile),
             venue,
             accounts: accounts::read(accounts, "comp_id and password")?,
             script: script.map(Script::read).transpose()?.unwrap_or_default(),
+            seats: Vec::new(),
+            due: Vec::new(),
+        })
+    }
+
+    /// The exchange, whose sessions it has, with a script. Sessions get a seat when they first log on.
+    ///
+    /// # Errors
+    /// Names the file, the line, and what would be right.
+    pub fn of_exchange(venue: Venue, script: &Path) -> anyhow::Result<Self> {
+        let parsed = Script::read(script)?;
+        anyhow::ensure!(
+            parsed.version.is_none(),
+            "{}: default_appl_ver_id is for a --venue; here a session says what version it is of",
+            script.display()
+        );
+        Ok(Self {
+            profile: None,
+            venue,
+            accounts: Vec::new(),
+            script: parsed,
             seats: Vec::new(),
             due: Vec::new(),
         })
@@ -95,78 +135,30 @@ impl Rehearsal {
         tls: Option<TlsServer>,
         journals: Option<&Path>,
     ) -> anyhow::Result<()> {
+        let Some(profile) = self.profile else {
+            return Ok(());
+        };
         let now = Clock::new().now();
-        for place in self.listen(engine, address, tls.as_ref())? {
+        for place in listen(profile, engine, address, tls.as_ref())? {
             self.venue.say(format!(
                 "listening on {}, for {} in {}",
                 place.address, place.service.name, place.service.rules.name
             ));
             for at in 0..self.accounts.len() {
-                let config = self.config(&place, at, journals)?;
+                let config = self.config(profile, &place, at, journals)?;
                 let settings = &config.settings;
                 let (id, rules) = (settings.id.clone(), settings.rules);
                 let (session, _) = engine.add_session(config, now)?;
                 self.venue.serve(&id, rules, BodyOrder::Received);
-                self.seats.push(Seat {
-                    session,
-                    account: at,
-                    logons: 0,
-                    orders: 0,
-                    timed: Vec::new(),
-                    release: false,
-                    forget: false,
-                });
+                self.seats.push(Seat::new(session, at));
             }
         }
         Ok(())
     }
 
-    /// One port for each that the venue has; the ports keep their distances if another address is
-    /// given.
-    fn listen(
-        &self,
-        engine: &mut Engine,
-        address: Option<SocketAddr>,
-        tls: Option<&TlsServer>,
-    ) -> anyhow::Result<Vec<Place>> {
-        let mut places: Vec<Place> = Vec::new();
-        let first = self
-            .profile
-            .services
-            .first()
-            .map_or(0, |service| service.port);
-        for service in self.profile.services {
-            if places
-                .iter()
-                .any(|place| place.service.port == service.port)
-            {
-                continue;
-            }
-            let port = match address.map(|address| address.port()) {
-                None => service.port,
-                Some(0) => 0,
-                Some(base) => base
-                    .checked_add(service.port.saturating_sub(first))
-                    .context("--listen: the port leaves no room for the other services")?,
-            };
-            let ip = address.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip());
-            let listen = Listen {
-                tls: tls.cloned(),
-                ..Listen::on(SocketAddr::new(ip, port))
-            };
-            let address = engine
-                .listen_as(listen)
-                .context("choose another address with --listen")?;
-            places.push(Place {
-                service: *service,
-                address,
-            });
-        }
-        Ok(places)
-    }
-
     fn config(
         &self,
+        profile: &'static Profile,
         place: &Place,
         account: usize,
         journals: Option<&Path>,
@@ -175,16 +167,16 @@ impl Rehearsal {
         let ours = account
             .venue_comp_id
             .as_deref()
-            .or(self.profile.comp_id)
+            .or(profile.comp_id)
             .with_context(|| {
                 format!(
                     "account {}: venue_comp_id is missing, and venue {} has not the same for everybody",
-                    account.comp_id, self.profile.name
+                    account.comp_id, profile.name
                 )
             })?;
         let rules = self.spoken(place.service.rules);
         let theirs = &account.comp_id;
-        let mut config = SessionConfig::at_venue(self.profile, rules, Role::Acceptor, ours, theirs);
+        let mut config = SessionConfig::at_venue(profile, rules, Role::Acceptor, ours, theirs);
         config.use_service(&place.service, None);
         config.connect.destinations.clear();
         config.accept.port = Some(place.address.port());
@@ -198,10 +190,8 @@ impl Rehearsal {
         }
         let name = account.username.as_ref();
         let answers = name.map(|name| (tag::USERNAME, name.as_str()));
-        let answers = answers
-            .into_iter()
-            .filter(|_| !self.profile.answers.is_empty());
-        for (tag, value) in answers.chain(self.profile.answers.iter().copied()) {
+        let answers = answers.into_iter().filter(|_| !profile.answers.is_empty());
+        for (tag, value) in answers.chain(profile.answers.iter().copied()) {
             settings.logon_fields.push(LogonField {
                 tag,
                 value: value.to_owned(),
@@ -254,6 +244,7 @@ impl Rehearsal {
         let (what, done) = match action {
             // Answered where they came.
             Action::Refuse(_) | Action::Reject(..) => return,
+            Action::Lose(count) => ("loses messages", out.withhold(session, count)),
             Action::Drop => ("drops the connection", out.disconnect(session)),
             Action::Disconnect => ("cuts the connection", out.disconnect(session)),
             Action::Logout(text) => ("logs out", out.logout(session, text)),
@@ -276,16 +267,74 @@ impl Rehearsal {
             seat.release |= matches!(action, Action::Logout(_));
             seat.forget |= action == Action::Forget;
         }
-        match done {
-            Ok(()) => self.venue.say(format!("{name}: the script {what}")),
-            Err(refusal) => self
-                .venue
-                .say(format!("{name}: the script could not: {refusal}")),
+        self.venue.say(scripted(&name, what, done));
+    }
+
+    /// Gives a session of the exchange its seat. One whose number a session had that is gone begins anew.
+    fn make_room_for(&mut self, session: SessionHandle) {
+        if self.profile.is_some() {
+            return;
+        }
+        let number = session.number();
+        while self.seats.len() <= number {
+            self.seats.push(Seat::new(session, NOBODY));
+        }
+        let seat = &mut self.seats[number];
+        if seat.session != session {
+            *seat = Seat::new(session, NOBODY);
         }
     }
 
     fn seat(&mut self, session: SessionHandle) -> Option<&mut Seat> {
         self.seats.get_mut(session.number())
+    }
+}
+
+/// One port for each that the venue has; the ports keep their distances if another address is
+/// given.
+fn listen(
+    profile: &Profile,
+    engine: &mut Engine,
+    address: Option<SocketAddr>,
+    tls: Option<&TlsServer>,
+) -> anyhow::Result<Vec<Place>> {
+    let mut places: Vec<Place> = Vec::new();
+    let first = profile.services.first().map_or(0, |service| service.port);
+    for service in profile.services {
+        if places
+            .iter()
+            .any(|place| place.service.port == service.port)
+        {
+            continue;
+        }
+        let port = match address.map(|address| address.port()) {
+            None => service.port,
+            Some(0) => 0,
+            Some(base) => base
+                .checked_add(service.port.saturating_sub(first))
+                .context("--listen: the port leaves no room for the other services")?,
+        };
+        let ip = address.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip());
+        let listen = Listen {
+            tls: tls.cloned(),
+            ..Listen::on(SocketAddr::new(ip, port))
+        };
+        let address = engine
+            .listen_as(listen)
+            .context("choose another address with --listen")?;
+        places.push(Place {
+            service: *service,
+            address,
+        });
+    }
+    Ok(places)
+}
+
+/// What the script does to a session, or could not do, in words.
+fn scripted(name: &str, what: &str, done: Result<(), Refusal>) -> String {
+    match done {
+        Ok(()) => format!("{name}: the script {what}"),
+        Err(refusal) => format!("{name}: the script could not: {refusal}"),
     }
 }
 
@@ -312,6 +361,7 @@ pub fn play<A: Application>(
 
 impl Application for Rehearsal {
     fn on_logon_request(&mut self, session: SessionHandle, logon: &Message<'_>) -> Admission {
+        self.make_room_for(session);
         let Some(seat) = self.seats.get_mut(session.number()) else {
             return Admission::Admit;
         };
@@ -333,7 +383,8 @@ impl Application for Rehearsal {
             Checked::Welcome => Admission::Admit,
             Checked::PasswordChanged => Admission::AdmitWith(SessionStatus::PASSWORD_CHANGED),
             Checked::Wrong => {
-                Admission::Refuse(Text::lossy(self.profile.refusal_text.as_bytes()).into())
+                let text = self.profile.map_or("", |profile| profile.refusal_text);
+                Admission::Refuse(Text::lossy(text.as_bytes()).into())
             }
         }
     }
@@ -362,7 +413,7 @@ impl Application for Rehearsal {
             seat.orders += 1;
             seat.orders
         });
-        let mut answer = None;
+        let (mut answer, mut lost) = (None, None);
         for action in self.script.at(When::Order(orders)) {
             match action {
                 Action::Reject(reason, text) => {
@@ -372,8 +423,15 @@ impl Application for Rehearsal {
                         text,
                     });
                 }
+                // The reports of this very order are the first.
+                Action::Lose(count) => lost = Some(count),
                 action => self.due.push((session, action)),
             }
+        }
+        if let Some(count) = lost {
+            let name = out.id(session).map(ToString::to_string).unwrap_or_default();
+            let done = out.withhold(session, count);
+            self.venue.say(scripted(&name, "loses messages", done));
         }
         answer.unwrap_or_else(|| self.venue.on_message(inbound, out))
     }

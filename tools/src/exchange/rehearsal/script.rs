@@ -4,6 +4,8 @@
 //! logon 1 drop                    the first Logon is not answered, the connection closed
 //! logon 2 refuse License expired  the second is answered with a Logout that says this
 //! order 5 gap 3                   after the fifth order the venue's numbers jump by three
+//! order 6 lose 1                  the next message of the venue, the first report of this order, gets
+//!                                 a number and is not sent: the client finds a gap, and gets it again
 //! order 6 reject 18 No trader     the sixth is answered with a Reject(3) of this reason
 //! at 30s logout Maintenance       half a minute after each logon the venue logs the client out
 //! default_appl_ver_id 7           the venue's Logon has this DefaultApplVerID(1137)
@@ -53,6 +55,8 @@ pub enum Action {
     Disconnect,
     /// So many numbers are left out; a TestRequest(1) shows it at once.
     Gap(u64),
+    /// So many messages of the venue get numbers and are kept, and are not sent.
+    Lose(u32),
     /// The connection is cut, and the venue starts at 1 again in both directions.
     Forget,
     /// A Reject(3) with this SessionRejectReason(373) answers an order.
@@ -163,6 +167,10 @@ fn action(text: &str) -> anyhow::Result<Action> {
         "logout" => Action::Logout(said(rest)?),
         "disconnect" => Action::Disconnect,
         "gap" => Action::Gap(rest.trim().parse().context("expected gap N")?),
+        "lose" => {
+            let count = rest.trim().parse().ok().filter(|count| *count > 0);
+            Action::Lose(count.context("expected lose N, a number from 1")?)
+        }
         "forget" => Action::Forget,
         "reject" => {
             let (reason, text) = rest.trim().split_once(' ').unwrap_or((rest.trim(), ""));
@@ -174,8 +182,8 @@ fn action(text: &str) -> anyhow::Result<Action> {
         "test_request" => Action::TestRequest,
         "reset" => Action::Reset,
         _ => bail!(
-            "{word:?} is nothing that can be done, expected drop, refuse, logout, disconnect, gap, forget, \
-             reject, test_request or reset"
+            "{word:?} is nothing that can be done, expected drop, refuse, logout, disconnect, gap, lose, \
+             forget, reject, test_request or reset"
         ),
     })
 }
@@ -216,6 +224,7 @@ mod tests {
             ("logon 1 reject 5 x", "answers an order"),
             ("at never logout", "30s"),
             ("order 1 gap x", "gap N"),
+            ("order 1 lose 0", "lose N"),
             ("default_appl_ver_id 3", "7, 8 or 9"),
         ] {
             let error = script(line).unwrap_err();
