@@ -61,15 +61,28 @@ pub(super) fn make(
         ) {
             Ok((backup, _)) => slot.backup = Some(Box::new(backup)),
             Err(error) => {
-                let handle = slot.handle;
-                // Its journal is closed before its name is free.
-                drop(slot);
-                workshop.roster.release(handle);
+                discard(workshop, slot);
                 return Err(error);
             }
         }
     }
     Ok((slot, recovery))
+}
+
+/// Drops a session that has not come in.
+pub(super) fn discard(workshop: &Workshop, slot: Slot) {
+    let handle = slot.handle;
+    let backup = slot.backup.as_deref();
+    let other = backup.map(|backup| backup.handle);
+    // The thread that looks names up goes with it: the next session with names brings another.
+    if slot.resolver.is_some() || backup.is_some_and(|backup| backup.resolver.is_some()) {
+        workshop.resolver.store(false, Ordering::Relaxed);
+    }
+    // Its journals are closed before its names are free.
+    drop(slot);
+    for handle in other.into_iter().chain([handle]) {
+        workshop.roster.release(handle);
+    }
 }
 
 /// Reserves a place by a name and makes what is to have it.
@@ -138,6 +151,7 @@ fn at_place(
                 // They are made into a place of their own.
                 backup: _,
                 accept_backup: _,
+                accept_backup_port: _,
             } = config;
             let session = fixp::Session::new(settings).map_err(ConfigError::Settings)?;
             let session = Session::Fixp(session);
@@ -215,7 +229,7 @@ impl Desk {
         slot.pairing = Pairing::Primary {
             backup: number(second),
             exchanged: false,
-            at_backups_end: None,
+            doubt: None,
         };
         backup.pairing = Pairing::Backup {
             primary: number(primary),
@@ -261,9 +275,17 @@ pub(super) fn gateway_for(slots: &Places, first: &Knocking<'_>, door: &Door) -> 
             return false;
         };
         let settings = session.settings();
+        let accept = match (door.lane, slot.pairing) {
+            (Lane::Primary, _) => Some(&slot.accept),
+            (Lane::Backup, Pairing::Primary { backup, .. }) => {
+                slots.get(backup as usize).map(|backup| &backup.accept)
+            }
+            // It has no backup, and is told so.
+            (Lane::Backup, _) => None,
+        };
         settings.role == Role::Acceptor
             && !slot.leaving
-            && (door.lane == Lane::Backup || porch::opens(&slot.accept, door.port))
+            && accept.is_none_or(|accept| porch::opens(accept, door.port))
             && settings.session.as_bytes() == first.session
             && settings.firm.as_bytes() == first.firm
             && settings.credentials.access_key_id().as_bytes() == first.access_key_id

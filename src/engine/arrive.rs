@@ -261,9 +261,7 @@ fn open(workshop: &Workshop, entering: Entering) -> Made {
 /// Frees what the core has not taken, and the place of a session that is not wanted any more.
 fn free(mut rest: Made, workshop: &Workshop) {
     if let Some(slot) = rest.slot.take() {
-        let handle = slot.handle;
-        drop(slot);
-        workshop.roster.release(handle);
+        add::discard(workshop, slot);
     }
 }
 

@@ -7,7 +7,7 @@
 //! on over its connection.
 //!
 //! Invariant: the application knows the session only. A backup that waits for its next attempt belongs to a
-//! session that is established.
+//! session that is established. A client's backup does not outlive the wish that its session be logged on.
 
 use std::time::Duration;
 
@@ -17,15 +17,23 @@ use super::link::Owner;
 use super::net::LinkId;
 use super::route::End;
 use super::session::{Session, Step};
-use super::slot::{Connection, Pairing, number};
+use super::slot::{Connection, Doubt, Pairing, number};
 use super::{Engine, SessionHandle};
 use crate::session::fix::{Phase, Role};
 use crate::session::fixp::{self, Frame, Lane};
 use crate::session::{Cause, Outbox as _, Refusal, SeriesOutbox as _, Text};
 use crate::time::Now;
 
+/// Terminate: the primary connection has ended. The second is what older tables have for it.
+const ENDED_WITH_PRIMARY: u16 = 26;
+const ENDED_WITH_PRIMARY_ONCE: u16 = 27;
+
 /// What a backup is told when it ends with the primary, where the exchange has not said so itself.
 const ENDS_WITH_PRIMARY: &[u8] = b"The primary connection has ended";
+
+/// For so many KeepAliveIntervals after a client lost its primary connection the backup may yet be promoted:
+/// an exchange takes a gateway for failed after two of silence.
+const PROMOTED_WITHIN: u32 = 3;
 
 /// How long after it found no room a backup is looked at again.
 const NO_ROOM_PAUSE: Duration = Duration::from_secs(1);
@@ -130,8 +138,16 @@ impl Desk {
         match self.slots[slot].pairing {
             Pairing::Single => true,
             Pairing::Primary { backup, .. } => {
-                self.forget_wait(slot);
-                self.close_backup(now, backup as usize, app);
+                let backup = backup as usize;
+                let [main, spare] = self.slots.two(slot, backup);
+                if let (Session::Fixp(session), Session::Fixp(other)) = (&mut main.session, &spare.session)
+                {
+                    session.heed_stamps_of(other, &spare.journal);
+                }
+                if !self.keeps_backup(now, slot, backup) {
+                    self.forget_doubt(slot);
+                    self.close_backup(now, backup, app);
+                }
                 true
             }
             Pairing::Backup { .. } => {
@@ -154,7 +170,7 @@ impl Desk {
         match self.slots[slot].pairing {
             Pairing::Single => self.logged_on(now, slot, app),
             Pairing::Primary { backup, .. } => {
-                self.forget_wait(slot);
+                self.forget_doubt(slot);
                 self.logged_on(now, slot, app);
                 let backup = backup as usize;
                 let spare = &mut self.slots[backup];
@@ -187,12 +203,19 @@ impl Desk {
         };
         // What the exchange refuses counts against both ports; so often it may be asked.
         let back_off = session.settings().client.back_off;
+        let interval = Duration::from_millis(session.settings().keep_alive_ms.into());
         match self.slots[slot].pairing {
             Pairing::Single => Some(pause),
             Pairing::Backup { primary } => {
                 let up = self.slots[primary as usize].session.phase() == Phase::Up;
                 let refused = matches!(end, End::NotLoggedOn | End::NotDesignated);
                 up.then(|| if refused { pause.max(back_off) } else { pause })
+            }
+            // What answers there may be a gateway that is failing, or has not noticed yet that the connection
+            // before is gone. The other host has the backup.
+            Pairing::Primary { backup, .. } if self.keeps_backup(now, slot, backup as usize) => {
+                let refused = matches!(end, End::NotLoggedOn | End::NotDesignated);
+                Some(if refused { pause.max(interval) } else { pause })
             }
             Pairing::Primary { backup, .. } => {
                 let [main, spare] = self.slots.two(slot, backup as usize);
@@ -231,13 +254,23 @@ impl Desk {
         match self.slots[slot].pairing {
             Pairing::Single => {}
             Pairing::Backup { primary } => {
-                let main = &mut self.slots[primary as usize];
-                if let Pairing::Primary { at_backups_end, .. } = &mut main.pairing
-                    && let Some(at) = at_backups_end.take()
-                    && let Connection::RetryAt(_) = main.connection
+                let primary = primary as usize;
+                let main = &mut self.slots[primary];
+                let Pairing::Primary { doubt, .. } = &mut main.pairing else {
+                    return;
+                };
+                if let Some(Doubt::Lost { retry, .. }) = *doubt {
+                    *doubt = None;
+                    if let Connection::RetryAt(_) = main.connection {
+                        main.connection = Connection::RetryAt(retry.max(now.mono));
+                    }
+                    self.touch(primary);
+                } else if let Cause::Terminated {
+                    code: ENDED_WITH_PRIMARY | ENDED_WITH_PRIMARY_ONCE,
+                    ..
+                } = cause
                 {
-                    main.connection = Connection::RetryAt(at.max(now.mono));
-                    self.touch(primary as usize);
+                    self.primary_has_ended(now, primary, slot, app);
                 }
             }
             Pairing::Primary { backup, .. } => {
@@ -272,9 +305,93 @@ impl Desk {
         }
     }
 
+    /// The exchange has said on a client's backup that the primary connection has ended, and there it stands.
+    /// What the exchange has said on it, and why, is given time to arrive.
+    fn primary_has_ended<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        primary: usize,
+        backup: usize,
+        app: &mut A,
+    ) {
+        let [main, spare] = self.slots.two(primary, backup);
+        // It may be about the connection before this one.
+        let older = spare.traffic.logged_on.mono < main.traffic.logged_on.mono;
+        let stands = matches!(main.connection, Connection::Open { .. });
+        let initiator = main.session.role() == Role::Initiator;
+        let (Session::Fixp(session), Pairing::Primary { doubt, .. }) =
+            (&mut main.session, &mut main.pairing)
+        else {
+            return;
+        };
+        if older || !stands || !initiator || session.phase() != Phase::Up {
+            return;
+        }
+        let give_up = now.mono + session.settings().client.lost_primary_wait;
+        *doubt = Some(Doubt::Ended { give_up });
+        // Before the primary stands again it would be refused.
+        spare.connection = Connection::None;
+        // Where the exchange has no such connection any more, this says so at once.
+        let step = session.probe(now, &mut main.journal);
+        self.touch(primary);
+        self.go_on(now, primary, Step::Fixp(step), app);
+    }
+
+    /// What is due of a session with a backup, other than its next attempt.
+    pub(super) fn doubt_due<A: Application + ?Sized>(&mut self, now: Now, slot: usize, app: &mut A) {
+        let entry = &self.slots[slot];
+        let Pairing::Primary { backup, doubt, .. } = entry.pairing else {
+            return;
+        };
+        if entry.session.role() != Role::Initiator {
+            return;
+        }
+        match (entry.connection, doubt) {
+            (Connection::Open { .. }, Some(Doubt::Ended { give_up })) if now.mono >= give_up => {
+                self.end(now, slot, Cause::ConnectionLost, app);
+            }
+            (Connection::None | Connection::RetryAt(_), _)
+                if !self.is_wanted(slot) || entry.waits_for_operator() =>
+            {
+                self.close_backup(now, backup as usize, app);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a client that lost its primary connection tries to connect to it while its backup stands.
+    fn keeps_backup(&self, now: Now, slot: usize, backup: usize) -> bool {
+        let (main, spare) = (&self.slots[slot], &self.slots[backup]);
+        let (
+            Pairing::Primary {
+                doubt: Some(Doubt::Lost { until, .. }),
+                ..
+            },
+            Session::Fixp(session),
+        ) = (main.pairing, &main.session)
+        else {
+            return false;
+        };
+        now.mono < until
+            && spare.session.phase() == Phase::Up
+            && self.is_wanted(slot)
+            && !main.waits_for_operator()
+            // It has the UUID that is left.
+            && !session.will_negotiate(&main.journal)
+    }
+
     /// After a client's primary connection was lost the exchange says on the backup what that means: this is
-    /// the primary now, or Terminate 26. Answers whether that is waited for, up to one KeepAliveInterval.
+    /// the primary now, or Terminate 26. Answers whether the backup stands until then.
     fn waits_for_verdict(&mut self, now: Now, slot: usize, backup: usize, cause: Cause) -> bool {
+        if let Pairing::Primary { doubt, .. } = &mut self.slots[slot].pairing
+            && let Some(Doubt::Ended { .. }) = doubt
+        {
+            *doubt = None;
+        }
+        if self.keeps_backup(now, slot, backup) {
+            // An attempt came to nothing.
+            return true;
+        }
         let lost = matches!(
             cause,
             Cause::ConnectionLost | Cause::FixpFault(fixp::Fault::Silence)
@@ -286,20 +403,23 @@ impl Desk {
         let Session::Fixp(session) = &main.session else {
             return false;
         };
-        let patience = Duration::from_millis(session.settings().keep_alive_ms.into());
-        let (Connection::RetryAt(at), Pairing::Primary { at_backups_end, .. }) =
+        let settings = session.settings();
+        let interval = Duration::from_millis(settings.keep_alive_ms.into());
+        let wait = settings.client.lost_primary_wait;
+        let (Connection::RetryAt(retry), Pairing::Primary { doubt, .. }) =
             (main.connection, &mut main.pairing)
         else {
             return false;
         };
-        *at_backups_end = Some(at);
-        main.connection = Connection::RetryAt(at.max(now.mono + patience));
-        true
+        let until = now.mono + interval * PROMOTED_WITHIN;
+        *doubt = Some(Doubt::Lost { retry, until });
+        main.connection = Connection::RetryAt(retry.max(now.mono + wait));
+        self.keeps_backup(now, slot, backup)
     }
 
-    fn forget_wait(&mut self, slot: usize) {
-        if let Pairing::Primary { at_backups_end, .. } = &mut self.slots[slot].pairing {
-            *at_backups_end = None;
+    fn forget_doubt(&mut self, slot: usize) {
+        if let Pairing::Primary { doubt, .. } = &mut self.slots[slot].pairing {
+            *doubt = None;
         }
     }
 
@@ -341,9 +461,14 @@ impl Desk {
     ) -> Option<usize> {
         let primary = self.slots[backup].pairing.other()?;
         self.touch(backup);
-        let phase = self.slots[primary].session.phase();
+        let main = &self.slots[primary];
+        let silent = Cause::FixpFault(fixp::Fault::Silence);
         // One that is logging out goes on to do so.
-        let may = matches!(phase, Phase::Up | Phase::Down | Phase::LogonSent);
+        let may = match (main.session.phase(), main.connection) {
+            (Phase::Up | Phase::Down | Phase::LogonSent, _) => true,
+            (Phase::Closing, Connection::Draining { cause, .. }) => cause == silent,
+            _ => false,
+        };
         if !may || !self.is_wanted(primary) || !self.is_free_to_change(now, primary, backup) {
             self.close_backup(now, backup, app);
             return None;
@@ -394,6 +519,21 @@ impl Desk {
         Ok(())
     }
 
+    /// Whether a backup has said something in part. What comes there may change whose the connection is, and
+    /// waits until the rest is out.
+    pub(super) fn is_half_said(&mut self, now: Now, slot: usize) -> bool {
+        let entry = &self.slots[slot];
+        if !entry.pairing.is_backup() || entry.journal.unsent_len() == 0 {
+            return false;
+        }
+        let _: Flushed = self.flush(now, slot);
+        let entry = &self.slots[slot];
+        matches!(entry.connection, Connection::Open { .. })
+            && entry.session.phase() == Phase::Up
+            && entry.session.role() == Role::Initiator
+            && entry.journal.unsent_len() > 0
+    }
+
     /// Whether a session can go on over the connection of its backup: of the same UUID, established, and with
     /// nothing of its own under way, as a message cannot be followed by another before its last byte.
     fn is_free_to_change(&mut self, now: Now, primary: usize, backup: usize) -> bool {
@@ -438,7 +578,7 @@ impl Desk {
         std::mem::swap(&mut main.route, &mut spare.route);
         std::mem::swap(&mut main.dialler, &mut spare.dialler);
         let session = main.handle;
-        self.forget_wait(primary);
+        self.forget_doubt(primary);
         // The next backup goes to where the primary was.
         self.next_attempt(now, backup, End::LoggedOn);
         self.touch(backup);

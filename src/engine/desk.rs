@@ -557,6 +557,9 @@ impl Desk {
 
     /// Starts the connections, and ends the attempts, that are due.
     fn connection_due<A: Application + ?Sized>(&mut self, now: Now, slot: usize, app: &mut A) {
+        if self.slots[slot].pairing != Pairing::Single {
+            self.doubt_due(now, slot, app);
+        }
         let due = matches!(self.slots[slot].connection, Connection::RetryAt(at) if now.mono >= at);
         if due && self.slots[slot].pairing != Pairing::Single && !self.prepare_attempt(now, slot, app) {
             return;

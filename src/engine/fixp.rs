@@ -115,6 +115,9 @@ impl Engine {
         let (peer, listener) = match self.links[index].owner {
             Owner::Session(slot) => {
                 let slot = slot as usize;
+                if self.desk.is_half_said(now, slot) {
+                    return Handled::Later;
+                }
                 let step = self.desk.receive_fixp(now, slot, &frame, pieces, app);
                 if let Step::Promoted(next) = step {
                     if let Some(owner) = self.desk.promoted(now, slot, next, &frame, app) {

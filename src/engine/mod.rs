@@ -320,7 +320,9 @@ impl Engine {
                 listen.proxy_header.clone(),
             )
             .map_err(|error| ConfigError::Listen { address, error })?;
-        self.workshop.ports.open(bound.port(), listen.protocol);
+        self.workshop
+            .ports
+            .open(bound.port(), listen.protocol, listen.lane);
         self.doors.push(Door::new(listen, bound));
         Ok(bound)
     }

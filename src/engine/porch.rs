@@ -41,37 +41,50 @@ impl Door {
 
 /// What is spoken on each port, for whoever makes a session on whatever thread.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ports(Arc<RwLock<Vec<(u16, Protocol)>>>);
+pub(super) struct Ports(Arc<RwLock<Vec<(u16, Protocol, Lane)>>>);
 
 impl Ports {
-    pub(super) fn open(&self, port: u16, protocol: Protocol) {
+    pub(super) fn open(&self, port: u16, protocol: Protocol, lane: Lane) {
         let mut ports = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        ports.push((port, protocol));
+        ports.push((port, protocol, lane));
     }
 
-    /// A session that is bound to a port where another protocol is spoken could never be reached.
+    /// A session that is bound to a port where another protocol is spoken, or which is for the other
+    /// connections of sessions, could never be reached.
     pub(super) fn check(&self, config: &AnySessionConfig) -> Result<(), ConfigError> {
-        let (accept, protocol) = match config {
-            AnySessionConfig::Fix(config) => (&config.accept, Protocol::Fix),
-            AnySessionConfig::Fixp(config) => (&config.accept, Protocol::Fixp),
+        let (accept, protocol, backup) = match config {
+            AnySessionConfig::Fix(config) => (&config.accept, Protocol::Fix, None),
+            AnySessionConfig::Fixp(config) => {
+                (&config.accept, Protocol::Fixp, config.accept_backup_port)
+            }
         };
-        let Some(port) = accept.port else {
-            return Ok(());
+        let right = match protocol {
+            Protocol::Fix => "a port where FIX is spoken: see Listen::protocol",
+            Protocol::Fixp => "a port where FIXP is spoken, for primaries: see Listen::fixp",
         };
-        let ports = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let mut here = ports.iter().filter(|(there, _)| *there == port);
-        if here.all(|(_, spoken)| *spoken == protocol) {
-            return Ok(());
-        }
-        Err(ConfigError::Session {
+        let wrong = |key, port: u16, right| ConfigError::Session {
             session: config.id().to_string(),
-            key: "accept.port",
+            key,
             value: port.to_string(),
-            right: match protocol {
-                Protocol::Fix => "a port where FIX is spoken: see Listen::protocol",
-                Protocol::Fixp => "a port where FIXP is spoken: see Listen::fixp",
-            },
-        })
+            right,
+        };
+        match (accept.port, backup) {
+            (Some(port), _) if !self.is_for(port, protocol, Lane::Primary) => {
+                Err(wrong("accept.port", port, right))
+            }
+            (_, Some(port)) if !self.is_for(port, protocol, Lane::Backup) => {
+                let right = "a port where FIXP is spoken, for backups: see Listen::backup";
+                Err(wrong("accept_backup_port", port, right))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether nothing else is to be had on this port, as far as it is open.
+    fn is_for(&self, port: u16, protocol: Protocol, lane: Lane) -> bool {
+        let ports = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut here = ports.iter().filter(|(there, _, _)| *there == port);
+        here.all(|(_, spoken, whose)| (*spoken, *whose) == (protocol, lane))
     }
 }
 

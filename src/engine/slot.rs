@@ -83,12 +83,21 @@ pub(super) enum Pairing {
         backup: u32,
         /// Of a gateway: it has failed over, and the ports have changed places.
         exchanged: bool,
-        /// Of a client that lost its connection while the backup stands: it connects again at this time if
-        /// the backup ends. Until then the exchange may say that the backup is the primary now.
-        at_backups_end: Option<Mono>,
+        /// Of a client: its connection may have ended at the exchange, or may not.
+        doubt: Option<Doubt>,
     },
     /// It is the backup connection of the session at this place.
     Backup { primary: u32 },
+}
+
+/// What a client does not know of its primary connection, of which its backup tells more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// It was lost here while the backup stands, which may be the primary now. If the backup ends, the
+    /// primary is connected to at `retry`, and until `until` that is tried while the backup stands.
+    Lost { retry: Mono, until: Mono },
+    /// It stands, and the exchange has said on the backup that it has ended: it is given up then.
+    Ended { give_up: Mono },
 }
 
 impl Pairing {
@@ -275,12 +284,20 @@ impl Slot {
                 give_up
             }),
         };
+        let doubt = match self.pairing {
+            Pairing::Primary {
+                doubt: Some(Doubt::Ended { give_up }),
+                ..
+            } => Some(give_up),
+            _ => None,
+        };
         let pending = commands.of(self.pending).map(|pending| pending.deadline);
         let pending = pending.min();
         let hours = self.hours.as_ref().and_then(|hours| hours.deadline());
         [
             self.session.deadline(),
             connection,
+            doubt,
             pending,
             self.hold_check,
             hours,

@@ -16,6 +16,12 @@ use crate::session::{Credentials, SessionId};
 /// Segments of what a backup connection has to say: signs of life of 26 bytes.
 const BACKUP_SEGMENT_BYTES: usize = 16 * 1024;
 
+/// How much of it is kept: with signs of life every 30 s, more than a day.
+const BACKUP_JOURNAL_BYTES: u64 = 64 * BACKUP_SEGMENT_BYTES as u64;
+
+/// Where the journal of a backup connection is, below that of its session.
+const BACKUP_DIRECTORY: &str = "backup";
+
 /// Settings of one FIXP session: protocol, connection, journal.
 ///
 /// ```
@@ -49,6 +55,10 @@ pub struct FixpSessionConfig {
     /// Whether a gateway's client may have a backup connection: on the ports of
     /// [`Listen::backup`](super::Listen::backup).
     pub accept_backup: bool,
+    /// The port of [`Listen::backup`](super::Listen::backup) where the backup connection of a gateway's client
+    /// comes, and none other; `None`: any. It tells sessions apart that have one identity, as the market
+    /// segments of a client have, like the port in [`FixpSessionConfig::accept`] does for the primary.
+    pub accept_backup_port: Option<u16>,
     /// From where, and on which port, the client of a gateway may come.
     pub accept: Accept,
     /// What is asked of the socket. A gateway's gets it when the client logs on.
@@ -95,6 +105,7 @@ impl FixpSessionConfig {
             connect: Connect::default(),
             backup: Vec::new(),
             accept_backup: false,
+            accept_backup_port: None,
             accept: Accept::default(),
             socket: SocketOptions::default(),
             schedule: Schedule::non_stop(),
@@ -162,6 +173,10 @@ impl FixpSessionConfig {
             let right = "false: a client has a list of places, backup";
             return Some(("accept_backup", "true".to_owned(), right));
         }
+        if let Some(port) = self.accept_backup_port.filter(|_| !self.accept_backup) {
+            let right = "none: without accept_backup there is no backup connection";
+            return Some(("accept_backup_port", port.to_string(), right));
+        }
         if !client && !self.backup.is_empty() {
             let value = format!("{} destinations", self.backup.len());
             return Some(("backup", value, "none: a gateway has accept_backup"));
@@ -179,8 +194,9 @@ impl FixpSessionConfig {
         (key == "connect.destinations").then_some(("backup", value, right))
     }
 
-    /// What its backup connection is made from, if it may have one: a session of its own with a journal that
-    /// nothing need survive, because a backup numbers nothing.
+    /// What its backup connection is made from, if it may have one: a session of its own with a small journal,
+    /// below that of the session. A backup numbers nothing; there it can be found afterwards how it was logged
+    /// on, refused and ended, and which RequestTimestamps it has used.
     pub(in crate::engine) fn backup_lane(&self) -> Option<Self> {
         if self.backup.is_empty() && !self.accept_backup {
             return None;
@@ -189,17 +205,22 @@ impl FixpSessionConfig {
         lane.settings.lane = Lane::Backup;
         lane.connect.destinations = std::mem::take(&mut lane.backup);
         lane.accept_backup = false;
-        lane.accept.port = None;
+        lane.accept.port = lane.accept_backup_port.take();
         lane.schedule = Schedule::non_stop();
+        let location = match &self.journal.location {
+            Location::Memory => Location::Memory,
+            Location::Directory(directory) => Location::Directory(directory.join(BACKUP_DIRECTORY)),
+        };
         lane.journal = JournalConfig {
+            location,
             first_segment_bytes: BACKUP_SEGMENT_BYTES,
             max_segment_bytes: BACKUP_SEGMENT_BYTES,
             unsent_limit_bytes: BACKUP_SEGMENT_BYTES,
             control_reserve_bytes: CONTROL_RESERVE_BYTES_MIN,
-            record_inbound: false,
+            record_inbound: self.journal.record_inbound,
             retention: Retention {
                 age: None,
-                bytes: Some(4 * BACKUP_SEGMENT_BYTES as u64),
+                bytes: Some(BACKUP_JOURNAL_BYTES),
             },
             ..JournalConfig::default()
         };
@@ -369,11 +390,12 @@ mod tests {
         type Spoil = fn(&mut FixpSessionConfig);
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
         let client = || FixpSessionConfig::client("ABC", "007", credentials(), address);
-        let rows: [(&str, Spoil); 9] = [
+        let rows: [(&str, Spoil); 10] = [
             ("keep_alive_ms", |c| c.settings.keep_alive_ms = 0),
             ("connect.destinations", |c| c.connect.destinations.clear()),
             ("accept", |c| c.accept.port = Some(1)),
             ("accept_backup", |c| c.accept_backup = true),
+            ("accept_backup_port", |c| c.accept_backup_port = Some(1)),
             ("backup", |c| c.backup = c.connect.destinations.clone()),
             ("backup", |c| {
                 let host = String::new();

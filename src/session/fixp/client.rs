@@ -21,6 +21,8 @@ pub(super) struct Client {
     /// What was told as not applied.
     pub(super) lost: Lost,
     pub(super) not_before: Option<Mono>,
+    /// RequestTimestamp of what its backup said last, as far as that is known here.
+    pub(super) stamps_of_backup: u64,
     /// Where it stood with earlier UUIDs when it was established last.
     pub(super) left: Fetching,
 }
@@ -34,6 +36,7 @@ impl Client {
             guard: Guard::new(settings.failed_logons_max),
             lost: Lost::default(),
             not_before: None,
+            stamps_of_backup: 0,
             left: Fetching::default(),
         }
     }

@@ -104,6 +104,17 @@ impl Session {
         }
     }
 
+    /// Asks the peer for a sign of life, if the session is established.
+    pub fn probe<O: SeriesOutbox>(&mut self, now: Now, out: &mut O) -> Step {
+        let State::Up(_) = self.state else {
+            return Step::Done;
+        };
+        match self.say_sequence(now, 1, out) {
+            Ok(()) => Step::Done,
+            Err(full) => self.no_room(full),
+        }
+    }
+
     /// KeepAliveInterval in milliseconds as agreed; `None` while not established.
     #[must_use]
     pub fn keep_alive_ms(&self) -> Option<u64> {

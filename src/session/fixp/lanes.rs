@@ -56,6 +56,14 @@ impl Session {
         }
     }
 
+    /// Has a client's primary use no RequestTimestamp again that its backup, with its outbox, has used.
+    pub fn heed_stamps_of<O: SeriesOutbox>(&mut self, backup: &Self, out: &O) {
+        if self.settings.role == Role::Initiator && backup.is_backup() {
+            let used = backup.last_stamp.max(out.latest().0);
+            self.client.stamps_of_backup = used.max(self.client.stamps_of_backup);
+        }
+    }
+
     /// Tells a gateway's backup that the primary connection has ended, other than by a failure of the
     /// primary gateway: it is terminated with code 26, and refuses logons until it follows again.
     pub fn primary_ended<O: SeriesOutbox>(&mut self, now: Now, out: &mut O) -> Step {

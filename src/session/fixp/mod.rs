@@ -605,7 +605,8 @@ impl Session {
 
     /// RequestTimestamp of what we say now.
     fn stamp(&mut self, now: Now) -> u64 {
-        self.last_stamp = now.utc.0.max(self.last_stamp + 1);
+        let before = self.last_stamp.max(self.client.stamps_of_backup);
+        self.last_stamp = now.utc.0.max(before + 1);
         self.last_stamp
     }
 

@@ -92,6 +92,12 @@ pub struct ClientSettings {
     pub failed_logons_max: u8,
     /// How long a client stays away after Terminate 9, volume controls.
     pub back_off: Duration,
+    /// With a backup connection: how long a client that lost its primary connection waits for what the
+    /// exchange says of that on the backup, that this is the primary now or Terminate 26. Then it tries to
+    /// connect to the primary again while the backup stands, so that a promotion which comes later is not
+    /// missed. As long it goes on with a primary that the exchange says has ended. A word of an exchange that
+    /// knows takes a round trip; one that does not notice the loss says nothing for two KeepAliveIntervals.
+    pub lost_primary_wait: Duration,
     /// What differs from [`TERMINATE_CODES`](super::TERMINATE_CODES): after these codes the next logon is
     /// another.
     pub after_terminate: Vec<(u16, NextLogon)>,
@@ -290,6 +296,7 @@ impl Default for ClientSettings {
             unconsumed: Unconsumed::default(),
             failed_logons_max: 3,
             back_off: Duration::from_secs(60),
+            lost_primary_wait: Duration::from_secs(1),
             after_terminate: Vec::new(),
         }
     }

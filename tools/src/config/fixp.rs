@@ -41,6 +41,7 @@ table! {
         unconsumed: Word<Unconsumed> = client.unconsumed,
         failed_logons_max: u8 = client.failed_logons_max,
         back_off: Span = client.back_off,
+        lost_primary_wait: Span = client.lost_primary_wait,
         after_terminate: Vec<After> = client.after_terminate,
     }
 }
