@@ -331,3 +331,36 @@ pub(super) fn most_specific(slots: &Places, logon: &Message<'_>, port: u16) -> O
         .max_by_key(|&(parts, number)| (parts, std::cmp::Reverse(number)))
         .map(|(_, number)| number)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use crate::engine::{Clock, Destination, Engine, EngineConfig, FixpSessionConfig};
+    use crate::session::Credentials;
+
+    #[test]
+    fn a_session_that_does_not_come_in_leaves_names_to_the_next() {
+        let mut engine = Engine::new(EngineConfig {
+            sessions_max: 1,
+            ..EngineConfig::default()
+        })
+        .unwrap();
+        let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+        let named = |host: &str| Destination::Name {
+            host: host.to_owned(),
+            port: 1,
+        };
+        let config = || {
+            let credentials = Credentials::new("KEY1", key).unwrap();
+            FixpSessionConfig::client("ABC", "007", credentials, named("localhost"))
+        };
+        let now = Clock::new().now();
+        // There is no place for its backup.
+        let with_backup = config().backup(named("localhost."));
+        assert!(engine.add_session(with_backup, now).is_err());
+        assert!(!engine.workshop.resolver.load(Ordering::Relaxed));
+        assert!(engine.add_session(config(), now).is_ok());
+        assert!(engine.workshop.resolver.load(Ordering::Relaxed));
+    }
+}

@@ -140,7 +140,8 @@ impl Desk {
             Pairing::Primary { backup, .. } => {
                 let backup = backup as usize;
                 let [main, spare] = self.slots.two(slot, backup);
-                if let (Session::Fixp(session), Session::Fixp(other)) = (&mut main.session, &spare.session)
+                if let (Session::Fixp(session), Session::Fixp(other)) =
+                    (&mut main.session, &spare.session)
                 {
                     session.heed_stamps_of(other, &spare.journal);
                 }
@@ -203,7 +204,6 @@ impl Desk {
         };
         // What the exchange refuses counts against both ports; so often it may be asked.
         let back_off = session.settings().client.back_off;
-        let interval = Duration::from_millis(session.settings().keep_alive_ms.into());
         match self.slots[slot].pairing {
             Pairing::Single => Some(pause),
             Pairing::Backup { primary } => {
@@ -211,11 +211,20 @@ impl Desk {
                 let refused = matches!(end, End::NotLoggedOn | End::NotDesignated);
                 up.then(|| if refused { pause.max(back_off) } else { pause })
             }
-            // What answers there may be a gateway that is failing, or has not noticed yet that the connection
-            // before is gone. The other host has the backup.
-            Pairing::Primary { backup, .. } if self.keeps_backup(now, slot, backup as usize) => {
+            // The other host has the backup. What refuses us here may be a gateway that is failing, or has not
+            // noticed yet that the connection before is gone: the backup will tell, and asked more often it
+            // may close the port.
+            Pairing::Primary {
+                backup,
+                doubt: Some(Doubt::Lost { until, .. }),
+                ..
+            } if self.keeps_backup(now, slot, backup as usize) => {
                 let refused = matches!(end, End::NotLoggedOn | End::NotDesignated);
-                Some(if refused { pause.max(interval) } else { pause })
+                Some(if refused {
+                    pause.max(until.since(now.mono))
+                } else {
+                    pause
+                })
             }
             Pairing::Primary { backup, .. } => {
                 let [main, spare] = self.slots.two(slot, backup as usize);

@@ -219,13 +219,17 @@ fn backup_of(station: &Station, name: &str) -> SessionHandle {
 
 /// The records of a journal: kind, number and template of every message.
 fn records(journals: &Scratch, name: &str) -> Vec<(Kind, u64, u16)> {
+    records_below(journals, name, "")
+}
+
+fn records_below(journals: &Scratch, name: &str, below: &str) -> Vec<(Kind, u64, u16)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(journals.path()).unwrap() {
         let path = entry.unwrap().path();
         if !path.file_name().unwrap().to_string_lossy().contains(name) {
             continue;
         }
-        let mut reader = Reader::open(&path).unwrap();
+        let mut reader = Reader::open(&path.join(below)).unwrap();
         while let Some(item) = reader.read().unwrap() {
             if let Item::Record(record) = item
                 && let Ok(frame) = Frame::new(record.frame)
@@ -530,6 +534,29 @@ fn a_first_logon_that_finds_the_backup_negotiates_at_the_other_host() {
     rig.log_on();
     rig.trade("A", 5);
     rig.agree(5);
+}
+
+#[test]
+fn what_was_said_on_a_backup_connection_can_be_found_afterwards() {
+    let mut rig = Rig::new(Wishes::default());
+    rig.log_on();
+    let session = rig.gateway.session;
+    let outcome = rig.command(true, session, Operation::Disconnect);
+    assert_eq!(outcome, Outcome::Done);
+    rig.until("26", |rig| rig.said("BackupDown Terminated 26") == 1);
+    for (name, sent) in [("ABC-007-EXCHANGE", 503), ("EXCHANGE-ABC-007", 504)] {
+        let said: Vec<(bool, u16)> = records_below(&rig.journals, name, "backup")
+            .iter()
+            .map(|(kind, _, id)| (*kind != Kind::Inbound, *id))
+            .take(3)
+            .collect();
+        let client = sent == 503;
+        assert_eq!(
+            said,
+            [(client, 503), (!client, 504), (!client, 507)],
+            "{name}"
+        );
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod backup;
 #[path = "../proxy/fake.rs"]
 mod fake;
 mod hours;
+mod lanes;
 mod operations;
 mod orders;
 mod page;

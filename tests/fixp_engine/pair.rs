@@ -32,6 +32,8 @@ pub struct Side {
     pub events: Vec<String>,
     /// Why logons failed, with the codes.
     pub failed: Vec<String>,
+    /// What was told as lost: the UUID, if it is one that was left, and the first and last number.
+    pub lost: Vec<(Option<u64>, u64, u64)>,
     /// FIX messages that came.
     pub fix: u32,
     /// Answers every order with a report.
@@ -81,6 +83,16 @@ impl Application for Side {
     }
 
     fn on_event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::NotApplied { messages, .. } if !messages.resent => {
+                self.lost.push((None, messages.first, messages.last));
+            }
+            Event::Unconfirmed { messages, .. } => {
+                let series = Some(messages.series);
+                self.lost.push((series, messages.first, messages.last));
+            }
+            _ => {}
+        }
         let text = match event {
             Event::NotApplied { messages, .. } => {
                 format!("NotApplied {}-{}", messages.first, messages.last)

@@ -26,7 +26,7 @@ pub struct Mortal {
     pub session: SessionHandle,
     config: FixpSessionConfig,
     pub app: Side,
-    kills: u32,
+    pub kills: u32,
 }
 
 impl Mortal {
@@ -54,7 +54,7 @@ impl Mortal {
     }
 
     /// The process dies: what its files hold at this moment is all there is of it.
-    fn kill(&mut self, wire: &Wire, now: Now) {
+    pub fn kill(&mut self, wire: &Wire, now: Now) {
         self.kills += 1;
         let Location::Directory(old) = &self.config.journal.location else {
             panic!("its journal is in files");
@@ -77,7 +77,7 @@ impl Mortal {
     }
 
     /// Whether the backup connection of its session stands.
-    fn has_backup(&mut self) -> bool {
+    pub fn has_backup(&mut self) -> bool {
         let engine = self.engine.as_ref().unwrap();
         let pages = engine.status_reader();
         let mut rows = pages.sessions().flatten();
@@ -97,6 +97,9 @@ fn copy_segments(from: &Path, to: &PathBuf) {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|end| end == "journal") {
             fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        } else if path.is_dir() {
+            // That of the backup connection.
+            copy_segments(&path, &to.join(path.file_name().unwrap()));
         }
     }
 }
@@ -124,7 +127,7 @@ pub fn address() -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 2], 5001))
 }
 
-fn backup_address() -> SocketAddr {
+pub fn backup_address() -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 3], 5001))
 }
 
@@ -287,7 +290,7 @@ fn storm(seed: u64, with_backup: bool) -> Toll {
     }
 }
 
-fn log_on(side: &mut Mortal, now: Now) {
+pub fn log_on(side: &mut Mortal, now: Now) {
     let session = side.session;
     side.engine().outbound(now).logon(session).unwrap();
 }

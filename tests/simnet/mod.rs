@@ -126,6 +126,8 @@ struct Inbox {
     reset: bool,
     /// This end has closed.
     closed: bool,
+    /// It was lost at this end, and the other has not noticed: what that sends goes nowhere.
+    lost: bool,
 }
 
 impl Default for Inbox {
@@ -137,6 +139,7 @@ impl Default for Inbox {
             fin: None,
             reset: false,
             closed: false,
+            lost: false,
         }
     }
 }
@@ -305,6 +308,15 @@ impl Wire {
         }
     }
 
+    /// Destroys a connection as far as `end` can tell. The other side hears nothing any more.
+    pub fn lose(&self, end: End) {
+        let mut state = self.0.lock().unwrap();
+        let inbox = &mut state.conns[end.conn][end.side];
+        inbox.pieces.clear();
+        inbox.bytes = 0;
+        (inbox.reset, inbox.lost) = (true, true);
+    }
+
     /// How many bytes the socket towards `end` holds; 0 takes nothing.
     pub fn set_capacity(&self, end: End, bytes: usize) {
         self.0.lock().unwrap().conns[end.conn][end.side].capacity = bytes;
@@ -402,6 +414,9 @@ impl State {
         let to = from.other();
         let here = &self.conns[from.conn][from.side];
         let there = &self.conns[to.conn][to.side];
+        if there.lost && !here.closed {
+            return Ok(bytes.len());
+        }
         if here.reset || here.closed || there.closed {
             return Err(ErrorKind::ConnectionReset.into());
         }
@@ -467,6 +482,9 @@ impl State {
     }
 
     fn finish(&mut self, end: End) {
+        if self.conns[end.conn][end.side].lost {
+            return;
+        }
         let to = end.other();
         let due = self.arrival(to);
         let there = &mut self.conns[to.conn][to.side];
