@@ -4,7 +4,9 @@
 //! A table stands for all of its settings at once: one of a session takes the place of the one in
 //! `[defaults]`, key by key nothing is mixed.
 
-use pinfix::engine::{Destination, Proxy, ProxyHeader, ProxyProtocol, ProxyUser, Subnet};
+use pinfix::engine::{
+    Destination, Plan, Problem, Proxy, ProxyHeader, ProxyProtocol, ProxyUser, Subnet,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::form::{Environment, FirstLine, Leaf, Plain, Secret, Text, Word, named};
@@ -113,7 +115,7 @@ impl<'de> Deserialize<'de> for ProxyTable {
     }
 }
 
-/// From where connections begin with a header; `from` left out is from anywhere.
+/// From where connections begin with a header; `from` left out is from anywhere, which is warned of.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HeaderTable {
@@ -132,6 +134,23 @@ impl Leaf for HeaderTable {
     fn of_value(value: &ProxyHeader) -> Self {
         Self {
             from: value.from.iter().copied().map(Text).collect(),
+        }
+    }
+}
+
+/// Says of ports that take the word of anybody what that means.
+pub fn warn_of_anybody(plan: &mut Plan, file: &str) {
+    for listen in &plan.listeners {
+        let header = listen.proxy_header.as_ref();
+        if header.is_some_and(|header| header.from.is_empty()) {
+            plan.warnings.push(Problem {
+                file: Some(file.to_owned()),
+                key: Some(format!("proxy_header.from of {}", listen.address)),
+                text: "left out: whoever can reach the port can claim any address, for `accept.allow` and for \
+                       limits; name the proxies, or say [\"0.0.0.0/0\", \"::/0\"] for anybody"
+                    .to_owned(),
+                ..Problem::default()
+            });
         }
     }
 }
@@ -180,6 +199,29 @@ mod tests {
     }
 
     #[test]
+    fn a_port_that_takes_the_word_of_anybody_is_warned_of() {
+        let warnings = |lines: &str| {
+            let text = format!("[[listen]]\naddress = \"127.0.0.1:9878\"\n{lines}");
+            let file = File::parse("a.toml", &text).unwrap();
+            let plan = file.plan("a.toml", &text).unwrap();
+            let said: Vec<_> = plan.warnings.iter().map(ToString::to_string).collect();
+            said.join("\n")
+        };
+        for lines in ["[listen.proxy_header]\n", "proxy_header.from = []\n"] {
+            let said = warnings(lines);
+            assert!(
+                said.contains("proxy_header.from of 127.0.0.1:9878"),
+                "{said}"
+            );
+            assert!(said.contains("can claim any address"), "{said}");
+        }
+        assert_eq!(warnings(""), "");
+        for from in ["10.0.0.5", "0.0.0.0/0"] {
+            assert_eq!(warnings(&format!("proxy_header.from = [\"{from}\"]\n")), "");
+        }
+    }
+
+    #[test]
     fn mistakes_name_what_would_be_right() {
         for (lines, text) in [
             (
@@ -210,6 +252,43 @@ mod tests {
             assert!(said.contains(text), "{lines}: {said}");
             assert!(!said.contains("sesame"), "{said}");
         }
+        // A password where none is looked for.
+        let url = "\"http://me:sesame@proxy:3128\"";
+        for lines in [
+            format!("protocol = \"http-1.1\"\naddress = {url}\n"),
+            "protocol = \"http-1.1\"\naddress = \"me:sesame@proxy:3128\"\n".to_owned(),
+            format!("protocol = {url}\n"),
+            format!("{WHOLE}url = {url}\n"),
+            format!("{WHOLE}port = \"1\" # {url}\n"),
+            format!("{WHOLE}user = \"me:sesame\"\n"),
+            format!("{WHOLE}pasword = \"sesame\"\n"),
+            format!("{WHOLE}user = \"me\"\npassword = [\"sesame\"]\n"),
+            format!("{WHOLE}user = \"me\"\npassword = {{ sesame = 1 }}\n"),
+            format!("{WHOLE}user = \"me\"\npassword = \"\"\"\nsesame\\q\"\"\"\n"),
+            format!("{WHOLE}[session.logon]\nfields = \"554=sesame\"\n"),
+        ] {
+            let said = read(&format!("{SESSION}{lines}")).unwrap_err();
+            assert!(!said.contains("sesame"), "{lines}: {said}");
+        }
+        for (lines, text) in [
+            (format!("address = {url}\n"), "expected HOST:PORT"),
+            (format!("{WHOLE}password = 123456\n"), "a text in quotes"),
+            (
+                format!("{WHOLE}[session.logon]\npassword = 123456\n"),
+                "a text in quotes",
+            ),
+            (format!("{WHOLE}pasword = 123456\n"), "`password`?"),
+        ] {
+            let said = read(&format!("{SESSION}{lines}")).unwrap_err();
+            assert!(said.contains(text) && said.contains("= ***"), "{said}");
+            assert!(
+                !said.contains("sesame") && !said.contains("123456"),
+                "{said}"
+            );
+        }
+        let whole = SESSION.replace("[session.connect.proxy]\n", &format!("proxy = {url}\n"));
+        let said = read(&whole).unwrap_err();
+        assert!(!said.contains("sesame"), "{said}");
         let text =
             "[[listen]]\naddress = \"127.0.0.1:0\"\n[listen.proxy_header]\nfrom = [\"balancer\"]\n";
         let said = read(text).unwrap_err();
