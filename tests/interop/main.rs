@@ -261,12 +261,7 @@ fn trials(house: &House) -> Vec<Trial> {
         &[Need::JsPureFix],
         jspurefix::orders_and_logouts,
     ));
-    let through: [(&str, fn() -> Result<(), Failure>); 3] = [
-        ("tinyproxy", proxies::tinyproxy),
-        ("microsocks", proxies::microsocks),
-        ("haproxy", proxies::haproxy),
-    ];
-    for (name, tell) in through {
+    for (name, tell) in proxies::STORIES {
         let name = format!("proxies::{name}");
         trials.push(house.trial(name, &[Need::Proxies], tell));
     }

@@ -21,13 +21,20 @@ use super::peer::Failure;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The programs; Debian puts some of them where only root looks.
-const PROGRAMS: [&str; 3] = ["tinyproxy", "microsocks", "haproxy"];
+type Story = fn() -> Result<(), Failure>;
+
+/// What is tried, by the program it is tried with.
+pub const STORIES: [(&str, Story); 3] = [
+    ("tinyproxy", tinyproxy),
+    ("microsocks", microsocks),
+    ("haproxy", haproxy),
+];
 
 pub fn are_installed() -> bool {
-    PROGRAMS.iter().all(|name| program(name).is_some())
+    STORIES.iter().all(|(name, _)| program(name).is_some())
 }
 
+/// Debian puts some of them where only root looks.
 fn program(name: &str) -> Option<PathBuf> {
     let places = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
     let mut found = places.iter().map(|place| Path::new(place).join(name));
@@ -216,7 +223,7 @@ fn through(at: SocketAddr, protocol: ProxyProtocol) -> Result<(), Failure> {
     }
 }
 
-pub fn tinyproxy() -> Result<(), Failure> {
+fn tinyproxy() -> Result<(), Failure> {
     let at = free_address()?;
     let config = format!(
         "Port {}\nListen 127.0.0.1\nTimeout 60\nMaxClients 20\nBasicAuth me sesame\n",
@@ -227,7 +234,7 @@ pub fn tinyproxy() -> Result<(), Failure> {
     through(at, ProxyProtocol::Http10)
 }
 
-pub fn microsocks() -> Result<(), Failure> {
+fn microsocks() -> Result<(), Failure> {
     let at = free_address()?;
     let port = at.port().to_string();
     let arguments = ["-i", "127.0.0.1", "-p", &port, "-u", "me", "-P", "sesame"];
@@ -236,7 +243,7 @@ pub fn microsocks() -> Result<(), Failure> {
 }
 
 /// The address HAProxy tells is what the allow list looks at.
-pub fn haproxy() -> Result<(), Failure> {
+fn haproxy() -> Result<(), Failure> {
     for sends in ["send-proxy", "send-proxy-v2"] {
         for (source, is_allowed) in [([127, 0, 0, 9], true), ([127, 0, 0, 8], false)] {
             let header = ProxyHeader {
