@@ -396,12 +396,13 @@ fn a_promoted_backup_carries_the_session_on_and_a_new_backup_goes_to_the_other_h
             }
             assert_eq!(numbers, (1..=62).collect::<Vec<_>>(), "{name} {template}");
         }
-        // One Negotiate and one Establish; then the promotion, and what was missing before it.
+        // One Negotiate and one Establish; then the promotion, what the client says to it, and what was missing
+        // before it.
         let said: Vec<u16> = records
             .iter()
             .filter_map(|(_, _, id)| (*id < 514).then_some(*id))
             .collect();
-        let promotions = [506, 508, 509, 506].repeat(4);
+        let promotions = [506, 506, 508, 509, 506].repeat(4);
         assert_eq!(
             said,
             [&[500, 501, 503, 504], &promotions[..]].concat(),
