@@ -23,7 +23,7 @@ use toml::Spanned;
 use super::dictionaries::Choice;
 use super::fixp;
 use super::form::{Form as _, Leaf as _, Place, Text, Word, may_name_a_user};
-use super::proxy::warn_of_anybody;
+use super::proxy::warn_of_unguarded;
 use super::tables::{EngineTable, ListenTable, LogonTable, SessionTable, TemplateTable};
 use super::tls::warn_of_unverified;
 use super::venues;
@@ -267,7 +267,7 @@ impl File {
             plan.sessions.push(planned);
         }
         warn_of_unverified(&mut plan, name);
-        warn_of_anybody(&mut plan, name);
+        warn_of_unguarded(&mut plan, name);
         match problems.is_empty() {
             true => Ok(plan),
             false => Err(Problems(problems)),
