@@ -343,7 +343,7 @@ impl<'de, T: Written> Deserialize<'de> for Text<T> {
         T::read(&text).map(Self).ok_or_else(|| {
             de::Error::custom(match may_name_a_user(&text) {
                 true => format!(
-                    "a text with \"@\" or \"://\", not shown as it may hold a password, is not {}",
+                    "a text that may hold a password, and is not shown for that, is not {}",
                     T::RIGHT
                 ),
                 false => format!("{text:?} is not {}", T::RIGHT),
