@@ -790,7 +790,7 @@ impl Desk {
             self.touch(backup as usize);
             return false;
         }
-        if let Pairing::Backup { primary } = pairing {
+        if let Pairing::Backup { primary, .. } = pairing {
             self.slots[primary as usize].pairing = Pairing::Single;
             self.touch(primary as usize);
         }
