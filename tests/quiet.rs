@@ -20,11 +20,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pinfix::admin::{HoldOrder, Operation, Outcome};
+use pinfix::counters::ConnectionState;
 use pinfix::dict::{Dictionaries, Dictionary, WriteGroups as _, builtin};
 use pinfix::engine::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
 use pinfix::engine::{
     Application, Clock, Controller, Engine, EngineConfig, Event, FixpSessionConfig, Inbound, Listen,
-    OsNetwork, Outbound, SbeInbound, SessionConfig, SessionHandle, Template,
+    OsNetwork, Outbound, Proxy, ProxyHeader, ProxyProtocol, SbeInbound, SessionConfig, SessionHandle,
+    Template,
 };
 use pinfix::journal::{JournalConfig, Keeper, Retention};
 use pinfix::session::fix::rules::FIX44;
@@ -36,6 +38,11 @@ use pinfix::session::{Cause, Credentials, Refusal, Text, fixp};
 use pinfix::time::Now;
 use pinfix::wire::fix::{ApplVersion, msg_type, tag};
 use pinfix::wire::sbe::{self, ilink3};
+
+#[path = "proxy/fake.rs"]
+mod fake;
+
+use self::fake::{Does, Fake, Speaks};
 
 const NO_PARTY_IDS: u32 = 453;
 
@@ -224,6 +231,18 @@ struct Pair {
 
 impl Pair {
     fn new(name: &str, journal: &JournalConfig, judged_by: Validation) -> Self {
+        let direct = Listen::on(([127, 0, 0, 1], 0).into());
+        Self::over(name, journal, judged_by, direct, |_| None)
+    }
+
+    /// A client that reaches the venue through what `by` makes of its address.
+    fn over(
+        name: &str,
+        journal: &JournalConfig,
+        judged_by: Validation,
+        listen: Listen,
+        by: impl FnOnce(SocketAddr) -> Option<Proxy>,
+    ) -> Self {
         let directory =
             std::env::temp_dir().join(format!("pinfix-quiet-{}-{name}", std::process::id()));
         let mut clock = Clock::new();
@@ -247,7 +266,7 @@ impl Pair {
             (engine, app, losing)
         };
         let (mut engine, app, losing) = end(true);
-        let address = engine.listen("127.0.0.1:0".parse().unwrap(), None).unwrap();
+        let address = engine.listen_as(listen).unwrap();
         let mut config = SessionConfig::acceptor(&FIX44, "VENUE", "CLIENT");
         config.journal = journal.clone();
         config.settings.validation = judged_by;
@@ -263,6 +282,7 @@ impl Pair {
         let mut config = SessionConfig::initiator(&FIX44, "CLIENT", "VENUE", address);
         config.journal = journal.clone();
         config.connect.reconnect = vec![Duration::from_millis(10)];
+        config.connect.proxy = by(address);
         let config = config.journal_below(&directory);
         let (session, _) = engine.add_session(config, now).unwrap();
         let client = End {
@@ -639,9 +659,8 @@ fn a_list_of_segments_that_grows() {
     pair.assert_quiet("10,000 orders over more segments than were ever listed");
 }
 
-#[test]
-fn a_session_that_reconnects() {
-    let mut pair = Pair::warm("reconnect", &one_segment());
+/// Cuts a connection and has it made again, over and over.
+fn reconnects(pair: &mut Pair, what: &str) {
     let reconnect = |pair: &mut Pair| {
         let now = pair.now();
         let session = pair.client.session;
@@ -651,13 +670,44 @@ fn a_session_that_reconnects() {
         pair.trade(10);
     };
     // The first time there are two connections for a moment.
-    reconnect(&mut pair);
+    reconnect(pair);
     pair.measure();
     for _ in 0..20 {
-        reconnect(&mut pair);
+        reconnect(pair);
     }
     assert_eq!(pair.venue.app.logouts, 21);
-    pair.assert_quiet("20 connections cut and logged on again");
+    pair.assert_quiet(what);
+}
+
+#[test]
+fn a_session_that_reconnects() {
+    let mut pair = Pair::warm("reconnect", &one_segment());
+    reconnects(&mut pair, "20 connections cut and logged on again");
+}
+
+/// The proxy says who the client is, so both sides have something before their sessions.
+#[test]
+fn a_session_that_reconnects_through_a_proxy() {
+    for (name, speaks, protocol, user) in [
+        ("http", Speaks::Http, ProxyProtocol::Http11, "bWU6c2VzYW1l"),
+        ("socks", Speaks::Socks5, ProxyProtocol::Socks5, "me:sesame"),
+    ] {
+        let header = b"PROXY TCP4 203.0.113.9 127.0.0.1 40000 5001\r\n";
+        let listen = Listen::on(([127, 0, 0, 1], 0).into()).behind_proxy(ProxyHeader::default());
+        let by = |_| {
+            let fake = Fake::start(speaks, Some(user), Does::Announces(header));
+            Some(Proxy::new(protocol, fake.address).user("me", "sesame"))
+        };
+        let judged_by = Validation::default();
+        let mut pair = Pair::over(name, &one_segment(), judged_by, listen, by);
+        pair.until_logged_on(1);
+        pair.trade(200);
+        pair.quiesce();
+        reconnects(
+            &mut pair,
+            "20 connections through a proxy, cut and logged on again",
+        );
+    }
 }
 
 #[test]
@@ -1334,6 +1384,125 @@ fn fixp_orders_retransmissions_and_new_uuids() {
     assert!(app.received > ROUNDS * 190);
     assert!(app.retransmitted > ROUNDS * 4);
     assert!(engine.fixp_tally(client).unwrap().faults == 0);
+    let _ = std::fs::remove_dir_all(directory);
+    assert_eq!(
+        (ALLOCATIONS.get(), FREES.get()),
+        (0, 0),
+        "{}",
+        FIRST.take().unwrap_or_default()
+    );
+}
+
+#[test]
+fn fixp_backups_that_are_made_lost_and_promoted() {
+    const ROUNDS: u64 = 200;
+    let directory = std::env::temp_dir().join(format!("pinfix-quiet-{}-backup", std::process::id()));
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    let credentials = Credentials::new("KEY1", key).unwrap();
+    let mut clock = Clock::new();
+    let now = clock.now();
+    let mut engine = Engine::new(EngineConfig::default()).unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let primary = engine.listen_as(Listen::fixp(any)).unwrap();
+    let backup = engine.listen_as(Listen::fixp(any).backup()).unwrap();
+    let mut config = FixpSessionConfig::gateway("ABC", "007", credentials.clone());
+    config.accept_backup = true;
+    let (gateway, _) = engine
+        .add_session(config.journal_below(&directory), now)
+        .unwrap();
+    let mut config = FixpSessionConfig::client("ABC", "007", credentials, primary).backup(backup);
+    config.connect.reconnect = vec![Duration::from_millis(10)];
+    let (client, _) = engine
+        .add_session(config.journal_below(&directory), now)
+        .unwrap();
+    let spare = |engine: &Engine, name: &str| {
+        let control = engine.reference().controller().unwrap();
+        control.session(name).unwrap()
+    };
+    let spare = spare(&engine, "FIXP:ABC-007->EXCHANGE/backup");
+    let mut app = Exchange {
+        gateway: Some(gateway),
+        ..Exchange::default()
+    };
+    let (mut expected, mut promotions, mut away) = (0, 0, 0);
+    for round in 0..ROUNDS {
+        if round == 16 {
+            // Warm: every buffer was used, a segment of a backup was left, and it has had a new UUID.
+            ALLOCATIONS.set(0);
+            FREES.set(0);
+            FIRST.take();
+        }
+        let start = Instant::now();
+        let mut until = |engine: &mut Engine,
+                         app: &mut Exchange,
+                         done: &dyn Fn(&Exchange, &mut Engine, Now) -> bool| {
+            loop {
+                let now = clock.now();
+                if done(app, engine, now) {
+                    return now;
+                }
+                armed(|| engine.poll(now, app));
+                armed(|| app.answer(gateway, &mut engine.outbound(now)));
+                assert!(start.elapsed() < Duration::from_secs(60), "round {round}");
+            }
+        };
+        let both = |_: &Exchange, engine: &mut Engine, now: Now| {
+            let out = engine.outbound(now);
+            let up = |session| out.status(session).unwrap().state == ConnectionState::Up;
+            up(client) && up(spare) && out.is_logged_on(gateway)
+        };
+        let now = until(&mut engine, &mut app, &both);
+        for _ in 0..10 {
+            let mut out = engine.outbound(now);
+            let sent = armed(|| {
+                out.send_sbe(client, 512, |room| {
+                    ilink3::NewOrderSingleEncoder::new(room, 9)?
+                        .cl_ord_id(b"ORDER")
+                        .finish()
+                })
+            });
+            expected += u64::from(sent.is_ok());
+        }
+        let now = until(&mut engine, &mut app, &|app, _, _| app.received == expected);
+        match round % 4 {
+            0 | 1 => {
+                // What is kept back is lost with the primary, and fetched.
+                let mut out = engine.outbound(now);
+                armed(|| out.withhold(gateway, 2)).unwrap();
+                for _ in 0..3 {
+                    expected += u64::from(armed(|| report(&mut out, gateway, b"LOST")));
+                }
+                armed(|| out.fail_over(gateway)).unwrap();
+                promotions += 1;
+            }
+            2 => {
+                let mut out = engine.outbound(now);
+                armed(|| out.command(spare, Operation::Disconnect)).unwrap();
+            }
+            _ => {
+                let logouts = app.logouts;
+                armed(|| engine.outbound(now).logout(client, Text::EMPTY)).unwrap();
+                let now = until(&mut engine, &mut app, &|app, _, _| {
+                    app.logouts == logouts + 2
+                });
+                let mut out = engine.outbound(now);
+                armed(|| out.command(client, Operation::ResetNumbers)).unwrap();
+                armed(|| out.logon(client)).unwrap();
+                away += 1;
+            }
+        }
+        until(&mut engine, &mut app, &|app, _, _| app.received == expected);
+    }
+    println!(
+        "{} FIXP reports, {promotions} promotions, {away} new UUIDs: {} allocations, {} frees",
+        app.received,
+        ALLOCATIONS.get(),
+        FREES.get()
+    );
+    // Nothing but an operator's logout has ended the session.
+    assert_eq!(app.logouts, 2 * away);
+    assert!(app.retransmitted >= 2 * promotions, "{}", app.retransmitted);
+    assert_eq!(engine.fixp_tally(client).unwrap().faults, 0);
     let _ = std::fs::remove_dir_all(directory);
     assert_eq!(
         (ALLOCATIONS.get(), FREES.get()),

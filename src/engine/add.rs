@@ -219,6 +219,7 @@ impl Desk {
         };
         backup.pairing = Pairing::Backup {
             primary: number(primary),
+            told_of_end: false,
         };
         self.install_one(slot, now);
         self.install_one(*backup, now);

@@ -400,7 +400,9 @@ impl Engine {
         }
         if let Owner::Lingering { slot, .. } = self.links[index].owner {
             let len = received.len();
-            self.still_sends(now, index, slot);
+            if let Some(slot) = slot {
+                self.still_sends(now, index, slot, app);
+            }
             self.buffers[index].take(len);
             return Taken::Nothing;
         }

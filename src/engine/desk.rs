@@ -797,7 +797,7 @@ impl Desk {
             self.touch(backup as usize);
             return false;
         }
-        if let Pairing::Backup { primary } = pairing {
+        if let Pairing::Backup { primary, .. } = pairing {
             self.slots[primary as usize].pairing = Pairing::Single;
             self.touch(primary as usize);
         }
@@ -863,7 +863,7 @@ impl Desk {
 /// How an attempt ended that led to no connection.
 fn not_connected(why: ConnectError) -> End {
     match why {
-        ConnectError::Proxy(fault) if fault.is_about_the_way() => End::NoProxy,
+        ConnectError::Proxy(ProxyFault::Unreachable(_)) => End::NoProxy,
         _ => End::NotConnected,
     }
 }

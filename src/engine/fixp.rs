@@ -14,7 +14,7 @@ use super::{Engine, add, porch};
 use crate::counters::Stage;
 use crate::session::fix::{Origin, Phase, Unparked};
 use crate::session::fixp::{self, Broken, Frame, Pieces, Step};
-use crate::session::{Fault, Full, Outbox as _};
+use crate::session::{Cause, Fault, Full, Outbox as _, SeriesOutbox as _};
 use crate::time::Now;
 use crate::wire::sbe::{Cut, cut};
 
@@ -198,13 +198,19 @@ impl Engine {
     }
 
     /// What comes on a connection that its session is done with.
-    pub(super) fn still_sends(&mut self, now: Now, index: usize, slot: Option<u32>) {
-        let entry = slot.and_then(|slot| self.desk.slots.get_mut(slot as usize));
+    pub(super) fn still_sends<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        index: usize,
+        slot: u32,
+        app: &mut A,
+    ) {
+        let slot = slot as usize;
         let Some(Slot {
             session: Session::Fixp(session),
             journal,
             ..
-        }) = entry
+        }) = self.desk.slots.get_mut(slot)
         else {
             return;
         };
@@ -212,6 +218,9 @@ impl Engine {
         while let Cut::Frame { len } = cut(rest, self.config.max_message_bytes) {
             session.still_sends(now, journal);
             rest = &rest[len..];
+        }
+        if journal.is_port_closed() {
+            self.desk.close_other_port(now, slot, app);
         }
     }
 
@@ -349,6 +358,9 @@ impl Desk {
                     return Handled::Done;
                 }
                 (Step::CloseAfterFlush(cause), _) => {
+                    if cause == Cause::FixpFault(fixp::Fault::PortClosed) {
+                        self.close_other_port(now, slot, app);
+                    }
                     self.drain(now, slot, cause);
                     Step::Done
                 }

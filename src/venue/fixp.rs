@@ -83,7 +83,7 @@ pub struct FixpProfile {
     pub keep_alive_limits_ms: (u16, u16),
     /// Venue: so many invalid logons within a minute close the port.
     pub invalid_logons_max: u8,
-    /// Venue: what MsgCount of a NotApplied counts.
+    /// What MsgCount of a NotApplied counts, and a client takes it to count.
     pub not_applied_count: NotAppliedCount,
     /// Venue: how many business messages a client may send.
     pub rate: Option<RateLimit>,
@@ -147,6 +147,7 @@ impl FixpProfile {
                 client.request_max = self.request_max;
                 client.retransmit_timeout = self.retransmit_timeout;
                 client.not_applied = self.not_applied;
+                client.not_applied_count = self.not_applied_count;
                 client.unconsumed = self.unconsumed;
                 client.failed_logons_max = self.failed_logons_max;
                 client.back_off = self.back_off;

@@ -34,6 +34,7 @@
 //! logout TEXT | terminate CODE TEXT | disconnect | resume | renew | begin-week | restart | reopen
 //! set-next-out N | set-next-in N | block yes | no | withhold N | full Unsent | Segment | none
 //! hear-while-down              a frame without a connection
+//! other-port-closed            invalid logons have closed the port of the other connection
 //! follow UUID | primary-ended  of a backup
 //! damage N                     our message N cannot be read any more
 //! script ON ANSWER [CODE]      Negotiate Reject 3

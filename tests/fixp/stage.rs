@@ -372,6 +372,10 @@ impl<'a, S: Store> Stage<'a, S> {
                 let step = on.session.primary_ended(now, on.store.out());
                 on.follow(now, step);
             }
+            "other-port-closed" => {
+                let step = on.session.other_port_closed(now, on.store.out());
+                on.follow(now, step);
+            }
             "block" => on.session.block(rest == "yes"),
             "withhold" => on.session.withhold(parse(rest)?),
             "full" => {
@@ -547,6 +551,18 @@ impl<'a, S: Store> Stage<'a, S> {
         // The first to hear of it is the client's backup.
         backup.sides[1].wire.extend(said);
         backup.pump()
+    }
+
+    /// What was under way to the gateway when it took the connection over.
+    pub fn gateway_hears(&mut self, name: &str, fields: &Fields) -> Result<(), String> {
+        let bytes = frame::layout(name)?.build(fields, 9)?;
+        self.trace.push(format!(
+            "{:>8.3} -> {}",
+            self.elapsed(),
+            frame::describe(&bytes)
+        ));
+        let now = self.now;
+        self.sides[1].receive(now, &bytes, None)
     }
 
     pub fn client_takes_over(&mut self, backup: &mut Self, next: u64) -> Result<(), String> {

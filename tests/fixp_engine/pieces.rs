@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use pinfix::engine::{Clock, FixpSessionConfig};
+use pinfix::engine::{Clock, Engine, EngineConfig, FixpSessionConfig, Listen};
 use pinfix::session::Part;
 use pinfix::session::fixp::{Fault, SplitPenalty};
 use pinfix::wire::sbe::Frame;
@@ -15,7 +15,7 @@ use pinfix::wire::sbe::ilink3::{
 };
 
 use crate::PATIENCE;
-use crate::pair::{Scratch, Station, credentials, gateway_config};
+use crate::pair::{Scratch, Side, Station, credentials, gateway_config};
 
 const UUID: u64 = 77;
 
@@ -266,6 +266,30 @@ fn an_order_that_waits_longer_than_a_tick_is_answered_in_its_time() {
 }
 
 #[test]
+fn more_whole_orders_than_may_wait_stay_in_the_socket_until_it_is_their_turn() {
+    let journals = Scratch::new();
+    let delay = Duration::from_millis(80);
+    let mut wire = Wire::new(
+        &journals,
+        Some(SplitPenalty {
+            delay,
+            queue_max: 1,
+        }),
+    );
+    wire.log_on();
+    let first = order(1);
+    wire.write(&first[..30]);
+    let rest: Vec<u8> = (2..=200).flat_map(order).collect();
+    wire.write(&[&first[30..], &rest].concat());
+    let delays: Vec<_> = (0..200).map(|_| wire.report()).collect();
+    let of = |delay| delays.iter().filter(|said| **said == delay).count();
+    assert_eq!(delays[0], Some(Delay::SPLIT_MESSAGE));
+    assert_eq!(of(Some(Delay::COMPLETE_MESSAGE)), 64);
+    assert_eq!(of(None), 135);
+    assert_eq!(wire.gateway.stand().1, 201);
+}
+
+#[test]
 fn who_sends_on_after_terminate_29_closes_its_port_and_only_an_operator_opens_it() {
     let journals = Scratch::new();
     let delay = Duration::from_secs(60);
@@ -327,4 +351,49 @@ fn who_sends_on_after_terminate_29_closes_its_port_and_only_an_operator_opens_it
         ilink3::EstablishmentAck::TEMPLATE_ID
     );
     assert_eq!(wire.gateway.stand().1, 1);
+}
+
+#[test]
+fn a_port_that_invalid_logons_close_is_closed_on_the_backup_as_well() {
+    let journals = Scratch::new();
+    let mut clock = Clock::new();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let mut engine = Engine::new(EngineConfig::default()).unwrap();
+    let ports = [
+        engine.listen_as(Listen::fixp(any)).unwrap(),
+        engine.listen_as(Listen::fixp(any).backup()).unwrap(),
+    ];
+    let mut config = config(&journals, None);
+    config.settings.gateway.invalid_logons_max = 1;
+    config.accept_backup = true;
+    let mut wire = Wire {
+        gateway: Station::with(engine, config, Side::default(), clock.now()),
+        clock,
+        address: ports[0],
+        socket: dial(ports[0]),
+        got: Vec::new(),
+    };
+    wire.log_on();
+    let mut backup = dial(ports[1]);
+    std::mem::swap(&mut wire.socket, &mut backup);
+    let establish = wire.establish(0);
+    wire.write(&establish);
+    assert_eq!(
+        template(&wire.read()),
+        ilink3::EstablishmentAck::TEMPLATE_ID
+    );
+    // One that is not needed, on the primary.
+    std::mem::swap(&mut wire.socket, &mut backup);
+    let establish = wire.establish(1);
+    wire.write(&establish);
+    assert_eq!(wire.terminate(), 8);
+    std::mem::swap(&mut wire.socket, &mut backup);
+    assert_eq!(wire.terminate(), 8);
+    for port in ports {
+        wire.address = port;
+        wire.dial_again();
+        let establish = wire.establish(1);
+        wire.write(&establish);
+        assert_eq!(wire.terminate(), 8, "{port}");
+    }
 }

@@ -14,7 +14,7 @@ use pinfix::session::fixp::{
 use pinfix::venue::{FixpProfile, Tls};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::form::{Form as _, Leaf, Named, Span, Word, named, table};
+use super::form::{Form as _, Leaf, Named, Span, Text, Word, named, table};
 use super::tables::{LogonTable, SessionTable};
 use super::venues::Aside;
 use crate::order::Ilink3Ticket;
@@ -103,7 +103,7 @@ impl<'de> Deserialize<'de> for After {
 }
 
 /// Keys of a session that those of FIXP have.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "venue",
     "role",
     "session",
@@ -113,6 +113,7 @@ const KEYS: [&str; 18] = [
     "keep_alive",
     "sender_id",
     "location",
+    "backup",
     "label",
     "start",
     "need",
@@ -125,7 +126,7 @@ const KEYS: [&str; 18] = [
 ];
 
 /// Those of them that no session of FIX has.
-const OWN_KEYS: [&str; 8] = [
+const OWN_KEYS: [&str; 9] = [
     "session",
     "firm",
     "market_segment",
@@ -133,6 +134,7 @@ const OWN_KEYS: [&str; 8] = [
     "keep_alive",
     "sender_id",
     "location",
+    "backup",
     "fixp",
 ];
 
@@ -224,6 +226,9 @@ fn put(table: &SessionTable, planned: &mut Planned<FixpSessionConfig>) -> Result
     put(&table.connect, &mut config.connect);
     put(&table.socket, &mut config.socket);
     put(&table.journal, &mut config.journal);
+    if let Some(Aside(places)) = &table.backup {
+        config.backup = places.iter().map(|place| place.0.clone()).collect();
+    }
     let settings = &mut config.settings;
     if let Some(Aside(fixp)) = &table.fixp {
         fixp.put(settings);
@@ -325,6 +330,8 @@ pub fn written(
         )))),
         sender_id: text(sender_id),
         location: text(location),
+        backup: (!config.backup.is_empty())
+            .then(|| Aside(config.backup.iter().cloned().map(Text).collect())),
         label: of(&planned.label),
         start: of(&planned.start),
         need: of(&planned.need),

@@ -145,6 +145,7 @@ table! {
         keep_alive: Aside<Span> = config,
         sender_id: Aside<String> = config,
         location: Aside<String> = config,
+        backup: Aside<Vec<Text<Destination>>> = config,
         version: Version = config.settings.rules,
         role: Word<Role> = config.settings.role,
         sender_comp_id: String = config.settings.id.sender_comp_id,

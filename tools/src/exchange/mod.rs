@@ -27,7 +27,7 @@ use pinfix::venue::{Tls, Venue as Played};
 use pinfix::wire::fix::Decimal;
 
 use self::echo::BodyOrder;
-use self::ilink3::Gateway;
+use self::ilink3::{Gateway, Ports};
 use self::rehearsal::Rehearsal;
 use self::venue::{Conduct, Terms, Venue};
 use crate::bulletin::Bulletin;
@@ -95,7 +95,9 @@ pub struct Arguments {
     venue: Option<String>,
 
     /// Who may log on to --venue: [[account]] with comp_id, username, password, license, venue_comp_id;
-    /// of ilink3 with session, firm, access_key_id, secret_key, schema_version, keep_alive_min
+    /// of ilink3 with session, firm, access_key_id, secret_key, schema_version, keep_alive_min, and what the
+    /// exchange's texts leave open in [account.gateway]: the settings of GatewaySettings by name, such as
+    /// beyond_gap = "apply", checks = ["signature"], split = "off"
     #[arg(long, value_name = "FILE", requires = "venue")]
     accounts: Option<PathBuf>,
 
@@ -104,9 +106,14 @@ pub struct Arguments {
     /// `at 10s test_request`, `at 20s reset`, and of a --venue `default_appl_ver_id 7`. Of ilink3: `negotiate reject 12`,
     /// `establish terminate 5`, `retransmit reject 2`, `terminate silence`, `message 3 reject 5`, `message 4
     /// unconsumed 3`, `message 5 terminate 9`, `message 6 silence`, `message 7 drop`, `message 8 gap 2`,
-    /// `logon 2 gap 1`, `at 30s logout TEXT`, `at 40s disconnect`
+    /// `logon 2 gap 1`, `at 30s logout TEXT`, `at 40s disconnect`, `message 9 fail_over`
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
+
+    /// Let clients of --venue ilink3 have a backup connection, at this address; `at 60s fail_over` in --script
+    /// has the primary gateway fail
+    #[arg(long, value_name = "HOST:PORT", requires = "venue")]
+    backup: Option<SocketAddr>,
 
     /// What happens to orders: `one` fill, or `none`, so that they stay open [default: one]
     #[arg(long, value_enum)]
@@ -140,6 +147,7 @@ Examples:
   pinfix exchange --status-page /dev/shm/venue
   pinfix exchange --venue t4 --accounts accounts.toml --script mishaps.txt
   pinfix exchange --venue ilink3 --accounts sessions.toml --journal journals
+  pinfix exchange --venue ilink3 --accounts sessions.toml --backup 127.0.0.1:9879
   pinfix exchange --config old.cfg --echo --strict    for black-box conformance scripts
 
 A configuration file:
@@ -247,10 +255,17 @@ fn rehearse(arguments: &Arguments, venue: &str, accounts: &Path) -> anyhow::Resu
     };
     let script = arguments.script.as_deref();
     let profile = match profile {
+        Played::Fix(_) if arguments.backup.is_some() => {
+            anyhow::bail!("--backup: venue {venue} has no backup connections")
+        }
         Played::Fix(profile) => profile,
         Played::Fixp(profile) => {
             let mut gateway = Gateway::new(profile, terms, bulletin, accounts, script)?;
-            gateway.open(&mut engine, arguments.listen, arguments.hosting.journals())?;
+            let ports = Ports {
+                primary: arguments.listen,
+                backup: arguments.backup,
+            };
+            gateway.open(&mut engine, ports, arguments.hosting.journals())?;
             let admin = arguments.hosting.serve_admin(&mut engine)?;
             gateway.run(&mut engine, run, &stopper);
             drop((admin, gateway));

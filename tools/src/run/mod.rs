@@ -154,6 +154,7 @@ At a venue that is known, t4, brokeret or ilink3, everything it documents is set
   firm = \"007\"
   market_segment = 64
   connect.to = [\"10.0.0.1:9010\"] # of the market segment
+  backup = [\"10.0.0.2:9010\"]     # its designated backup; without it there is one connection
   logon.access_key_id = \"KEY\"
   logon.secret_key_file = \"secret\" # its first line; or secret_key_env, secret_key
   logon.system_name = \"DESK\"     # and system_version, system_vendor

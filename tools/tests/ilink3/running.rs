@@ -11,7 +11,7 @@ use crate::client::{KEY, Stage};
 use crate::command::{self, Client, run};
 
 /// A file with one session whose secret is in a file.
-fn client_file(stage: &Stage, address: SocketAddr, more: &str) -> PathBuf {
+pub fn client_file(stage: &Stage, address: SocketAddr, more: &str) -> PathBuf {
     let (secret, journals) = (stage.path("secret"), stage.path("client"));
     if !secret.exists() {
         fs::write(&secret, format!("{KEY}\n")).unwrap();
@@ -28,7 +28,7 @@ fn client_file(stage: &Stage, address: SocketAddr, more: &str) -> PathBuf {
 }
 
 #[track_caller]
-fn has_all(text: &str, parts: &[&str]) {
+pub fn has_all(text: &str, parts: &[&str]) {
     for part in parts {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }

@@ -157,7 +157,7 @@ impl Session {
     }
 
     /// Until an operator opens it, also if the process is started anew.
-    pub(super) fn close_port<O: SeriesOutbox>(&mut self, out: &mut O) {
+    pub(in super::super) fn close_port<O: SeriesOutbox>(&mut self, out: &mut O) {
         if !out.is_port_closed() {
             out.set_port_closed(true);
         }

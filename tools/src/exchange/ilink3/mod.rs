@@ -4,6 +4,7 @@
 //! wrong what the script says; what trades behind it is the market.
 
 mod market;
+mod rules;
 mod script;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use pinfix::venue::FixpProfile;
 use serde::Deserialize;
 
 use self::market::Market;
+use self::rules::Rules;
 use self::script::{Action, Script, When};
 use super::rehearsal::{accounts, play};
 use super::{ADDRESS, Terms};
@@ -48,6 +50,9 @@ pub struct Account {
     schema_version: Option<u16>,
     /// The shortest KeepAliveInterval it may ask for; 5 s as at the exchange.
     keep_alive_min: Option<String>,
+    /// What the texts of the exchange leave open.
+    #[serde(default)]
+    gateway: Rules,
 }
 
 impl Account {
@@ -70,6 +75,7 @@ impl Account {
     fn config(
         &self,
         profile: &FixpProfile,
+        ports: Ports,
         journals: Option<&Path>,
     ) -> anyhow::Result<FixpSessionConfig> {
         let credentials = self.credentials()?;
@@ -78,6 +84,7 @@ impl Account {
             FixpSessionConfig::at_venue(profile, Role::Acceptor, session, firm, credentials)?;
         // One rehearses at the weekend as well.
         config.schedule = Schedule::non_stop();
+        config.accept_backup = ports.backup.is_some();
         if let Some(version) = self.schema_version {
             config.settings.schema_version = version;
         }
@@ -86,6 +93,7 @@ impl Account {
             config.settings.gateway.keep_alive_min_ms =
                 span.context("keep_alive_min: expected a time of up to 60s, such as 500ms")?;
         }
+        self.gateway.apply(&mut config.settings.gateway)?;
         Ok(match journals {
             Some(base) => config.journal_below(base),
             None => {
@@ -94,6 +102,15 @@ impl Account {
             }
         })
     }
+}
+
+/// Where the gateway listens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ports {
+    /// For primary connections, if not where every venue listens.
+    pub primary: Option<SocketAddr>,
+    /// For backup connections, which there are only then.
+    pub backup: Option<SocketAddr>,
 }
 
 /// The gateway with its accounts and its script.
@@ -143,26 +160,37 @@ impl Gateway {
         })
     }
 
-    /// Listens at `address`, if one is given, and adds the sessions. `journals` is the directory their
-    /// journals are kept below.
+    /// Listens at `ports` and adds the sessions. `journals` is the directory their journals are kept below.
     pub fn open(
         &mut self,
         engine: &mut Engine,
-        address: Option<SocketAddr>,
+        ports: Ports,
         journals: Option<&Path>,
     ) -> anyhow::Result<()> {
         let now = Clock::new().now();
         let address = engine
-            .listen_as(Listen::fixp(address.unwrap_or(ADDRESS)))
+            .listen_as(Listen::fixp(ports.primary.unwrap_or(ADDRESS)))
             .context("choose another address with --listen")?;
+        let backup = ports.backup.map(|address| {
+            engine
+                .listen_as(Listen::fixp(address).backup())
+                .context("choose another address with --backup")
+        });
+        let backup = backup.transpose()?;
         let accounts = std::mem::take(&mut self.accounts);
         let count = accounts.len();
         self.bulletin.say(format!(
             "listening on {address}, for iLink 3, sessions: {count}"
         ));
+        if let Some(address) = backup {
+            self.bulletin
+                .say(format!("listening on {address}, for backup connections"));
+        }
         for account in &accounts {
             let of = || format!("account {} of {}", account.session, account.firm);
-            let config = account.config(self.profile, journals).with_context(of)?;
+            let config = account
+                .config(self.profile, ports, journals)
+                .with_context(of)?;
             let (name, version) = (
                 config.settings.id.to_string(),
                 config.settings.schema_version,
@@ -218,8 +246,9 @@ impl Gateway {
             Action::Gap(count) => ("keeps messages back", out.withhold(session, count)),
             Action::Logout(text) => ("ends the session", out.logout(session, text)),
             Action::Disconnect => ("cuts the connection", out.disconnect(session)),
+            Action::FailOver => ("has the primary gateway fail", out.fail_over(session)),
         };
-        if let Some(seat) = self.seats.get_mut(session.number()) {
+        if let Some(seat) = seat_of(&mut self.seats, session) {
             seat.release |= matches!(action, Action::Logout(_));
         }
         let name = self.name(session);
@@ -232,7 +261,7 @@ impl Gateway {
     /// Lays down the answers to the business messages that come next, up to the first that is answered as
     /// is right. The market does not see those.
     fn lay_down(&mut self, session: SessionHandle, out: &mut Outbound<'_>) -> Result<(), Refusal> {
-        let Some(seat) = self.seats.get_mut(session.number()) else {
+        let Some(seat) = seat_of(&mut self.seats, session) else {
             return Ok(());
         };
         while let Some(answer) = self.script.answer(seat.messages + 1) {
@@ -243,9 +272,14 @@ impl Gateway {
     }
 
     fn name(&self, session: SessionHandle) -> &str {
-        let seat = self.seats.get(session.number());
+        let seat = self.seats.iter().find(|seat| seat.session == session);
         seat.map_or("a session", |seat| &seat.name)
     }
+}
+
+/// The seat of a session. Numbers of sessions have gaps: a backup connection has one as well.
+fn seat_of(seats: &mut [Seat], session: SessionHandle) -> Option<&mut Seat> {
+    seats.iter_mut().find(|seat| seat.session == session)
 }
 
 impl Application for Gateway {
@@ -254,7 +288,7 @@ impl Application for Gateway {
         self.bulletin
             .say(format!("{} logged on, UUID {uuid}", self.name(session)));
         let now = out.now().mono;
-        let Some(seat) = self.seats.get_mut(session.number()) else {
+        let Some(seat) = seat_of(&mut self.seats, session) else {
             return;
         };
         seat.logons += 1;
@@ -271,7 +305,7 @@ impl Application for Gateway {
 
     fn on_sbe(&mut self, inbound: &SbeInbound<'_>, out: &mut Outbound<'_>) -> Verdict {
         let session = inbound.session;
-        let Some(seat) = self.seats.get_mut(session.number()) else {
+        let Some(seat) = seat_of(&mut self.seats, session) else {
             return Verdict::Accept;
         };
         seat.messages += 1;
@@ -301,7 +335,7 @@ impl Application for Gateway {
     fn on_logout(&mut self, session: SessionHandle, cause: &Cause, out: &mut Outbound<'_>) {
         self.bulletin
             .say(format!("{} ended: {cause}", self.name(session)));
-        let Some(seat) = self.seats.get_mut(session.number()) else {
+        let Some(seat) = seat_of(&mut self.seats, session) else {
             return;
         };
         seat.timed.clear();

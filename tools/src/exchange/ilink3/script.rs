@@ -10,6 +10,7 @@
 //! message 7 terminate 9           the seventh ends the session with this code
 //! message 8 gap 2                 two messages of the gateway are kept back from the eighth on
 //! at 30s logout Maintenance       half a minute after each logon the gateway ends the session
+//! message 9 fail_over             the primary gateway fails, and the backup is promoted, if there is one
 //! ```
 //!
 //! Several lines for Negotiate, Establish, RetransmitRequest or Terminate are used in turn. Business
@@ -56,6 +57,8 @@ pub enum Action {
     Logout(Text),
     /// The connection is cut.
     Disconnect,
+    /// The primary gateway fails.
+    FailOver,
 }
 
 impl Script {
@@ -110,7 +113,9 @@ impl Script {
                 self.messages.push((nth, answer));
             }
             (When::Message(nth), None) if self.answer(nth).is_some() => bail!(ONE_THING),
-            (_, Some(_)) => bail!("this answers a message, expected gap, logout or disconnect"),
+            (_, Some(_)) => {
+                bail!("this answers a message, expected gap, logout, disconnect or fail_over")
+            }
             (when, None) => self.steps.push((when, action(rest)?)),
         }
         Ok(())
@@ -168,6 +173,7 @@ fn action(text: &str) -> anyhow::Result<Action> {
         "gap" => Action::Gap(ordinal(value)?),
         "logout" => Action::Logout(said(value)?),
         "disconnect" => Action::Disconnect,
+        "fail_over" => Action::FailOver,
         _ => bail!("{}", expected(text)),
     })
 }
@@ -176,7 +182,7 @@ fn expected(text: &str) -> String {
     let (word, _) = split(text);
     format!(
         "{word:?} is nothing that can be done, expected reject CODE, unconsumed CODE, terminate CODE, \
-         silence, drop, gap N, logout TEXT or disconnect"
+         silence, drop, gap N, logout TEXT, disconnect or fail_over"
     )
 }
 
@@ -196,7 +202,7 @@ mod tests {
     fn a_line_says_when_and_what() {
         let script = script(
             "negotiate reject 12\nnegotiate drop\nterminate silence\nmessage 3 unconsumed 7\n\
-             message 4 gap 2\nlogon 2 disconnect\nat 30s logout Good bye",
+             message 4 gap 2\nlogon 2 disconnect\nmessage 5 fail_over\nat 30s logout Good bye",
         )
         .unwrap();
         let laid_down: Vec<_> = script.in_turn().collect();
@@ -210,6 +216,7 @@ mod tests {
         assert_eq!(script.answer(4), None);
         assert_eq!(script.at(When::Message(4)).next(), Some(Action::Gap(2)));
         assert_eq!(script.at(When::Logon(2)).next(), Some(Action::Disconnect));
+        assert_eq!(script.at(When::Message(5)).next(), Some(Action::FailOver));
         let said = Action::Logout(Text::lossy(b"Good bye"));
         let timed: Vec<_> = script.timed().collect();
         assert_eq!(timed, [(Duration::from_secs(30), said)]);
