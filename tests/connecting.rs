@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use pinfix::engine::{
-    Application, Clock, Destination, Engine, EngineConfig, Event, IdentityParts, IdentityPattern, Idle,
+    Application, Clock, Destination, Engine, EngineConfig, Event, IdentityParts, IdentityPattern,
     Inbound, Listen, OsNetwork, Outbound, SessionConfig, SessionHandle, Strangers, Template,
 };
 use pinfix::journal::Keeper;
