@@ -36,6 +36,9 @@ const PARKED_BATCH: usize = 32;
 /// it with unread bytes would destroy what was sent last.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How much longer it is kept if records of TLS wait for the socket to have room.
+const LINGER_OWING: Duration = Duration::from_secs(10);
+
 /// How often the engine's part of the status page is written.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 
@@ -624,7 +627,13 @@ impl Engine {
                     let fault = self.out_of_patience(id);
                     self.turn_away(now, id, peer, fault, app);
                 }
-                Owner::Lingering { until, .. } if now.mono >= until => self.drop_link(id),
+                Owner::Lingering { until, .. } if now.mono >= until => {
+                    if self.desk.net.owes(id) && now.mono < until + LINGER_OWING {
+                        self.link_timers.arm(index, now.mono + LINGER);
+                    } else {
+                        self.drop_link(id);
+                    }
+                }
                 Owner::Stranger { give_up: at, .. } | Owner::Lingering { until: at, .. } => {
                     self.link_timers.arm(index, at);
                 }
