@@ -238,7 +238,11 @@ impl Desk {
                         true
                     }
                     End::NotConnected => route.is_round_over() && other.opens() <= next,
-                    End::NoProxy | End::NotLoggedOn | End::ThrownOut(_) | End::LoggedOn => false,
+                    End::NoProxy
+                    | End::NotLetThrough
+                    | End::NotLoggedOn
+                    | End::ThrownOut(_)
+                    | End::LoggedOn => false,
                 };
                 if turn {
                     std::mem::swap(route, other);
@@ -255,6 +259,7 @@ impl Desk {
         now: Now,
         slot: usize,
         cause: Cause,
+        was_up: bool,
         app: &mut A,
     ) {
         if self.slots[slot].journal.is_port_closed() {
@@ -279,7 +284,7 @@ impl Desk {
                     ..
                 } = cause
                 {
-                    self.primary_has_ended(now, primary, slot, app);
+                    self.primary_has_ended(now, primary, slot, was_up, app);
                 }
             }
             Pairing::Primary { backup, .. } => {
@@ -321,11 +326,12 @@ impl Desk {
         now: Now,
         primary: usize,
         backup: usize,
+        was_up: bool,
         app: &mut A,
     ) {
         let [main, spare] = self.slots.two(primary, backup);
         // It may be about the connection before this one.
-        let older = spare.traffic.logged_on.mono < main.traffic.logged_on.mono;
+        let older = was_up && spare.traffic.logged_on.mono < main.traffic.logged_on.mono;
         let stands = matches!(main.connection, Connection::Open { .. });
         let initiator = main.session.role() == Role::Initiator;
         let (Session::Fixp(session), Pairing::Primary { doubt, .. }) =
@@ -472,13 +478,17 @@ impl Desk {
         self.touch(backup);
         let main = &self.slots[primary];
         let silent = Cause::FixpFault(fixp::Fault::Silence);
-        // One that is logging out goes on to do so.
         let may = match (main.session.phase(), main.connection) {
-            (Phase::Up | Phase::Down | Phase::LogonSent, _) => true,
-            (Phase::Closing, Connection::Draining { cause, .. }) => cause == silent,
+            // Also one whose next logon an operator has forbidden: there is none.
+            (Phase::Up, _) => true,
+            (Phase::Down | Phase::LogonSent, _) => self.is_wanted(primary),
+            (Phase::Closing, Connection::Draining { cause, .. }) => {
+                cause == silent && self.is_wanted(primary)
+            }
+            // It goes on to log out.
             _ => false,
         };
-        if !may || !self.is_wanted(primary) || !self.is_free_to_change(now, primary, backup) {
+        if !may || !self.is_free_to_change(now, primary, backup) {
             self.close_backup(now, backup, app);
             return None;
         }

@@ -171,6 +171,14 @@ impl Wire {
         }
     }
 
+    /// Whether records of a connection wait for its socket to have room. What a socket has taken, the
+    /// operating system delivers; these are lost when the connection is closed.
+    pub(in crate::engine) fn owes(&self, link: LinkId) -> bool {
+        let held = self.lines.get(link.index as usize);
+        held.and_then(Option::as_ref)
+            .is_some_and(|held| held.link == link && held.line.owes())
+    }
+
     /// As [`Network::close`]. Of what was sent, a record that the socket has not taken yet is lost.
     pub(in crate::engine) fn close(&mut self, link: LinkId) {
         if let Some(held) = find(&mut self.lines, link) {
@@ -253,7 +261,16 @@ impl Wire {
     /// Whether the engine is told of an event of the network, which is changed into what it means.
     fn is_told(&mut self, event: &mut Ready) -> bool {
         match *event {
-            Ready::Accepted { listener, link, .. } => {
+            Ready::Accepted {
+                listener,
+                link,
+                peer,
+            } => {
+                // One that is closed for where it comes from needs no handshake.
+                let header = self.net.header_of(listener);
+                if header.is_some_and(|header| !header.trusts(peer.ip())) {
+                    return true;
+                }
                 if let Some(Some(acceptor)) = self.doors.get(listener.0 as usize) {
                     match Line::server(acceptor) {
                         Ok(line) => self.hold(link, line, false),

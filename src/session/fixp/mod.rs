@@ -6,7 +6,8 @@
 //! client's half of the match is in `client`, the gateway's in `gateway`; the files beside them hold one
 //! concern each.
 //!
-//! What lives in the outbox and nowhere else: the UUID, both numbers of every series, and every message.
+//! What lives in the outbox and nowhere else: the UUID, both numbers of every series, every message, and
+//! whether the port of a gateway is closed.
 //! So a session that is made anew over the same outbox goes on where it was.
 //!
 //! ```text

@@ -4,7 +4,9 @@
 //! A table stands for all of its settings at once: one of a session takes the place of the one in
 //! `[defaults]`, key by key nothing is mixed.
 
-use pinfix::engine::{Destination, Proxy, ProxyHeader, ProxyProtocol, ProxyUser, Subnet};
+use pinfix::engine::{
+    Destination, Plan, Problem, Proxy, ProxyHeader, ProxyProtocol, ProxyUser, Subnet,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::form::{Environment, FirstLine, Leaf, Plain, Secret, Text, Word, named};
@@ -113,7 +115,7 @@ impl<'de> Deserialize<'de> for ProxyTable {
     }
 }
 
-/// From where connections begin with a header; `from` left out is from anywhere.
+/// From where connections begin with a header; `from` left out is from anywhere, which is warned of.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HeaderTable {
@@ -136,6 +138,23 @@ impl Leaf for HeaderTable {
     }
 }
 
+/// Says of each port that takes headers from anywhere that it does.
+pub fn warn_of_unguarded(plan: &mut Plan, file: &str) {
+    for listen in &plan.listeners {
+        if listen.proxy_header == Some(ProxyHeader::default()) {
+            plan.warnings.push(Problem {
+                file: Some(file.to_owned()),
+                key: Some("listen.proxy_header".to_owned()),
+                text: format!(
+                    "whoever can reach {} can claim any address: name the proxy in `from`",
+                    listen.address
+                ),
+                ..Problem::default()
+            });
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::File;
@@ -151,7 +170,8 @@ mod tests {
         let plan = file
             .plan("a.toml", text)
             .map_err(|problems| problems.to_string())?;
-        Ok(toml::to_string(&file.resolved(&plan)).unwrap())
+        let warnings: String = plan.warnings.iter().map(|w| format!("{w}\n")).collect();
+        Ok(warnings + &toml::to_string(&file.resolved(&plan)).unwrap())
     }
 
     #[test]
@@ -177,6 +197,12 @@ mod tests {
             "{printed}"
         );
         assert_eq!(read(&printed).unwrap(), printed);
+        let text = "[[listen]]\naddress = \"127.0.0.1:0\"\n[listen.proxy_header]\n";
+        let printed = read(text).unwrap();
+        assert!(
+            printed.contains("listen.proxy_header: whoever can reach 127.0.0.1:0"),
+            "{printed}"
+        );
     }
 
     #[test]
@@ -210,6 +236,43 @@ mod tests {
             assert!(said.contains(text), "{lines}: {said}");
             assert!(!said.contains("sesame"), "{said}");
         }
+        // A password where none is looked for.
+        let url = "\"http://me:sesame@proxy:3128\"";
+        for lines in [
+            format!("protocol = \"http-1.1\"\naddress = {url}\n"),
+            "protocol = \"http-1.1\"\naddress = \"me:sesame@proxy:3128\"\n".to_owned(),
+            format!("protocol = {url}\n"),
+            format!("{WHOLE}url = {url}\n"),
+            format!("{WHOLE}port = \"1\" # {url}\n"),
+            format!("{WHOLE}user = \"me:sesame\"\n"),
+            format!("{WHOLE}pasword = \"sesame\"\n"),
+            format!("{WHOLE}user = \"me\"\npassword = [\"sesame\"]\n"),
+            format!("{WHOLE}user = \"me\"\npassword = {{ sesame = 1 }}\n"),
+            format!("{WHOLE}user = \"me\"\npassword = \"\"\"\nsesame\\q\"\"\"\n"),
+            format!("{WHOLE}[session.logon]\nfields = \"554=sesame\"\n"),
+        ] {
+            let said = read(&format!("{SESSION}{lines}")).unwrap_err();
+            assert!(!said.contains("sesame"), "{lines}: {said}");
+        }
+        for (lines, text) in [
+            (format!("address = {url}\n"), "expected HOST:PORT"),
+            (format!("{WHOLE}password = 123456\n"), "a text in quotes"),
+            (
+                format!("{WHOLE}[session.logon]\npassword = 123456\n"),
+                "a text in quotes",
+            ),
+            (format!("{WHOLE}pasword = 123456\n"), "`password`?"),
+        ] {
+            let said = read(&format!("{SESSION}{lines}")).unwrap_err();
+            assert!(said.contains(text) && said.contains("= ***"), "{said}");
+            assert!(
+                !said.contains("sesame") && !said.contains("123456"),
+                "{said}"
+            );
+        }
+        let whole = SESSION.replace("[session.connect.proxy]\n", &format!("proxy = {url}\n"));
+        let said = read(&whole).unwrap_err();
+        assert!(!said.contains("sesame"), "{said}");
         let text =
             "[[listen]]\naddress = \"127.0.0.1:0\"\n[listen.proxy_header]\nfrom = [\"balancer\"]\n";
         let said = read(text).unwrap_err();

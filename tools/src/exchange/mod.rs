@@ -95,7 +95,9 @@ pub struct Arguments {
     venue: Option<String>,
 
     /// Who may log on to --venue: [[account]] with comp_id, username, password, license, venue_comp_id;
-    /// of ilink3 with session, firm, access_key_id, secret_key, schema_version, keep_alive_min
+    /// of ilink3 with session, firm, access_key_id, secret_key, schema_version, keep_alive_min, and what the
+    /// exchange's texts leave open in [account.gateway]: the settings of GatewaySettings by name, such as
+    /// beyond_gap = "apply", checks = ["signature"], split = "off"
     #[arg(long, value_name = "FILE", requires = "venue")]
     accounts: Option<PathBuf>,
 
@@ -199,7 +201,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let now = Clock::new().now();
     let mut venue = Venue::new(terms, bulletin.clone(), now.utc);
     let listening = open(&mut engine, &mut venue, &plan, now)?;
-    let _admin = arguments.hosting.serve_admin(&mut engine)?;
+    let _admin = arguments.hosting.serve_admin(&mut engine, None)?;
     bulletin.say(format!(
         "listening on {}, {}",
         listening.join(", "),
@@ -264,7 +266,7 @@ fn rehearse(arguments: &Arguments, venue: &str, accounts: &Path) -> anyhow::Resu
                 backup: arguments.backup,
             };
             gateway.open(&mut engine, ports, arguments.hosting.journals())?;
-            let admin = arguments.hosting.serve_admin(&mut engine)?;
+            let admin = arguments.hosting.serve_admin(&mut engine, None)?;
             gateway.run(&mut engine, run, &stopper);
             drop((admin, gateway));
             printer.finish();
@@ -279,7 +281,7 @@ fn rehearse(arguments: &Arguments, venue: &str, accounts: &Path) -> anyhow::Resu
         arguments.tls(),
         arguments.hosting.journals(),
     )?;
-    let admin = arguments.hosting.serve_admin(&mut engine)?;
+    let admin = arguments.hosting.serve_admin(&mut engine, None)?;
     rehearsal.run(&mut engine, run, &stopper);
     drop((admin, rehearsal));
     printer.finish();
