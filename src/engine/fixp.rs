@@ -136,6 +136,7 @@ impl Engine {
             self.drop_link(link);
             return Handled::Done;
         };
+        let lane = door.lane;
         let found = Knocking::of(&frame)
             .ok_or(Fault::FirstMessageNotLogon)
             .and_then(|knocking| {
@@ -186,8 +187,8 @@ impl Engine {
         // Nothing else was ever sent on this connection, so the refusal goes out whole or not at all.
         let mut refusal = [0; fixp::REFUSAL_MAX];
         let said = match told {
-            Some(fault) => fixp::refuse(&frame, fault, now, REFUSAL_VERSION, &mut refusal),
-            None => fixp::turn_away(&frame, now, REFUSAL_VERSION, &mut refusal),
+            Some(fault) => fixp::refuse(&frame, fault, now, lane, REFUSAL_VERSION, &mut refusal),
+            None => fixp::turn_away(&frame, now, lane, REFUSAL_VERSION, &mut refusal),
         };
         let _ = self.desk.net.send(link, &refusal[..said]);
         self.turned_away += 1;

@@ -240,7 +240,26 @@ impl SeriesList {
     fn advance(&mut self, id: u64, next_in: u64) {
         if let Some(earlier) = self.earlier.iter_mut().rfind(|earlier| earlier.id == id) {
             earlier.numbers.next_in = next_in;
+            return;
         }
+        // Begun by another process under our name: nothing of it was sent from here.
+        if self.earlier.len() == SERIES_KEPT {
+            self.earlier.remove(0);
+        }
+        let numbers = Numbers {
+            next_out: 1,
+            next_in,
+        };
+        let before_last = self.earlier.len().saturating_sub(1);
+        self.earlier.insert(
+            before_last,
+            Earlier {
+                id,
+                numbers,
+                from: 0,
+                to: 0,
+            },
+        );
     }
 
     /// The last earlier series with this identifier.
@@ -358,13 +377,13 @@ impl SeriesOutbox for Journal {
         self.hold.set_port_closed(closed);
     }
 
-    /// Of a series that is not kept nothing is noted.
+    /// Before the first series with an identifier nothing is noted of another.
     fn set_next_in_of(&mut self, series: u64, next: u64) -> Result<(), Full> {
         if series == self.series.current.id {
             self.set_next_in(next);
             return Ok(());
         }
-        if self.series.earlier(series).is_none() {
+        if self.series.word == 0 {
             return Ok(());
         }
         self.claimed = None;

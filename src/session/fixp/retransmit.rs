@@ -451,9 +451,7 @@ impl Session {
             }
             return Ok(());
         }
-        if out.numbers_of(series).is_some() {
-            out.set_next_in_of(series, next)?;
-        }
+        out.set_next_in_of(series, next)?;
         if let State::Up(Up { fetching, .. }) = &mut self.state
             && let Some(earlier) = &mut fetching.earlier
             && earlier.series == series
