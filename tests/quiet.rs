@@ -25,7 +25,8 @@ use pinfix::dict::{Dictionaries, Dictionary, WriteGroups as _, builtin};
 use pinfix::engine::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
 use pinfix::engine::{
     Application, Clock, Controller, Engine, EngineConfig, Event, FixpSessionConfig, Inbound, Listen,
-    OsNetwork, Outbound, SbeInbound, SessionConfig, SessionHandle, Template,
+    OsNetwork, Outbound, Proxy, ProxyHeader, ProxyProtocol, SbeInbound, SessionConfig, SessionHandle,
+    Template,
 };
 use pinfix::journal::{JournalConfig, Keeper, Retention};
 use pinfix::session::fix::rules::FIX44;
@@ -37,6 +38,11 @@ use pinfix::session::{Cause, Credentials, Refusal, Text, fixp};
 use pinfix::time::Now;
 use pinfix::wire::fix::{ApplVersion, msg_type, tag};
 use pinfix::wire::sbe::{self, ilink3};
+
+#[path = "proxy/fake.rs"]
+mod fake;
+
+use self::fake::{Does, Fake, Speaks};
 
 const NO_PARTY_IDS: u32 = 453;
 
@@ -225,6 +231,18 @@ struct Pair {
 
 impl Pair {
     fn new(name: &str, journal: &JournalConfig, judged_by: Validation) -> Self {
+        let direct = Listen::on(([127, 0, 0, 1], 0).into());
+        Self::over(name, journal, judged_by, direct, |_| None)
+    }
+
+    /// A client that reaches the venue through what `by` makes of its address.
+    fn over(
+        name: &str,
+        journal: &JournalConfig,
+        judged_by: Validation,
+        listen: Listen,
+        by: impl FnOnce(SocketAddr) -> Option<Proxy>,
+    ) -> Self {
         let directory =
             std::env::temp_dir().join(format!("pinfix-quiet-{}-{name}", std::process::id()));
         let mut clock = Clock::new();
@@ -248,7 +266,7 @@ impl Pair {
             (engine, app, losing)
         };
         let (mut engine, app, losing) = end(true);
-        let address = engine.listen("127.0.0.1:0".parse().unwrap(), None).unwrap();
+        let address = engine.listen_as(listen).unwrap();
         let mut config = SessionConfig::acceptor(&FIX44, "VENUE", "CLIENT");
         config.journal = journal.clone();
         config.settings.validation = judged_by;
@@ -264,6 +282,7 @@ impl Pair {
         let mut config = SessionConfig::initiator(&FIX44, "CLIENT", "VENUE", address);
         config.journal = journal.clone();
         config.connect.reconnect = vec![Duration::from_millis(10)];
+        config.connect.proxy = by(address);
         let config = config.journal_below(&directory);
         let (session, _) = engine.add_session(config, now).unwrap();
         let client = End {
@@ -640,9 +659,8 @@ fn a_list_of_segments_that_grows() {
     pair.assert_quiet("10,000 orders over more segments than were ever listed");
 }
 
-#[test]
-fn a_session_that_reconnects() {
-    let mut pair = Pair::warm("reconnect", &one_segment());
+/// Cuts a connection and has it made again, over and over.
+fn reconnects(pair: &mut Pair, what: &str) {
     let reconnect = |pair: &mut Pair| {
         let now = pair.now();
         let session = pair.client.session;
@@ -652,13 +670,44 @@ fn a_session_that_reconnects() {
         pair.trade(10);
     };
     // The first time there are two connections for a moment.
-    reconnect(&mut pair);
+    reconnect(pair);
     pair.measure();
     for _ in 0..20 {
-        reconnect(&mut pair);
+        reconnect(pair);
     }
     assert_eq!(pair.venue.app.logouts, 21);
-    pair.assert_quiet("20 connections cut and logged on again");
+    pair.assert_quiet(what);
+}
+
+#[test]
+fn a_session_that_reconnects() {
+    let mut pair = Pair::warm("reconnect", &one_segment());
+    reconnects(&mut pair, "20 connections cut and logged on again");
+}
+
+/// The proxy says who the client is, so both sides have something before their sessions.
+#[test]
+fn a_session_that_reconnects_through_a_proxy() {
+    for (name, speaks, protocol, user) in [
+        ("http", Speaks::Http, ProxyProtocol::Http11, "bWU6c2VzYW1l"),
+        ("socks", Speaks::Socks5, ProxyProtocol::Socks5, "me:sesame"),
+    ] {
+        let header = b"PROXY TCP4 203.0.113.9 127.0.0.1 40000 5001\r\n";
+        let listen = Listen::on(([127, 0, 0, 1], 0).into()).behind_proxy(ProxyHeader::default());
+        let by = |_| {
+            let fake = Fake::start(speaks, Some(user), Does::Announces(header));
+            Some(Proxy::new(protocol, fake.address).user("me", "sesame"))
+        };
+        let judged_by = Validation::default();
+        let mut pair = Pair::over(name, &one_segment(), judged_by, listen, by);
+        pair.until_logged_on(1);
+        pair.trade(200);
+        pair.quiesce();
+        reconnects(
+            &mut pair,
+            "20 connections through a proxy, cut and logged on again",
+        );
+    }
 }
 
 #[test]

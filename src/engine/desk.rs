@@ -856,7 +856,7 @@ impl Desk {
 /// How an attempt ended that led to no connection.
 fn not_connected(why: ConnectError) -> End {
     match why {
-        ConnectError::Proxy(fault) if fault.is_about_the_way() => End::NoProxy,
+        ConnectError::Proxy(ProxyFault::Unreachable(_)) => End::NoProxy,
         _ => End::NotConnected,
     }
 }

@@ -1,6 +1,7 @@
 //! Where an initiator connects next, and when.
 //!
-//! Invariant: no more attempts are made without a pause than there are destinations.
+//! Invariant: no more attempts are made without a pause than there are destinations; for each of them, as
+//! many as their proxy has addresses.
 //!
 //! Knows addresses and waiting times; nothing of sockets and sessions.
 
@@ -39,6 +40,8 @@ pub(super) struct Route {
     at: usize,
     /// Destinations that failed in a row, 0 after the last of them.
     failed: usize,
+    /// Addresses of the proxy that could not be reached in a row, for this destination.
+    unreachable: usize,
     /// How far the list of waiting times has been used.
     pauses: usize,
     /// When the first destination was tried last.
@@ -92,7 +95,7 @@ impl Found {
 pub(super) enum End {
     /// No connection came about.
     NotConnected,
-    /// No connection came about because of the way to the proxy.
+    /// The proxy could not be reached: that says nothing about the destination.
     NoProxy,
     /// A connection, but no logon.
     NotLoggedOn,
@@ -133,6 +136,7 @@ impl Route {
             jitter_percent: connect.jitter_percent,
             at: 0,
             failed: 0,
+            unreachable: 0,
             pauses: 0,
             first_tried: None,
             seed: crc32c::crc32c(name.as_bytes()).into(),
@@ -234,16 +238,19 @@ impl Route {
 
     /// An attempt, or the connection it led to, has ended. Answers how long to wait before the next.
     pub(super) fn ended(&mut self, end: End) -> Duration {
+        if end != End::NoProxy {
+            self.unreachable = 0;
+        }
         match end {
+            End::NoProxy if self.proxy_has_another_address() => return Duration::ZERO,
             End::NotConnected | End::NoProxy => {
-                if end == End::NoProxy {
-                    // Only then: whether the next destination is tried by another way would depend on
-                    // how many of each there are.
-                    self.found[self.destinations.len()].advance();
-                }
                 self.advance();
                 if self.failed > 0 {
                     return Duration::ZERO;
+                }
+                if end == End::NotConnected && self.proxy.is_some() {
+                    // One that takes connections and lets none through may be the fault of all.
+                    self.found[self.destinations.len()].advance();
                 }
             }
             // It is there: asked again too soon, it may shut us out for longer.
@@ -273,8 +280,11 @@ impl Route {
 
     /// The name that an attempt which came to this end went to, to be looked up again, and its number.
     pub(super) fn name(&self, end: End) -> Option<(u32, &Arc<str>)> {
+        let of_proxy = self.destinations.len();
         let number = match end {
-            End::NoProxy => self.destinations.len(),
+            End::NoProxy => of_proxy,
+            // What the proxy looks up is not ours to ask for.
+            _ if self.names[self.at].is_none() => of_proxy,
             _ => self.at,
         };
         let name = self.names.get(number)?.as_ref()?;
@@ -283,6 +293,19 @@ impl Route {
 
     pub(super) fn has_names(&self) -> bool {
         self.names.iter().any(Option::is_some)
+    }
+
+    /// Goes on to the next address of the proxy, if not all of them have been tried in a row for this
+    /// destination.
+    fn proxy_has_another_address(&mut self) -> bool {
+        let found = &mut self.found[self.destinations.len()];
+        found.advance();
+        self.unreachable += 1;
+        if self.unreachable < found.len() {
+            return true;
+        }
+        self.unreachable = 0;
+        false
     }
 
     fn stay_or_rotate(&mut self) {
@@ -375,22 +398,52 @@ mod tests {
         route.begin(Mono(0));
         let unknown = ProxyFault::Unreachable(io::ErrorKind::NotFound);
         assert_eq!(route.dial().err(), Some(unknown.into()));
-        assert_eq!(route.name(End::NotConnected), None);
         let (number, name) = route.name(End::NoProxy).unwrap();
         assert_eq!((number, &**name), (2, "proxy"));
+        assert_eq!(route.name(End::NotConnected), route.name(End::NoProxy));
         route.resolved(2, addresses(&["::7", "10.0.0.7"]));
         let (address, through) = route.dial().unwrap();
         assert_eq!(address.to_string(), "[::7]:3128");
         assert_eq!(through.unwrap().target, Target::Name("venue", 5001));
-        // The other destination by the same way: what was refused was the target.
         assert_eq!(route.ended(End::NotConnected), Duration::ZERO);
-        let (address, through) = route.dial().unwrap();
-        assert_eq!(address.to_string(), "[::7]:3128");
+        let (_, through) = route.dial().unwrap();
         let target = Target::Address("10.0.0.9:5002".parse().unwrap());
         assert_eq!(through.unwrap().target, target);
-        // And now by the other.
-        assert_eq!(route.ended(End::NoProxy), S);
-        assert_eq!(route.dial().unwrap().0.to_string(), "10.0.0.7:3128");
+    }
+
+    #[test]
+    fn every_destination_is_tried_by_every_way_there_is() {
+        let ways = |ends: &[End]| {
+            let mut route = behind(ProxyProtocol::Socks5, &["10.0.0.1:1", "10.0.0.2:1"]);
+            route.resolved(2, addresses(&["::a", "::b"]));
+            let tried = ends.iter().map(|end| {
+                let (by, through) = route.dial().unwrap();
+                let Target::Address(to) = through.unwrap().target else {
+                    unreachable!("they are addresses");
+                };
+                let pause = if route.ended(*end).is_zero() { "" } else { "." };
+                format!("{to} {by}{pause}")
+                    .replace(":3128", "")
+                    .replace(":1", "")
+            });
+            tried.collect::<Vec<_>>().join(", ")
+        };
+        use End::{NoProxy, NotConnected};
+        // One way is down, and one destination is.
+        assert_eq!(
+            ways(&[NoProxy, NotConnected, NotConnected, NotConnected]),
+            "10.0.0.1 [::a], 10.0.0.1 [::b], 10.0.0.2 [::b]., 10.0.0.1 [::a]"
+        );
+        // All of them are.
+        assert_eq!(
+            ways(&[NoProxy; 5]),
+            "10.0.0.1 [::a], 10.0.0.1 [::b], 10.0.0.2 [::a], 10.0.0.2 [::b]., 10.0.0.1 [::a]"
+        );
+        // The first takes connections and lets none through.
+        assert_eq!(
+            ways(&[NotConnected; 3]),
+            "10.0.0.1 [::a], 10.0.0.2 [::a]., 10.0.0.1 [::b]"
+        );
     }
 
     #[test]

@@ -17,7 +17,8 @@ pub enum ProxyFault {
     Timeout,
     /// The connection to the proxy ended before its answer was whole.
     Closed,
-    /// What came is no answer of the protocol that was asked for: how it begins.
+    /// What came is no answer of the protocol that was asked for: how it begins,
+    /// with escapes.
     NotAnAnswer(Text),
     /// The answer is longer than any that makes sense.
     TooLong,
@@ -30,7 +31,7 @@ pub enum ProxyFault {
     },
     /// HTTP 407 or SOCKS 5: the proxy wants a user, and none is configured. What it said.
     UserWanted(Text),
-    /// HTTP 407 or SOCKS 5: the proxy does not take the user and password that are configured.
+    /// HTTP 407 (or 401, which some say) or SOCKS 5: the proxy does not take the user and password that are configured.
     /// What it said.
     UserRefused(Text),
     /// HTTP 407: the proxy takes none of the schemes spoken here: those it takes.
@@ -64,15 +65,6 @@ impl ProxyFault {
             Self::NoMethod => "NoMethod",
             Self::NoAddress => "NoAddress",
         }
-    }
-
-    /// Whether it says something about the way to the proxy, and nothing about the target.
-    #[must_use]
-    pub fn is_about_the_way(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable(_) | Self::Timeout | Self::Closed | Self::NotAnAnswer(_) | Self::TooLong
-        )
     }
 }
 
@@ -117,10 +109,12 @@ impl fmt::Display for ProxyFault {
         match self {
             Self::Unreachable(kind) => write!(f, "it cannot be reached: {kind}"),
             Self::Timeout => f.write_str("it did not answer within the time for connecting"),
-            Self::Closed => f.write_str("it closed the connection without an answer"),
+            Self::Closed => f.write_str(
+                "it closed the connection without an answer, as some do that cannot reach the target",
+            ),
             Self::NotAnAnswer(begin) => write!(
                 f,
-                "what it sent is no answer of the protocol that is configured for it, it begins {begin:?}"
+                "what it sent is no answer of the protocol that is configured for it, it begins \"{begin}\""
             ),
             Self::TooLong => f.write_str("its answer is too long"),
             Self::Status { code, line } => write!(f, "it refused: {line}{}", status(*code)),
@@ -225,13 +219,5 @@ mod tests {
             said.contains("only NTLM") && said.contains("Basic"),
             "{said}"
         );
-    }
-
-    #[test]
-    fn only_what_says_nothing_about_the_target_is_about_the_way() {
-        assert!(ProxyFault::Unreachable(io::ErrorKind::ConnectionRefused).is_about_the_way());
-        assert!(ProxyFault::Timeout.is_about_the_way());
-        assert!(!ProxyFault::Socks5(5).is_about_the_way());
-        assert!(!ProxyFault::UserRefused(Text::EMPTY).is_about_the_way());
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use pinfix::admin::{Operation, Outcome};
+use pinfix::admin::{HoldOrder, Operation, Outcome};
 use pinfix::counters::ConnectionState;
 use pinfix::engine::{Clock, Engine, EngineConfig, FixpSessionConfig, Listen, SessionHandle};
 use pinfix::journal::{Item, Kind, Reader};
@@ -26,6 +26,8 @@ struct Wishes {
     /// Whether anybody listens where the backup goes.
     listens: bool,
     back_off: Duration,
+    invalid_logons_max: u8,
+    reconnect: Duration,
 }
 
 impl Default for Wishes {
@@ -35,6 +37,8 @@ impl Default for Wishes {
             accept: true,
             listens: true,
             back_off: Duration::from_millis(50),
+            invalid_logons_max: 10,
+            reconnect: Duration::from_millis(10),
         }
     }
 }
@@ -65,7 +69,7 @@ impl Rig {
         };
         let mut config = FixpSessionConfig::gateway("ABC", "007", credentials());
         config.settings.gateway.keep_alive_min_ms = 100;
-        config.settings.gateway.invalid_logons_max = 10;
+        config.settings.gateway.invalid_logons_max = wishes.invalid_logons_max;
         config.accept_backup = wishes.accept;
         let config = config.journal_below(journals.path());
         let app = Side {
@@ -205,7 +209,7 @@ fn client_config(
     config.settings.keep_alive_ms = wishes.keep_alive_ms;
     config.settings.client.back_off = wishes.back_off;
     config.settings.client.failed_logons_max = 10;
-    config.connect.reconnect = vec![Duration::from_millis(10)];
+    config.connect.reconnect = vec![wishes.reconnect];
     config.journal_below(journals.path())
 }
 
@@ -599,6 +603,60 @@ fn a_backup_waits_no_longer_than_an_interval_for_what_the_exchange_says_of_a_los
         let now = rig.clock.now();
         rig.client.engine.poll(now, &mut rig.client.app);
         assert!(now.mono.since(start.mono) < PATIENCE);
+    }
+    rig.log_on();
+    rig.trade("B", 2);
+    rig.agree(4);
+}
+
+#[test]
+fn too_many_invalid_logons_on_either_port_close_both() {
+    let mut rig = Rig::new(Wishes {
+        invalid_logons_max: 3,
+        // Its backup does not come back in time.
+        reconnect: Duration::from_secs(1),
+        ..Wishes::default()
+    });
+    rig.log_on();
+    rig.trade("A", 2);
+    let backup = backup_of(&rig.client, CLIENT);
+    let cut = rig.command(false, backup, Operation::Disconnect);
+    assert_eq!(cut, Outcome::Done);
+    // Somebody else with the name of the session comes to the backup's port first, and negotiates.
+    let now = rig.clock.now();
+    let mut config = FixpSessionConfig::client("ABC", "007", credentials(), rig.ports[1]);
+    config.connect.reconnect = vec![Duration::from_millis(10)];
+    let mut other = Station::client(config, now);
+    let start = rig.clock.now();
+    while rig.client.app.causes.is_empty() {
+        let now = rig.clock.now();
+        other.engine.poll(now, &mut other.app);
+        rig.turn();
+        assert!(
+            now.mono.since(start.mono) < PATIENCE,
+            "{:?}",
+            other.app.failed
+        );
+    }
+    let ended = &rig.client.app.causes[0];
+    assert!(
+        matches!(ended, Cause::Terminated { code: 8, .. }),
+        "{ended:?}"
+    );
+    rig.until("the halt", |rig| {
+        rig.client.app.causes.len() == 1 && rig.gateway.app.causes.len() == 1
+    });
+    drop(other);
+    // People open both, on either side.
+    for gateway in [true, false] {
+        let station = if gateway { &rig.gateway } else { &rig.client };
+        let session = station.session;
+        let release = rig.command(gateway, session, Operation::Hold(HoldOrder::default()));
+        assert_eq!(release, Outcome::Done);
+        assert_eq!(
+            rig.command(gateway, session, Operation::Release),
+            Outcome::Done
+        );
     }
     rig.log_on();
     rig.trade("B", 2);

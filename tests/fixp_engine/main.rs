@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used)]
 
 mod backup;
+#[path = "../proxy/fake.rs"]
+mod fake;
 mod hours;
 mod operations;
 mod orders;
 mod page;
 mod pair;
 mod pieces;
+mod proxies;
 #[path = "../simnet/mod.rs"]
 #[allow(dead_code)] // shared with the simulations, which use other parts
 mod simnet;

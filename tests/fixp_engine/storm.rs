@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pinfix::counters::ConnectionState;
 use pinfix::engine::{Engine, EngineConfig, FixpSessionConfig, Listen, SessionHandle};
 use pinfix::journal::{Keeper, Location};
 use pinfix::session::fixp::OnNotApplied;
@@ -75,6 +76,14 @@ impl Mortal {
         self.app.logons as usize > self.app.causes.len()
     }
 
+    /// Whether the backup connection of its session stands.
+    fn has_backup(&mut self) -> bool {
+        let engine = self.engine.as_ref().unwrap();
+        let pages = engine.status_reader();
+        let mut rows = pages.sessions().flatten();
+        rows.any(|row| row.id.ends_with("/backup") && row.status.state == ConnectionState::Up)
+    }
+
     pub fn stand(&self) -> (u64, u64, u64) {
         let engine = self.engine.as_ref().unwrap();
         let (next_out, next_in) = engine.next_numbers(self.session).unwrap();
@@ -94,13 +103,17 @@ fn copy_segments(from: &Path, to: &PathBuf) {
 
 fn start(config: &FixpSessionConfig, wire: &Wire, now: Now) -> (Engine, SessionHandle) {
     let engine_config = EngineConfig {
-        sessions_max: 2,
+        sessions_max: 4,
         max_message_bytes: 4096,
         ..EngineConfig::default()
     };
     let mut engine = Engine::with(engine_config, Box::new(wire.port()), Keeper::inline()).unwrap();
     if config.connect.destinations.is_empty() {
         engine.listen_as(Listen::fixp(address())).unwrap();
+        if config.accept_backup {
+            let listen = Listen::fixp(backup_address()).backup();
+            engine.listen_as(listen).unwrap();
+        }
     }
     let (session, recovery) = engine.add_session(config.clone(), now).unwrap();
     assert!(recovery.is_clean(), "{recovery:?}");
@@ -111,13 +124,28 @@ pub fn address() -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 2], 5001))
 }
 
+fn backup_address() -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, 3], 5001))
+}
+
 pub fn pass(now: &mut Now, span: Duration) {
     now.mono = now.mono + span;
     now.utc = Utc(now.utc.0 + span.as_nanos() as u64);
 }
 
-/// Answers how often sides were killed, and how many messages came by retransmission.
-fn storm(seed: u64) -> (u32, usize) {
+/// What happened.
+#[derive(Default)]
+struct Toll {
+    trades: usize,
+    kills: u32,
+    /// Messages that came by retransmission.
+    fetched: usize,
+    /// How often the client went on over its backup connection.
+    promotions: usize,
+}
+
+/// With a backup connection the gateway fails over now and then.
+fn storm(seed: u64, with_backup: bool) -> Toll {
     let mut rng = Rng(seed);
     let scratch = Scratch::new();
     let mut now = Now {
@@ -146,6 +174,13 @@ fn storm(seed: u64) -> (u32, usize) {
         client.settings.client.not_applied = OnNotApplied::Resend;
     }
     client.connect.reconnect = vec![Duration::from_millis(20 + rng.below(2000))];
+    if with_backup {
+        gateway.accept_backup = true;
+        gateway.settings.gateway.invalid_logons_max = 10;
+        client.settings.client.failed_logons_max = 10;
+        client.settings.client.back_off = Duration::from_secs(2);
+        client = client.backup(backup_address());
+    }
     let mut gateway = Mortal::new(gateway, true, &wire, now);
     let mut client = Mortal::new(client, false, &wire, now);
     let mut ordered = 0;
@@ -156,6 +191,23 @@ fn storm(seed: u64) -> (u32, usize) {
             (0, _) => gateway.kill(&wire, now),
             (1, _) => client.kill(&wire, now),
             (2 | 3, Some(&conn)) => wire.sever(conn),
+            (4..8, _) if with_backup => {
+                let session = gateway.session;
+                let asked = gateway.engine().outbound(now).fail_over(session);
+                asked.unwrap();
+            }
+            (8 | 9, _) if with_backup => {
+                // Either connection, of those that stand.
+                let standing = wire.standing();
+                if !standing.is_empty() {
+                    wire.sever(standing[rng.below(standing.len() as u64) as usize]);
+                }
+            }
+            (10, _) if with_backup => {
+                // An operator opens what too many refused logons have closed.
+                log_on(&mut gateway, now);
+                log_on(&mut client, now);
+            }
             _ => {}
         }
         for _ in 0..rng.below(3) {
@@ -171,6 +223,7 @@ fn storm(seed: u64) -> (u32, usize) {
     // The weather clears, and everything that is missing must come.
     wire.set_weather(None);
     let end = now.mono + Duration::from_mins(5);
+    let mut look = now.mono;
     loop {
         pass(&mut now, Duration::from_millis(5));
         wire.set_now(now.mono.0);
@@ -178,19 +231,15 @@ fn storm(seed: u64) -> (u32, usize) {
         client.poll(now);
         let ((a_out, a_in, a), (b_out, b_in, b)) = (gateway.stand(), client.stand());
         let agree = (a_out, a_in, a) == (b_in, b_out, b);
-        if agree && gateway.is_up() && client.is_up() && !wire.is_busy() {
+        let complete = !with_backup || client.has_backup() && gateway.has_backup();
+        if agree && gateway.is_up() && client.is_up() && complete && !wire.is_busy() {
             break;
         }
-        if client
-            .app
-            .events
-            .last()
-            .is_some_and(|last| last == "LogonFailed Refused")
-        {
+        if now.mono > look + Duration::from_secs(65) {
+            look = now.mono;
             // As an operator would, once the port is open again.
-            client.app.events.clear();
-            let session = client.session;
-            client.engine().outbound(now).logon(session).unwrap();
+            log_on(&mut gateway, now);
+            log_on(&mut client, now);
         }
         assert!(
             now.mono < end,
@@ -223,27 +272,62 @@ fn storm(seed: u64) -> (u32, usize) {
         lost == 0 || told || resend,
         "seed {seed}: {lost} orders were lost and nobody was told"
     );
+    // Where the gateway fails as well there may be hardly a quiet moment.
     assert!(
-        taken.len() > 20,
+        taken.len() > 20 || with_backup,
         "seed {seed}: they traded: {}",
         taken.len()
     );
-    (gateway.kills + client.kills, client.app.retransmitted.len())
+    let events = client.app.events.iter();
+    Toll {
+        trades: taken.len(),
+        kills: gateway.kills + client.kills,
+        fetched: client.app.retransmitted.len(),
+        promotions: events.filter(|said| said.starts_with("Promoted")).count(),
+    }
 }
 
-#[test]
-fn both_sides_agree_after_a_storm() {
+fn log_on(side: &mut Mortal, now: Now) {
+    let session = side.session;
+    side.engine().outbound(now).logon(session).unwrap();
+}
+
+fn storms(with_backup: bool) -> Toll {
     let one = std::env::var("PINFIX_SEED").ok();
     let seeds = match one.and_then(|seed| seed.parse::<u64>().ok()) {
         Some(seed) => seed..seed + 1,
         None => 0..12,
     };
-    let (mut kills, mut fetched) = (0, 0);
+    let mut all = Toll::default();
     for seed in seeds {
-        let (killed, again) = storm(seed);
-        kills += killed;
-        fetched += again;
+        let toll = storm(seed, with_backup);
+        all.trades += toll.trades;
+        all.kills += toll.kills;
+        all.fetched += toll.fetched;
+        all.promotions += toll.promotions;
     }
-    println!("{kills} kills, {fetched} messages by retransmission");
+    let Toll {
+        trades,
+        kills,
+        fetched,
+        promotions,
+    } = all;
+    println!(
+        "{trades} orders, {kills} kills, {promotions} promotions, {fetched} messages by retransmission"
+    );
     assert!(kills > 0 && fetched > 0);
+    all
+}
+
+#[test]
+fn both_sides_agree_after_a_storm() {
+    assert_eq!(storms(false).promotions, 0);
+}
+
+#[test]
+fn both_sides_agree_after_a_storm_in_which_the_primary_gateway_fails() {
+    let Toll {
+        trades, promotions, ..
+    } = storms(true);
+    assert!(trades > 500 && promotions > 0);
 }

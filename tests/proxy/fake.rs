@@ -24,6 +24,8 @@ pub enum Does {
     Refuses(&'static str, &'static [u8]),
     /// Says yes, and this with it, as if the target had sent it.
     Adds(Vec<u8>),
+    /// Connects to it, and begins with this.
+    Announces(&'static [u8]),
     /// Nothing.
     Hangs,
 }
@@ -91,6 +93,9 @@ fn serve(
     };
     let mut venue = TcpStream::connect((host, port.parse().unwrap()))?;
     venue.set_nodelay(true)?;
+    if let Does::Announces(header) = does {
+        venue.write_all(header)?;
+    }
     peer.write_all(&yes)?;
     let (mut from, mut to) = (venue.try_clone()?, peer.try_clone()?);
     thread::spawn(move || {

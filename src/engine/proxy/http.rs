@@ -4,7 +4,7 @@ use base64ct::{Base64, Encoding as _};
 use zeroize::Zeroizing;
 
 use super::settings::{Proxy, ProxyProtocol};
-use super::talk::{Answer, Target};
+use super::talk::{Answer, Target, no_answer};
 use crate::session::{ProxyFault, Text};
 
 /// The longest user, a colon, the longest password, and four characters for three bytes of them.
@@ -50,7 +50,7 @@ pub(super) fn answer(bytes: &[u8], with_user: bool) -> Result<Answer, ProxyFault
         let head = &bytes[from..];
         let begins = head.len().min(BEGIN.len());
         if head[..begins] != BEGIN[..begins] {
-            return Err(ProxyFault::NotAnAnswer(Text::lossy(&bytes[from..])));
+            return Err(no_answer(head));
         }
         let Some(len) = end_of_head(head) else {
             return Ok(Answer::Incomplete);
@@ -83,8 +83,10 @@ fn refusal(head: &[u8], with_user: bool) -> ProxyFault {
             (None, true) => ProxyFault::UserRefused(said),
             (None, false) => ProxyFault::UserWanted(said),
         },
+        // It is that of a server, and yet what tinyproxy answers to a user it does not take.
+        Some(401) if with_user => ProxyFault::UserRefused(said),
         Some(code) => ProxyFault::Status { code, line: said },
-        None => ProxyFault::NotAnAnswer(said),
+        None => no_answer(head),
     }
 }
 
@@ -111,7 +113,7 @@ fn offered(head: &[u8]) -> Option<Text> {
             }
             if !scheme.is_empty() && !scheme.iter().any(|byte| b"=\"".contains(byte)) {
                 let between = if schemes.is_empty() { "" } else { ", " };
-                let name = String::from_utf8_lossy(scheme);
+                let name = std::str::from_utf8(scheme).unwrap_or("?");
                 // What does not fit is cut.
                 let _ = std::fmt::Write::write_fmt(&mut schemes, format_args!("{between}{name}"));
             }

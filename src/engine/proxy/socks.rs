@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::settings::{Proxy, ProxyProtocol, ProxyUser};
-use super::talk::{Answer, Target};
+use super::talk::{Answer, Target, no_answer};
 use crate::session::{ProxyFault, Text};
 
 const CONNECT: u8 = 1;
@@ -48,7 +48,7 @@ pub(super) fn answer4(bytes: &[u8]) -> Result<Answer, ProxyFault> {
         [0, 90, ..] if bytes.len() >= LEN => Ok(Answer::Granted(LEN)),
         [0, 90, ..] => Ok(Answer::Incomplete),
         [0, code, ..] => Err(ProxyFault::Socks4(code)),
-        _ => Err(ProxyFault::NotAnAnswer(Text::lossy(bytes))),
+        _ => Err(no_answer(bytes)),
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) fn method5(bytes: &[u8], with_user: bool) -> Result<Option<Method>, P
             let said = Text::lossy(b"no acceptable method without one");
             Err(ProxyFault::UserWanted(said))
         }
-        _ => Err(ProxyFault::NotAnAnswer(Text::lossy(bytes))),
+        _ => Err(no_answer(bytes)),
     }
 }
 
@@ -110,7 +110,7 @@ pub(super) fn verdict5(bytes: &[u8]) -> Result<Answer, ProxyFault> {
             let _ = std::fmt::Write::write_fmt(&mut said, format_args!("status {code}"));
             Err(ProxyFault::UserRefused(said))
         }
-        _ => Err(ProxyFault::NotAnAnswer(Text::lossy(bytes))),
+        _ => Err(no_answer(bytes)),
     }
 }
 
@@ -154,7 +154,7 @@ pub(super) fn answer5(bytes: &[u8]) -> Result<Answer, ProxyFault> {
         [5, 0, _, 1, ..] => 4 + 4 + 2,
         [5, 0, _, 4, ..] => 4 + 16 + 2,
         [5, 0, _, 3, host, ..] => 4 + 1 + usize::from(host) + 2,
-        _ => return Err(ProxyFault::NotAnAnswer(Text::lossy(bytes))),
+        _ => return Err(no_answer(bytes)),
     };
     match bytes.len() >= len {
         true => Ok(Answer::Granted(len)),

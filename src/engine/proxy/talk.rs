@@ -51,6 +51,15 @@ pub(super) enum Answer {
     Granted(usize),
 }
 
+/// Bytes that are no answer, of which the beginning is shown.
+pub(super) fn no_answer(bytes: &[u8]) -> ProxyFault {
+    use std::fmt::Write as _;
+    let mut begin = Text::EMPTY;
+    // What does not fit is cut.
+    let _ = write!(begin, "{}", bytes[..bytes.len().min(32)].escape_ascii());
+    ProxyFault::NotAnAnswer(begin)
+}
+
 /// The answer that is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
@@ -467,7 +476,7 @@ mod tests {
         for proxy in [&http, &four, &five] {
             assert_eq!(refused(proxy, &[]), ProxyFault::Closed);
             let fault = refused(proxy, &[b"SSH-2.0-x\r\n"]);
-            assert_eq!(fault, ProxyFault::NotAnAnswer(text(b"SSH-2.0-x\r\n")));
+            assert_eq!(fault, ProxyFault::NotAnAnswer(text(b"SSH-2.0-x\\r\\n")));
         }
     }
 

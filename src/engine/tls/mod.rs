@@ -7,6 +7,10 @@
 //! What a record costs: the plain text path of the engine is untouched, and allocates nothing. A record
 //! that is sent is encrypted into a block of its own, one that arrives is decrypted in place and copied
 //! into a block; both live until the bytes have moved on. `tests/tls` counts them.
+//!
+//! What a handshake costs: it is worked on the core, one batch of records in a cycle. The longest step is
+//! that in which a key signs or a signature is looked at: some 0.2 ms with ECDSA over P-256, some 0.7 ms
+//! where a key of RSA-2048 signs. The other sessions wait as long; `cargo bench --bench handshake` says.
 
 #[cfg(not(feature = "tls"))]
 mod absent;
