@@ -18,6 +18,7 @@ use super::slot::{Connection, Guest, Lodging, Pairing, Shown, Slot, Traffic, num
 use crate::counters;
 use crate::journal::{Journal, Location, Recovery};
 use crate::session::fix::{self, Role};
+use crate::session::SeriesOutbox as _;
 use crate::session::fixp::{self, Lane};
 use crate::time::Now;
 use crate::wire::fix::Message;
@@ -44,6 +45,9 @@ pub(super) fn make(
             value: told.to_string(),
             right: "at most max_message_bytes of the engine",
         });
+    }
+    if let AnySessionConfig::Fixp(config) = &config {
+        config.check_room(workshop.max_message_bytes)?;
     }
     workshop.ports.check(&config)?;
     let backup = match &config {
@@ -220,6 +224,8 @@ impl Desk {
         backup.pairing = Pairing::Backup {
             primary: number(primary),
         };
+        // That of the backup is only in memory.
+        backup.journal.set_port_closed(slot.journal.is_port_closed());
         self.install_one(slot, now);
         self.install_one(*backup, now);
         // Its turn comes when the session is established.

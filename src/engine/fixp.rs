@@ -220,8 +220,11 @@ impl Engine {
             session.still_sends(now, journal);
             rest = &rest[len..];
         }
-        if journal.is_port_closed() {
+        let closed = journal.is_port_closed();
+        self.desk.share_invalid_logons(slot);
+        if closed {
             self.desk.close_other_port(now, slot, app);
+            self.desk.touch(slot);
         }
     }
 
@@ -315,6 +318,7 @@ impl Desk {
         app: &mut A,
     ) -> Handled {
         self.touch(slot);
+        self.share_invalid_logons(slot);
         let session = self.slots[slot].handle;
         loop {
             step = match (step, frame) {

@@ -207,6 +207,8 @@ pub(super) struct Shown {
     pub(super) faults: u64,
     /// When the last of them was seen.
     pub(super) last_fault: Utc,
+    /// Whether the port is known to be closed: of a gateway, for too many invalid logons.
+    pub(super) port_closed: bool,
 }
 
 impl Slot {
@@ -387,7 +389,8 @@ impl Slot {
                 add_fixp_tally(&mut status, session.tally(), session.settings().role);
                 status.protocol = Protocol::Fixp;
                 status.keep_alive_ms = session.keep_alive_ms().unwrap_or_default();
-                status.awaits_operator = session.waits_for_operator();
+                status.port_closed = self.journal.is_port_closed();
+                status.awaits_operator = session.waits_for_operator() || status.port_closed;
                 if let Some(underway) = session.retransmission(&self.journal) {
                     status.retransmit_next = underway.next;
                     status.retransmit_last = underway.last;

@@ -40,7 +40,7 @@ const WORD: usize = 8;
 const HEAD_WORDS: usize = 3;
 const EARLIER_WORDS: usize = 5;
 const PROGRESS_BYTES: usize = 3 * WORD;
-const LIST_BYTES_MAX: usize = (HEAD_WORDS + SERIES_KEPT * EARLIER_WORDS) * WORD;
+pub(super) const LIST_BYTES_MAX: usize = (HEAD_WORDS + SERIES_KEPT * EARLIER_WORDS) * WORD;
 
 /// What is known of the series of a journal.
 #[derive(Debug)]
@@ -666,6 +666,44 @@ mod tests {
         assert!(recovery.is_clean(), "{recovery:?}");
         assert_eq!(journal.numbers_of(0), Some(numbers(1, 3)));
         assert_eq!(journal.numbers_of(39), Some(numbers(1, 1)));
+        drop(journal);
+        let _ = fs::remove_dir_all(directory);
+    }
+
+    #[test]
+    fn progress_on_a_series_begun_elsewhere_is_kept_beside_as_many_as_there_may_be() {
+        let directory = scratch("elsewhere");
+        let (mut journal, _) = Journal::open(config(&directory), &Keeper::inline(), Utc(1)).unwrap();
+        assert_eq!(journal.set_next_in_of(500, 2), Ok(()));
+        assert_eq!(journal.numbers_of(500), None, "no series has an identifier yet");
+        for id in 1..=SERIES_KEPT as u64 + 1 {
+            journal
+                .begin_series(id, ResetCause::Negotiated, Utc(2))
+                .unwrap();
+        }
+        for next in 2..5 {
+            assert_eq!(journal.set_next_in_of(500, next), Ok(()));
+        }
+        let last = SERIES_KEPT as u64;
+        let wanted = |journal: &Journal| {
+            assert_eq!(journal.numbers_of(500), Some(numbers(1, 4)));
+            assert_eq!(journal.stored_of(500, 1), Stored::Absent);
+            assert_eq!(journal.previous_series(), Some(last));
+            assert_eq!(journal.numbers_of(2), Some(numbers(1, 1)));
+            assert_eq!(journal.numbers_of(1), None, "the oldest has given way");
+        };
+        wanted(&journal);
+        drop(journal);
+        let (mut journal, recovery) =
+            Journal::open(config(&directory), &Keeper::inline(), Utc(3)).unwrap();
+        assert!(recovery.is_clean(), "{recovery:?}");
+        wanted(&journal);
+        // Also once the list is written anew.
+        journal.poll();
+        assert!(journal.rotate());
+        drop(journal);
+        let (journal, _) = Journal::open(config(&directory), &Keeper::inline(), Utc(4)).unwrap();
+        wanted(&journal);
         drop(journal);
         let _ = fs::remove_dir_all(directory);
     }
