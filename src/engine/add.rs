@@ -223,6 +223,7 @@ impl Desk {
         };
         backup.pairing = Pairing::Backup {
             primary: number(primary),
+            told_of_end: false,
         };
         // That of the backup is only in memory.
         backup.journal.set_port_closed(slot.journal.is_port_closed());

@@ -27,6 +27,9 @@ use crate::time::Now;
 /// What a backup is told when it ends with the primary, where the exchange has not said so itself.
 const ENDS_WITH_PRIMARY: &[u8] = b"The primary connection has ended";
 
+/// ErrorCodes(39012) of a Terminate on a backup: the primary connection has ended.
+const PRIMARY_ENDED: u16 = 26;
+
 /// How long after it found no room a backup is looked at again.
 const NO_ROOM_PAUSE: Duration = Duration::from_secs(1);
 
@@ -83,7 +86,7 @@ impl Desk {
     /// By what handle the application knows it.
     pub(super) fn known_as(&self, slot: usize) -> SessionHandle {
         match self.slots[slot].pairing {
-            Pairing::Backup { primary } => self.slots[primary as usize].handle,
+            Pairing::Backup { primary, .. } => self.slots[primary as usize].handle,
             Pairing::Single | Pairing::Primary { .. } => self.slots[slot].handle,
         }
     }
@@ -105,7 +108,7 @@ impl Desk {
 
     /// Has the backup follow its session, if that is established. Answers whether a backup may log on now.
     pub(super) fn follow_primary(&mut self, now: Now, slot: usize) -> bool {
-        let Pairing::Backup { primary } = self.slots[slot].pairing else {
+        let Pairing::Backup { primary, .. } = self.slots[slot].pairing else {
             return false;
         };
         let [main, spare] = self.slots.two(primary as usize, slot);
@@ -134,7 +137,16 @@ impl Desk {
                 self.close_backup(now, backup as usize, app);
                 true
             }
-            Pairing::Backup { .. } => {
+            Pairing::Backup {
+                primary,
+                told_of_end,
+            } => {
+                if told_of_end {
+                    // It still seems to stand here, so much later: only our side of it does.
+                    self.hear_of_end(slot, false);
+                    self.end(now, primary as usize, Cause::ConnectionLost, app);
+                    return false;
+                }
                 let follows = self.follow_primary(now, slot);
                 if !follows {
                     self.slots[slot].connection = Connection::RetryAt(now.mono + NO_ROOM_PAUSE);
@@ -157,13 +169,14 @@ impl Desk {
                 self.forget_wait(slot);
                 self.logged_on(now, slot, app);
                 let backup = backup as usize;
+                self.hear_of_end(backup, false);
                 let spare = &mut self.slots[backup];
                 if spare.session.role() == Role::Initiator && spare.connection == Connection::None {
                     spare.connection = Connection::RetryAt(now.mono);
                     self.touch(backup);
                 }
             }
-            Pairing::Backup { primary } => {
+            Pairing::Backup { primary, .. } => {
                 let entry = &mut self.slots[slot];
                 entry.traffic.logons += 1;
                 entry.traffic.logged_on = now;
@@ -189,7 +202,7 @@ impl Desk {
         let back_off = session.settings().client.back_off;
         match self.slots[slot].pairing {
             Pairing::Single => Some(pause),
-            Pairing::Backup { primary } => {
+            Pairing::Backup { primary, .. } => {
                 let up = self.slots[primary as usize].session.phase() == Phase::Up;
                 let refused = matches!(end, End::NotLoggedOn | End::NotDesignated);
                 up.then(|| if refused { pause.max(back_off) } else { pause })
@@ -230,7 +243,15 @@ impl Desk {
         }
         match self.slots[slot].pairing {
             Pairing::Single => {}
-            Pairing::Backup { primary } => {
+            Pairing::Backup { primary, .. } => {
+                let told = matches!(
+                    cause,
+                    Cause::Terminated {
+                        code: PRIMARY_ENDED,
+                        ..
+                    }
+                );
+                self.hear_of_end(slot, told);
                 let main = &mut self.slots[primary as usize];
                 if let Pairing::Primary { at_backups_end, .. } = &mut main.pairing
                     && let Some(at) = at_backups_end.take()
@@ -308,6 +329,12 @@ impl Desk {
         true
     }
 
+    fn hear_of_end(&mut self, backup: usize, is: bool) {
+        if let Pairing::Backup { told_of_end, .. } = &mut self.slots[backup].pairing {
+            *told_of_end = is;
+        }
+    }
+
     fn forget_wait(&mut self, slot: usize) {
         if let Pairing::Primary { at_backups_end, .. } = &mut self.slots[slot].pairing {
             *at_backups_end = None;
@@ -353,9 +380,14 @@ impl Desk {
         let primary = self.slots[backup].pairing.other()?;
         self.touch(backup);
         let phase = self.slots[primary].session.phase();
-        // One that is logging out goes on to do so.
-        let may = matches!(phase, Phase::Up | Phase::Down | Phase::LogonSent);
-        if !may || !self.is_wanted(primary) || !self.is_free_to_change(now, primary, backup) {
+        let may = match phase {
+            // Also one whose next logon an operator has forbidden: there is none.
+            Phase::Up => true,
+            Phase::Down | Phase::LogonSent => self.is_wanted(primary),
+            // It goes on to log out.
+            _ => false,
+        };
+        if !may || !self.is_free_to_change(now, primary, backup) {
             self.close_backup(now, backup, app);
             return None;
         }
@@ -450,6 +482,7 @@ impl Desk {
         std::mem::swap(&mut main.dialler, &mut spare.dialler);
         let session = main.handle;
         self.forget_wait(primary);
+        self.hear_of_end(backup, false);
         // The next backup goes to where the primary was.
         self.next_attempt(now, backup, End::LoggedOn);
         self.touch(backup);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::application::Application;
-use super::arrive::{Calling, Wish};
+use super::arrive::{Calling, Entrance, Wish};
 use super::config::Caller;
 use super::desk::{Desk, Handled, Released};
 use super::link::{FirstLogon, Link, Owner};
@@ -35,6 +35,9 @@ const PARKED_BATCH: usize = 32;
 /// How long a connection that was ended in good order is read on, for the peer to close it: closing
 /// it with unread bytes would destroy what was sent last.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// How much longer it is kept if records of TLS wait for the socket to have room.
+const LINGER_OWING: Duration = Duration::from_secs(10);
 
 /// How often the engine's part of the status page is written.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
@@ -90,7 +93,9 @@ impl Engine {
 
     /// Whether something is left to do in the next cycle, whatever the network says.
     pub(super) fn has_unfinished_work(&self) -> bool {
+        // Nothing wakes the readiness call when the journal of a guest is open.
         !(self.readable.is_empty() && self.desk.touched.is_empty() && self.desk.wishes.is_empty())
+            || self.desk.reception.as_ref().is_some_and(Entrance::is_busy)
     }
 
     fn count_cycle(&mut self, now: Now, started: u64, work: usize) {
@@ -577,9 +582,10 @@ impl Engine {
                     Err(Fault::UnknownIdentity)
                         if logon != FirstLogon::Answered
                             && !door.templates.is_empty()
+                            && let Some(reception) = &self.desk.reception
                             && let Some(caller) = Caller::of(&message) =>
                     {
-                        let asked = self.desk.entrance.ask(Wish::Guest(Calling {
+                        let asked = reception.ask(Wish::Guest(Calling {
                             link,
                             caller,
                             source: peer.ip(),
@@ -621,7 +627,13 @@ impl Engine {
                     let fault = self.out_of_patience(id);
                     self.turn_away(now, id, peer, fault, app);
                 }
-                Owner::Lingering { until, .. } if now.mono >= until => self.drop_link(id),
+                Owner::Lingering { until, .. } if now.mono >= until => {
+                    if self.desk.net.owes(id) && now.mono < until + LINGER_OWING {
+                        self.link_timers.arm(index, now.mono + LINGER);
+                    } else {
+                        self.drop_link(id);
+                    }
+                }
                 Owner::Stranger { give_up: at, .. } | Owner::Lingering { until: at, .. } => {
                     self.link_timers.arm(index, at);
                 }

@@ -71,7 +71,10 @@ pub(super) struct Desk {
     pub(super) exit: Exit,
     pub(super) departing: Vec<Departing>,
     /// The way in for sessions that callbacks ask for.
+    /// Makes the sessions that callbacks ask for.
     pub(super) entrance: Entrance,
+    /// Makes those of templates, once there is one.
+    pub(super) reception: Option<Entrance>,
     pub(super) net: Wire,
     /// By link number: the session that asked for the connection last.
     pub(super) dialled: Vec<u32>,
@@ -172,11 +175,13 @@ impl Desk {
             None => false,
             Some(Guest::Outside(lodging)) => {
                 entry.guest = Some(Guest::Entering(decision));
-                self.entrance.enter(Entering {
-                    session: entry.handle,
-                    lodging,
-                    now,
-                });
+                if let Some(reception) = &self.reception {
+                    reception.enter(Entering {
+                        session: entry.handle,
+                        lodging,
+                        now,
+                    });
+                }
                 true
             }
             // It was let in before.
@@ -226,6 +231,8 @@ impl Desk {
         let _ = opened.take_over_inbound(&entry.journal);
         made.journal = Some(std::mem::replace(&mut entry.journal, opened));
         entry.guest = None;
+        // Of the journal it had.
+        entry.shown.hold = false;
         entry.watch_hold(now);
         entry.begin_series_at_start(now);
         app.on_event(&Event::SessionAdded {
@@ -806,7 +813,7 @@ impl Desk {
             self.touch(backup as usize);
             return false;
         }
-        if let Pairing::Backup { primary } = pairing {
+        if let Pairing::Backup { primary, .. } = pairing {
             self.slots[primary as usize].pairing = Pairing::Single;
             self.touch(primary as usize);
         }

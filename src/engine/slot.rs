@@ -88,7 +88,11 @@ pub(super) enum Pairing {
         at_backups_end: Option<Mono>,
     },
     /// It is the backup connection of the session at this place.
-    Backup { primary: u32 },
+    Backup {
+        primary: u32,
+        /// Of a client: the exchange has said here that the primary connection has ended.
+        told_of_end: bool,
+    },
 }
 
 impl Pairing {
@@ -100,7 +104,7 @@ impl Pairing {
     pub(super) fn other(self) -> Option<usize> {
         match self {
             Self::Single => None,
-            Self::Primary { backup: other, .. } | Self::Backup { primary: other } => {
+            Self::Primary { backup: other, .. } | Self::Backup { primary: other, .. } => {
                 Some(other as usize)
             }
         }

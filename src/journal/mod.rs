@@ -11,7 +11,7 @@
 //!     0000000002.journal  512 KiB   sealed
 //!     0000000003.journal    1 MiB   <- records are appended here
 //!     0000000004.journal    2 MiB   prepared: allocated, touched, header blank
-//!     hold                    4 KiB   the operator's hold, if any
+//!     hold                    4 KiB   the operator's hold, if any, and whether invalid logons closed the port
 //!
 //!              record  record  record  record  record | claimed room        index
 //!                out     in      out     out     in   |                    <- ...

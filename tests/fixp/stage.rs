@@ -554,6 +554,18 @@ impl<'a, S: Store> Stage<'a, S> {
         backup.pump()
     }
 
+    /// What was under way to the gateway when it took the connection over.
+    pub fn gateway_hears(&mut self, name: &str, fields: &Fields) -> Result<(), String> {
+        let bytes = frame::layout(name)?.build(fields, 9)?;
+        self.trace.push(format!(
+            "{:>8.3} -> {}",
+            self.elapsed(),
+            frame::describe(&bytes)
+        ));
+        let now = self.now;
+        self.sides[1].receive(now, &bytes, None)
+    }
+
     pub fn client_takes_over(&mut self, backup: &mut Self, next: u64) -> Result<(), String> {
         self.takes_over(0, backup, next)?;
         self.pump()

@@ -7,8 +7,8 @@ use pinfix::admin::{HoldOrder, Operation, Outcome};
 use pinfix::counters::ConnectionState;
 use pinfix::engine::{Clock, Engine, EngineConfig, FixpSessionConfig, Listen, SessionHandle};
 use pinfix::journal::{Item, Kind, Reader};
-use pinfix::session::Cause;
-use pinfix::session::fixp::Lane;
+use pinfix::session::fixp::{Answer, Lane, On};
+use pinfix::session::{Cause, Text};
 use pinfix::wire::sbe::Frame;
 
 use crate::pair::{Scratch, Side, Station, credentials};
@@ -396,12 +396,13 @@ fn a_promoted_backup_carries_the_session_on_and_a_new_backup_goes_to_the_other_h
             }
             assert_eq!(numbers, (1..=62).collect::<Vec<_>>(), "{name} {template}");
         }
-        // One Negotiate and one Establish; then the promotion, and what was missing before it.
+        // One Negotiate and one Establish; then the promotion, what the client says to it, and what was missing
+        // before it.
         let said: Vec<u16> = records
             .iter()
             .filter_map(|(_, _, id)| (*id < 514).then_some(*id))
             .collect();
-        let promotions = [506, 508, 509, 506].repeat(4);
+        let promotions = [506, 506, 508, 509, 506].repeat(4);
         assert_eq!(
             said,
             [&[500, 501, 503, 504], &promotions[..]].concat(),
@@ -607,6 +608,66 @@ fn a_backup_waits_no_longer_than_an_interval_for_what_the_exchange_says_of_a_los
     rig.log_on();
     rig.trade("B", 2);
     rig.agree(4);
+}
+
+#[test]
+fn a_primary_that_only_the_client_believes_in_is_given_up_when_the_backup_says_so() {
+    let mut rig = Rig::new(Wishes::default());
+    rig.log_on();
+    rig.trade("A", 2);
+    let backup = backup_of(&rig.gateway, GATEWAY);
+    let now = rig.clock.now();
+    let mut out = rig.gateway.engine.outbound(now);
+    out.script(backup, On::Establish, Answer::Terminate(26))
+        .unwrap();
+    let cut = rig.command(true, backup, Operation::Disconnect);
+    assert_eq!(cut, Outcome::Done);
+    rig.until("the end of the primary", |rig| {
+        !rig.client.app.causes.is_empty()
+    });
+    assert_eq!(rig.client.app.causes, [Cause::ConnectionLost]);
+    assert_eq!(rig.said("BackupDown Terminated 26"), 1);
+    rig.log_on();
+    rig.trade("B", 2);
+    rig.agree(4);
+    assert_eq!(rig.client.app.logons, 2);
+}
+
+#[test]
+fn a_session_on_hold_goes_on_over_its_backup_and_one_that_is_logging_out_does_not() {
+    let mut rig = Rig::new(Wishes::default());
+    rig.log_on();
+    rig.trade("A", 2);
+    let session = rig.client.session;
+    let hold = rig.command(false, session, Operation::Hold(HoldOrder::default()));
+    assert_eq!(hold, Outcome::Done);
+    rig.fail_over();
+    rig.until("the promotion", |rig| rig.said("Promoted 3") == 1);
+    rig.trade("B", 2);
+    rig.agree(4);
+    assert_eq!(rig.client.app.logons, 1);
+    rig.log_on();
+    // A gateway that does not answer the logout fails instead.
+    let now = rig.clock.now();
+    let gateway = rig.gateway.session;
+    let mut out = rig.gateway.engine.outbound(now);
+    out.script(gateway, On::Terminate, Answer::Silence).unwrap();
+    let mut out = rig.client.engine.outbound(now);
+    out.logout(session, Text::lossy(b"the end")).unwrap();
+    rig.pass(Duration::from_millis(50));
+    rig.fail_over();
+    rig.until("the end", |rig| rig.client.app.causes.len() == 1);
+    assert_eq!(rig.said("Promoted 5"), 0);
+    rig.until("the end of the backup", |rig| {
+        let backup = backup_of(&rig.client, CLIENT);
+        let shown = rig.client.control.status(backup).unwrap();
+        shown.state == ConnectionState::Down
+    });
+    let release = rig.command(false, session, Operation::Release);
+    assert_eq!(release, Outcome::Done);
+    rig.log_on();
+    rig.trade("C", 2);
+    assert_eq!(rig.client.stand().0, 7);
 }
 
 #[test]

@@ -330,6 +330,30 @@ fn an_order_that_waits_longer_than_a_tick_is_answered_in_its_time() {
 }
 
 #[test]
+fn more_whole_orders_than_may_wait_stay_in_the_socket_until_it_is_their_turn() {
+    let journals = Scratch::new();
+    let delay = Duration::from_millis(80);
+    let mut wire = Wire::new(
+        &journals,
+        Some(SplitPenalty {
+            delay,
+            queue_max: 1,
+        }),
+    );
+    wire.log_on();
+    let first = order(1);
+    wire.write(&first[..30]);
+    let rest: Vec<u8> = (2..=200).flat_map(order).collect();
+    wire.write(&[&first[30..], &rest].concat());
+    let delays: Vec<_> = (0..200).map(|_| wire.report()).collect();
+    let of = |delay| delays.iter().filter(|said| **said == delay).count();
+    assert_eq!(delays[0], Some(Delay::SPLIT_MESSAGE));
+    assert_eq!(of(Some(Delay::COMPLETE_MESSAGE)), 64);
+    assert_eq!(of(None), 135);
+    assert_eq!(wire.gateway.stand().1, 201);
+}
+
+#[test]
 fn who_sends_on_after_terminate_29_closes_its_port_and_only_an_operator_opens_it() {
     let journals = Scratch::new();
     let delay = Duration::from_secs(60);

@@ -3,6 +3,7 @@
 #
 #   QuickFIX (Debian libquickfix-dev)   required: without it this script fails
 #   tshark   (Debian)                   optional: reported when missing
+#   tinyproxy, microsocks, haproxy (Debian)   optional: reported when missing
 #   jspurefix (npm, pinned by package-lock.json)   optional: reported when missing
 #   sbe (PyPI, pinned here)             required by tests/sbe: without it this script fails
 #
@@ -17,7 +18,7 @@ has_package() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" =
 
 install_debian() {
   missing=
-  for package in g++ libquickfix-dev tshark; do
+  for package in g++ libquickfix-dev tshark tinyproxy-bin microsocks haproxy; do
     has_package "$package" || missing="$missing $package"
   done
   [ -z "$missing" ] && return
@@ -67,6 +68,9 @@ report() {
 
   say "quickfix $quickfix"
   say "tshark $tshark"
+  proxies=missing
+  has_package tinyproxy-bin && has_package microsocks && has_package haproxy && proxies=ready
+  say "proxies $proxies"
   sbe=missing
   has_sbe && sbe=ready
   say "jspurefix $jspurefix"

@@ -6,6 +6,7 @@
 mod jspurefix;
 mod ours;
 mod peer;
+mod proxies;
 mod quickfix_trials;
 mod recorded;
 mod rig;
@@ -76,10 +77,11 @@ enum Need {
     QuickFixTls,
     Certificates,
     OurTls,
+    Proxies,
 }
 
 impl Need {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::QuickFix,
         Self::Dictionaries,
         Self::Tshark,
@@ -87,6 +89,7 @@ impl Need {
         Self::QuickFixTls,
         Self::Certificates,
         Self::OurTls,
+        Self::Proxies,
     ];
 
     /// Why no installation can meet it, where that is so: then its trials are ignored, required or not.
@@ -107,6 +110,7 @@ impl Need {
             Self::QuickFixTls => "QuickFIX with TLS (Debian libquickfix-dev)",
             Self::Certificates => "openssl (Debian)",
             Self::OurTls => "TLS of our own",
+            Self::Proxies => "tinyproxy, microsocks or haproxy (Debian)",
         }
     }
 
@@ -119,6 +123,7 @@ impl Need {
             Self::QuickFixTls => ROLES.into_iter().all(QuickFix::has_tls),
             Self::Certificates => Certificates::can_be_made(),
             Self::OurTls => TLS_AVAILABLE,
+            Self::Proxies => proxies::are_installed(),
         }
     }
 }
@@ -256,6 +261,10 @@ fn trials(house: &House) -> Vec<Trial> {
         &[Need::JsPureFix],
         jspurefix::orders_and_logouts,
     ));
+    for (name, tell) in proxies::STORIES {
+        let name = format!("proxies::{name}");
+        trials.push(house.trial(name, &[Need::Proxies], tell));
+    }
     trials.push(house.trial("every_version_is_tried".to_owned(), &[], || {
         let ours = rules::ALL.map(|rules| (rules.name, rules.begin_string));
         let tried = Version::ALL.map(|version| (version.name(), version.begin_string()));

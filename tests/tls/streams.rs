@@ -4,12 +4,13 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pinfix::engine::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
 use pinfix::engine::{Clock, EngineConfig, OsNetwork};
 use pinfix::session::{Cause, Fault, TlsFault};
-use pinfix::time::TimestampPrecision;
+use pinfix::time::{Now, TimestampPrecision};
 use pinfix::wire::fix::{FieldIndex, FrameWriter, HeaderTemplate, msg_type, tag};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -168,6 +169,128 @@ fn what_was_sent_before_a_logout_arrives() {
     assert_eq!(pair.venue.app.received.len(), 500);
 }
 
+/// A network whose sockets take nothing while the gate is shut.
+struct Gated {
+    inner: OsNetwork,
+    is_open: Arc<AtomicBool>,
+    blocked: Vec<LinkId>,
+}
+
+impl Network for Gated {
+    fn listen(
+        &mut self,
+        address: SocketAddr,
+        reuse: Reuse,
+        options: &SocketOptions,
+    ) -> io::Result<(ListenerId, SocketAddr)> {
+        self.inner.listen(address, reuse, options)
+    }
+
+    fn connect(
+        &mut self,
+        address: SocketAddr,
+        source: Option<SocketAddr>,
+        options: &SocketOptions,
+    ) -> io::Result<LinkId> {
+        self.inner.connect(address, source, options)
+    }
+
+    fn tune(&mut self, link: LinkId, options: &SocketOptions) -> io::Result<()> {
+        self.inner.tune(link, options)
+    }
+
+    fn poll(&mut self, wait: Duration, ready: &mut Vec<Ready>) -> io::Result<()> {
+        self.inner.poll(wait, ready)?;
+        if self.is_open.load(Ordering::Relaxed) {
+            ready.extend(self.blocked.drain(..).map(Ready::Writable));
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, link: LinkId, room: &mut [u8]) -> io::Result<usize> {
+        self.inner.receive(link, room)
+    }
+
+    fn send(&mut self, link: LinkId, bytes: &[u8]) -> io::Result<usize> {
+        if !self.is_open.load(Ordering::Relaxed) {
+            self.blocked.push(link);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.inner.send(link, bytes)
+    }
+
+    fn finish(&mut self, link: LinkId) -> io::Result<()> {
+        self.inner.finish(link)
+    }
+
+    fn close(&mut self, link: LinkId) {
+        self.inner.close(link);
+    }
+}
+
+/// What a peer gets that reads nothing for so long, from the moment at which it logs out: how many Logouts,
+/// and how the connection ends.
+fn after_a_pause(pause: Duration) -> (usize, io::Result<usize>) {
+    let authority = Authority::new("A");
+    let is_open = Arc::new(AtomicBool::new(true));
+    let network = Gated {
+        inner: OsNetwork::new().unwrap(),
+        is_open: Arc::clone(&is_open),
+        blocked: Vec::new(),
+    };
+    let mut venue = Party::over(Box::new(network), EngineConfig::default());
+    let address = venue.listen(Some(authority.server()));
+    venue.add(acceptor()).unwrap();
+    let mut stream = raw_client(&authority, address);
+    let shuts = Arc::clone(&is_open);
+    let peer = std::thread::spawn(move || {
+        stream.write_all(&logon()).unwrap();
+        let mut room = [0; 1024];
+        let _ = stream.read(&mut room).unwrap();
+        shuts.store(false, Ordering::Relaxed);
+        stream
+            .write_all(&session_message(msg_type::LOGOUT, 2))
+            .unwrap();
+        let mut told = Vec::new();
+        let end = stream.read_to_end(&mut told);
+        let text = String::from_utf8_lossy(&told);
+        (text.matches("\u{1}35=5\u{1}").count(), end)
+    });
+    venue.until("the end", |app| !app.causes.is_empty());
+    assert!(matches!(venue.app.causes[..], [Cause::PeerLogout(_)]));
+    let start = venue.clock.now().mono;
+    while !peer.is_finished() {
+        // Time goes by ten times as fast.
+        let now = venue.clock.now();
+        let elapsed = now.mono.since(start);
+        let now = Now {
+            mono: now.mono + elapsed * 9,
+            ..now
+        };
+        assert!(elapsed < Duration::from_secs(20), "no end");
+        is_open.store(elapsed * 10 >= pause, Ordering::Relaxed);
+        venue.engine.poll(now, &mut venue.app);
+    }
+    peer.join().unwrap()
+}
+
+/// A peer that stops reading for longer than a connection is read on after its end, and then reads what is
+/// left: the record that the socket had no room for is not lost.
+#[test]
+fn a_peer_that_reads_late_gets_the_last_record_as_well() {
+    let (logouts, end) = after_a_pause(Duration::from_secs(5));
+    assert_eq!(logouts, 1, "{end:?}");
+    assert!(end.is_ok(), "the end was not said: {end:?}");
+}
+
+/// But not for ever.
+#[test]
+fn a_peer_that_never_reads_is_given_up() {
+    let (logouts, end) = after_a_pause(Duration::from_secs(100));
+    assert_eq!(logouts, 0);
+    assert!(end.is_err(), "{end:?}");
+}
+
 /// A client of its own, without an engine.
 fn raw_client(authority: &Authority, address: SocketAddr) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
@@ -185,13 +308,20 @@ fn raw_client(authority: &Authority, address: SocketAddr) -> StreamOwned<ClientC
 }
 
 pub fn logon() -> Vec<u8> {
+    session_message(msg_type::LOGON, 1)
+}
+
+/// A message of that client, a Logon or one without fields.
+fn session_message(of: &[u8], number: u64) -> Vec<u8> {
     let header = HeaderTemplate::new(b"FIX.4.4", b"CLIENT", b"VENUE", &[]).unwrap();
     let time = Clock::new().now().utc.to_fix(TimestampPrecision::Millis);
     let mut room = [0; 512];
-    let mut frame = FrameWriter::begin(&mut room, &header, msg_type::LOGON, 1, &time);
-    frame
-        .uint(tag::ENCRYPT_METHOD, 0)
-        .uint(tag::HEART_BT_INT, 30);
+    let mut frame = FrameWriter::begin(&mut room, &header, of, number, &time);
+    if of == msg_type::LOGON {
+        frame
+            .uint(tag::ENCRYPT_METHOD, 0)
+            .uint(tag::HEART_BT_INT, 30);
+    }
     let frame = frame.finish().unwrap();
     room[frame].to_vec()
 }

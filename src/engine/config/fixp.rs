@@ -45,6 +45,9 @@ pub struct FixpSessionConfig {
     /// second connection stands by while the session is established, and the session goes on over it when
     /// the primary gateway fails. It is made as [`FixpSessionConfig::connect`] says, destinations aside.
     ///
+    /// When the primary connection is lost while the backup stands, the exchange says there what that means. It
+    /// is waited for up to one KeepAliveInterval before the session is logged on anew.
+    ///
     /// When the exchange says that a host is the designated backup and not the primary (code 27), or none of
     /// the primary's can be reached, the two lists change places.
     ///

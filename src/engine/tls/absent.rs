@@ -67,6 +67,10 @@ impl Line {
         match *self {}
     }
 
+    pub(super) fn owes(&self) -> bool {
+        match *self {}
+    }
+
     pub(super) fn finish(&mut self, _: &mut dyn Network, _: LinkId) -> io::Result<()> {
         match *self {}
     }

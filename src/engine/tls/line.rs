@@ -222,6 +222,11 @@ impl Line {
         Ok(true)
     }
 
+    /// Whether records wait for the socket to have room.
+    pub(super) fn owes(&self) -> bool {
+        self.tls.wants_write()
+    }
+
     /// Says that no more is sent: close_notify, then the end of the stream, after all that waits.
     ///
     /// # Errors

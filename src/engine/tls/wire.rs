@@ -171,6 +171,14 @@ impl Wire {
         }
     }
 
+    /// Whether records of a connection wait for its socket to have room. What a socket has taken, the
+    /// operating system delivers; these are lost when the connection is closed.
+    pub(in crate::engine) fn owes(&self, link: LinkId) -> bool {
+        let held = self.lines.get(link.index as usize);
+        held.and_then(Option::as_ref)
+            .is_some_and(|held| held.link == link && held.line.owes())
+    }
+
     /// As [`Network::close`]. Of what was sent, a record that the socket has not taken yet is lost.
     pub(in crate::engine) fn close(&mut self, link: LinkId) {
         if let Some(held) = find(&mut self.lines, link) {

@@ -3,6 +3,7 @@
 use super::guard::{Guard, Halted};
 use super::letter::{Letter, Sender};
 use super::not_applied::Lost;
+use super::retransmit::Fetching;
 use super::{ClientSettings, Fault, Role, Session, State, Step};
 use crate::session::{Full, InboundAt, ResetCause, SeriesOutbox};
 use crate::time::{Mono, Now};
@@ -20,6 +21,8 @@ pub(super) struct Client {
     /// What was told as not applied.
     pub(super) lost: Lost,
     pub(super) not_before: Option<Mono>,
+    /// Where it stood with earlier UUIDs when it was established last.
+    pub(super) left: Fetching,
 }
 
 impl Client {
@@ -31,6 +34,7 @@ impl Client {
             guard: Guard::new(settings.failed_logons_max),
             lost: Lost::default(),
             not_before: None,
+            left: Fetching::default(),
         }
     }
 }

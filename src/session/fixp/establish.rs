@@ -143,6 +143,7 @@ impl Up {
             serving: None,
             hole: false,
             terminating: false,
+            taken_over: false,
         }
     }
 }

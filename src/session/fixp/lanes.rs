@@ -7,8 +7,8 @@
 //! When the primary connection ends in any other way, the backup ends with it.
 
 use super::letter::{Business, Letter, Sequence};
-use super::retransmit::Fetching;
-use super::{Fault, Lane, Role, Session, State, Step, Up};
+use super::sending::SEQ_MAX;
+use super::{Fault, Lane, OnNotApplied, Role, Session, State, Step, Up};
 use crate::session::{Full, Refusal, ResetCause, SeriesOutbox};
 use crate::time::Now;
 
@@ -61,7 +61,8 @@ impl Session {
     pub fn primary_ended<O: SeriesOutbox>(&mut self, now: Now, out: &mut O) -> Step {
         self.gateway.primary_up = false;
         match self.state {
-            State::Down | State::Closing { .. } => Step::Done,
+            // Nothing is said after a Terminate.
+            State::Down | State::TerminateSent(_) | State::Closing { .. } => Step::Done,
             State::Accepted { .. } => Step::Done,
             _ => self
                 .fault(now, Fault::PrimaryEnded, None, out)
@@ -77,7 +78,7 @@ impl Session {
         }
         self.close_port(out);
         match self.state {
-            State::Down | State::Closing { .. } => Step::Done,
+            State::Down | State::TerminateSent(_) | State::Closing { .. } => Step::Done,
             _ => self
                 .fault(now, Fault::PortClosed, None, out)
                 .unwrap_or_else(|full| self.no_room(full)),
@@ -94,7 +95,10 @@ impl Session {
 
     /// Goes on over the connection of `backup`, which has none afterwards: the session stays established,
     /// with its UUID and numbers. For a client, `next` is what [`Step::Promoted`] said, and it asks for what
-    /// it finds missing. A gateway that is told to says it: Sequence(506) with FaultToleranceIndicator(39010)=1
+    /// it finds missing, also of an earlier UUID. It says its own next number, so that the exchange finds
+    /// missing what was lost with the primary connection; not so with [`OnNotApplied::Resend`], because a
+    /// Sequence passes over what is missing: there the next message shows it, and all of it is sent again. A
+    /// gateway that is told to says it: Sequence(506) with FaultToleranceIndicator(39010)=1
     /// and the number of its next message.
     ///
     /// # Errors
@@ -124,9 +128,11 @@ impl Session {
         self.last_stamp = self.last_stamp.max(backup.last_stamp);
         self.gateway.last_request = self.gateway.last_request.max(backup.gateway.last_request);
         self.state = State::Up(Up {
-            fetching: Fetching::from(next),
+            fetching: self.client.left.of_earlier(next),
+            taken_over: self.settings.role == Role::Acceptor,
             ..Up::new(pulse)
         });
+        let speaks = self.settings.client.not_applied != OnNotApplied::Resend;
         let done = match self.settings.role {
             Role::Acceptor => self.say_sequence(now, 0, out).map(|()| Step::Done),
             Role::Initiator if next < out.next_in() => {
@@ -136,6 +142,9 @@ impl Session {
                 };
                 self.fault(now, fault, None, out)
             }
+            Role::Initiator if speaks => self
+                .say_sequence(now, 0, out)
+                .and_then(|()| self.fetch(now, out)),
             Role::Initiator => self.fetch(now, out),
         };
         Ok(done.unwrap_or_else(|full| self.no_room(full)))
@@ -167,15 +176,21 @@ impl Session {
         out: &mut O,
     ) -> Result<Step, Full> {
         let received = sequence.next_seq_no.map_or(0, u64::from);
+        let (right, expected) = if sequence.primary {
+            (1..=SEQ_MAX + 1, 1)
+        } else {
+            (0..=0, 0)
+        };
+        if !right.contains(&received) {
+            let fault = Fault::NextSeqNo { expected, received };
+            return self.fault(now, fault, Some(letter), out);
+        }
         if sequence.primary {
+            // Nothing is said before the session has the connection: the exchange counts there from now on.
             return Ok(Step::Promoted(received));
         }
-        if received != 0 {
-            let fault = Fault::NextSeqNo {
-                expected: 0,
-                received,
-            };
-            return self.fault(now, fault, Some(letter), out);
+        if sequence.lapsed == Some(1) {
+            self.say_sequence(now, 0, out)?;
         }
         Ok(Step::Done)
     }

@@ -6,7 +6,8 @@
 //! client's half of the match is in `client`, the gateway's in `gateway`; the files beside them hold one
 //! concern each.
 //!
-//! What lives in the outbox and nowhere else: the UUID, both numbers of every series, and every message.
+//! What lives in the outbox and nowhere else: the UUID, both numbers of every series, every message, and
+//! whether the port of a gateway is closed.
 //! So a session that is made anew over the same outbox goes on where it was.
 //!
 //! ```text
@@ -251,6 +252,9 @@ struct Up {
     hole: bool,
     /// A gateway withholds its answer to a Terminate.
     terminating: bool,
+    /// A gateway goes on over what was the backup, and its client has not said a number there yet: what it
+    /// said before it knew is under way.
+    taken_over: bool,
 }
 
 /// Our Terminate with code 0 is out, and is to be answered.
@@ -557,6 +561,7 @@ impl Session {
     pub fn disconnected<O: SeriesOutbox>(&mut self, _: Now, _: &mut O) -> bool {
         let was_up = self.was_up();
         self.connection_lost();
+        self.keep_fetching();
         self.parked.clear();
         self.delivering = None;
         self.state = State::Down;
@@ -568,6 +573,13 @@ impl Session {
             State::Up(_) | State::TerminateSent(_) => true,
             State::Closing { was_up } => was_up,
             _ => false,
+        }
+    }
+
+    /// The session is established no longer: what is missing of earlier UUIDs is missing still.
+    fn keep_fetching(&mut self) {
+        if let State::Up(up) = &self.state {
+            self.client.left = up.fetching.of_earlier(0);
         }
     }
 
@@ -643,6 +655,7 @@ impl Session {
     /// Closes the connection without another byte.
     fn close(&mut self, cause: Cause) -> Step {
         let was_up = self.was_up();
+        self.keep_fetching();
         self.drop_held_up();
         self.state = State::Closing { was_up };
         Step::Close(cause)
@@ -651,6 +664,7 @@ impl Session {
     /// Closes the connection once everything committed is on the wire.
     fn close_after_flush(&mut self, cause: Cause) -> Step {
         let was_up = self.was_up();
+        self.keep_fetching();
         self.drop_held_up();
         self.state = State::Closing { was_up };
         Step::CloseAfterFlush(cause)

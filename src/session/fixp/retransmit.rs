@@ -90,6 +90,18 @@ impl Fetching {
         }
     }
 
+    /// What of it outlives the connection: where it stands with earlier UUIDs, of which the exchange speaks at
+    /// an Establish only.
+    pub(super) fn of_earlier(&self, live_next: u64) -> Self {
+        Self {
+            live_next,
+            earlier: self.earlier,
+            done: self.done,
+            later: self.later,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn is_running(&self) -> bool {
         self.asked.is_some()
     }
@@ -452,8 +464,11 @@ impl Session {
             return Ok(());
         }
         out.set_next_in_of(series, next)?;
-        if let State::Up(Up { fetching, .. }) = &mut self.state
-            && let Some(earlier) = &mut fetching.earlier
+        let fetching = match &mut self.state {
+            State::Up(up) => &mut up.fetching,
+            _ => &mut self.client.left,
+        };
+        if let Some(earlier) = &mut fetching.earlier
             && earlier.series == series
         {
             earlier.next = next;

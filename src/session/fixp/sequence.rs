@@ -85,11 +85,11 @@ impl Session {
         if let Err(fault) = self.check_sequence(sequence, out.series()) {
             return self.fault(now, fault, Some(letter), out);
         }
-        if sequence.lapsed == Some(1) {
-            self.say_sequence(now, 0, out)?;
-        }
         if self.is_backup() {
             return self.sequence_on_backup(now, sequence, letter, out);
+        }
+        if sequence.lapsed == Some(1) {
+            self.say_sequence(now, 0, out)?;
         }
         let State::Up(Up { fetching, .. }) = &mut self.state else {
             return Ok(Step::Done);

@@ -59,6 +59,7 @@ impl Session {
         let give_up = now.mono + up.pulse.interval();
         let stamp = self.stamp(now);
         self.say_terminate(now, 0, reason, Some(out.series()), stamp, out)?;
+        self.keep_fetching();
         self.state = State::TerminateSent(TerminateSent { give_up, stamp });
         Ok(Step::Done)
     }

@@ -23,6 +23,7 @@ use toml::Spanned;
 use super::dictionaries::Choice;
 use super::fixp;
 use super::form::{Form as _, Leaf as _, Place, Text, Word};
+use super::proxy::warn_of_unguarded;
 use super::tables::{EngineTable, ListenTable, SessionTable, TemplateTable};
 use super::tls::warn_of_unverified;
 use super::venues;
@@ -259,6 +260,7 @@ impl File {
             plan.sessions.push(planned);
         }
         warn_of_unverified(&mut plan, name);
+        warn_of_unguarded(&mut plan, name);
         match problems.is_empty() {
             true => Ok(plan),
             false => Err(Problems(problems)),

@@ -4,7 +4,9 @@
 //! A table stands for all of its settings at once: one of a session takes the place of the one in
 //! `[defaults]`, key by key nothing is mixed.
 
-use pinfix::engine::{Destination, Proxy, ProxyHeader, ProxyProtocol, ProxyUser, Subnet};
+use pinfix::engine::{
+    Destination, Plan, Problem, Proxy, ProxyHeader, ProxyProtocol, ProxyUser, Subnet,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::form::{Environment, FirstLine, Leaf, Plain, Secret, Text, Word, named};
@@ -136,6 +138,23 @@ impl Leaf for HeaderTable {
     }
 }
 
+/// Says of each port that takes headers from anywhere that it does.
+pub fn warn_of_unguarded(plan: &mut Plan, file: &str) {
+    for listen in &plan.listeners {
+        if listen.proxy_header == Some(ProxyHeader::default()) {
+            plan.warnings.push(Problem {
+                file: Some(file.to_owned()),
+                key: Some("listen.proxy_header".to_owned()),
+                text: format!(
+                    "whoever can reach {} can claim any address: name the proxy in `from`",
+                    listen.address
+                ),
+                ..Problem::default()
+            });
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::File;
@@ -151,7 +170,8 @@ mod tests {
         let plan = file
             .plan("a.toml", text)
             .map_err(|problems| problems.to_string())?;
-        Ok(toml::to_string(&file.resolved(&plan)).unwrap())
+        let warnings: String = plan.warnings.iter().map(|w| format!("{w}\n")).collect();
+        Ok(warnings + &toml::to_string(&file.resolved(&plan)).unwrap())
     }
 
     #[test]
@@ -177,6 +197,12 @@ mod tests {
             "{printed}"
         );
         assert_eq!(read(&printed).unwrap(), printed);
+        let text = "[[listen]]\naddress = \"127.0.0.1:0\"\n[listen.proxy_header]\n";
+        let printed = read(text).unwrap();
+        assert!(
+            printed.contains("listen.proxy_header: whoever can reach 127.0.0.1:0"),
+            "{printed}"
+        );
     }
 
     #[test]

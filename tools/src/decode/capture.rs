@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use etherparse::{EtherType, NetSlice, SlicedPacket, TransportSlice};
 use jiff::Timestamp;
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
 use pinfix::wire::sbe::{Cut, cut};
@@ -38,6 +38,12 @@ pub fn print<W: Write>(path: &Path, printer: &mut Printer<W>) -> anyhow::Result<
             Err(PcapError::Incomplete(_)) => reader
                 .refill()
                 .map_err(|error| anyhow!("{}: cut short: {error}", path.display()))?,
+            Err(PcapError::UnexpectedEof) => {
+                return Err(anyhow!(
+                    "{}: cut short: its last packet has no end",
+                    path.display()
+                ));
+            }
             Err(error) => return Err(anyhow!("{}: {error}", path.display())),
         }
     }
@@ -125,18 +131,41 @@ fn packet<W: Write>(
                 &packet.data[..length],
             )
         }
+        PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
+            // Of the first interface, and without a time.
+            let Some(&link) = links.first() else {
+                return Ok(());
+            };
+            let length = usize::try_from(packet.origlen)
+                .unwrap_or(usize::MAX)
+                .min(packet.data.len());
+            (link, 0, &packet.data[..length])
+        }
         PcapBlockOwned::NG(_) => return Ok(()),
     };
     let sliced = match link.kind {
         Linktype::ETHERNET => SlicedPacket::from_ethernet(data),
         Linktype::LINUX_SLL => SlicedPacket::from_linux_sll(data),
+        Linktype::LINUX_SLL2 => match cooked(data) {
+            Some((ether_type, packet)) => SlicedPacket::from_ether_type(ether_type, packet),
+            None => return Ok(()),
+        },
         Linktype::RAW | Linktype::IPV4 | Linktype::IPV6 => SlicedPacket::from_ip(data),
         // BSD loopback: four bytes of an address family before the packet.
         Linktype::NULL | Linktype::LOOP => SlicedPacket::from_ip(data.get(4..).unwrap_or_default()),
         other => {
             return Err(anyhow!(
-                "packets of link type {} cannot be taken apart",
-                other.0
+                "packets of link type {} cannot be taken apart, expected Ethernet ({}), Linux cooked ({}, {}), \
+                 raw IP ({}, {}, {}) or BSD loopback ({}, {})",
+                other.0,
+                Linktype::ETHERNET.0,
+                Linktype::LINUX_SLL.0,
+                Linktype::LINUX_SLL2.0,
+                Linktype::RAW.0,
+                Linktype::IPV4.0,
+                Linktype::IPV6.0,
+                Linktype::NULL.0,
+                Linktype::LOOP.0,
             ));
         }
     };
@@ -176,6 +205,13 @@ fn packet<W: Write>(
         stream.segment(number, tcp.payload(), &ends, printer)?;
     }
     Ok(())
+}
+
+/// What is in a packet of the second form of Linux cooked captures: 20 bytes, which begin with the type of
+/// what follows them.
+fn cooked(data: &[u8]) -> Option<(EtherType, &[u8])> {
+    let (head, packet) = data.split_at_checked(20)?;
+    Some((EtherType(u16::from_be_bytes([head[0], head[1]])), packet))
 }
 
 /// One direction of a connection.

@@ -25,7 +25,8 @@ const LIMIT: usize = 65_535;
 pub struct Arguments {
     /// Whole frames in hexadecimal, one or more; spaces do not matter [default: standard input]
     hex: Vec<String>,
-    /// Read the TCP payload of a capture file, pcap or pcapng
+    /// Read the TCP payload of a capture file, pcap or pcapng: TCP over IPv4 or IPv6, over Ethernet with or
+    /// without VLAN tags, Linux cooked, raw IP or BSD loopback
     #[arg(long, value_name = "FILE", conflicts_with = "hex")]
     pcap: Option<PathBuf>,
     /// One line per message

@@ -95,7 +95,9 @@ pub struct Arguments {
     venue: Option<String>,
 
     /// Who may log on to --venue: [[account]] with comp_id, username, password, license, venue_comp_id;
-    /// of ilink3 with session, firm, access_key_id, secret_key, schema_version, keep_alive_min
+    /// of ilink3 with session, firm, access_key_id, secret_key, schema_version, keep_alive_min, and what the
+    /// exchange's texts leave open in [account.gateway]: the settings of GatewaySettings by name, such as
+    /// beyond_gap = "apply", checks = ["signature"], split = "off"
     #[arg(long, value_name = "FILE", requires = "venue")]
     accounts: Option<PathBuf>,
 

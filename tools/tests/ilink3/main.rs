@@ -6,5 +6,6 @@ mod client;
 #[path = "../command/mod.rs"]
 mod command;
 mod journal;
+mod replay;
 mod running;
 mod trading;

@@ -247,6 +247,25 @@ fn what_is_kept_back_and_not_sent_again_is_missed() {
 }
 
 #[test]
+fn what_the_exchange_leaves_open_is_decided_in_the_file_of_accounts() {
+    let stage = Stage::new();
+    let accounts = stage.path("accounts.toml");
+    let rules = "[account.gateway]\nrefusal = 23\nkeep_alive_max_ms = 29999\n";
+    let text = fs::read_to_string(&accounts).unwrap() + rules;
+    fs::write(&accounts, text).unwrap();
+    let gateway = stage.gateway("127.0.0.1:0", "", &[]);
+    let mut client = stage.client(&gateway);
+    client.until("a refused logon", |client| !client.told.events.is_empty());
+    // The client asks for 30 s.
+    let told = &client.told.events[0];
+    assert!(
+        told.contains("23") && told.contains("KeepAliveInterval"),
+        "{told}"
+    );
+    assert_eq!(client.told.logons, 0);
+}
+
+#[test]
 fn what_is_wrong_with_the_files_is_said_and_no_secret_is() {
     let stage = Stage::new();
     let accounts = stage.path("accounts.toml");
@@ -273,5 +292,8 @@ fn what_is_wrong_with_the_files_is_said_and_no_secret_is() {
     assert!(!failed.err.contains("sesame") && !failed.out.contains("sesame"));
     run(&account(KEY, "schema_version = 4\n")).failed(1, &["schema_version", "5 to 9"]);
     run(&account(KEY, "keep_alive_min = \"soon\"\n")).failed(1, &["keep_alive_min", "500ms"]);
+    let gateway = |line: &str| account(KEY, &format!("[account.gateway]\n{line}\n"));
+    run(&gateway("beyond_gap = \"drop\"")).failed(1, &["gateway.beyond_gap", "refuse or apply"]);
+    run(&gateway("stale_code = 99")).failed(1, &["gateway.stale_code", "99"]);
     run(&account(KEY, "secret = \"x\"\n")).failed(1, &["accounts.toml:6", "secret_key"]);
 }

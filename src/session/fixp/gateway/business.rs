@@ -71,6 +71,7 @@ impl Session {
         }
         if let State::Up(up) = &mut self.state {
             up.hole = false;
+            up.taken_over = false;
         }
         match self.scripted(On::Business) {
             Some(Answer::Silence) => {
@@ -163,6 +164,19 @@ impl Session {
         }
         let expected = if self.is_backup() { 0 } else { out.next_in() };
         let received = sequence.next_seq_no.map_or(0, u64::from);
+        if let State::Up(up) = &mut self.state
+            && up.taken_over
+        {
+            // It was said on the backup, before the client knew better: a sign of life.
+            let of_backup = received == 0 && !sequence.primary;
+            up.taken_over = of_backup;
+            if of_backup {
+                if sequence.lapsed == Some(1) {
+                    self.say_sequence(now, 0, out)?;
+                }
+                return Ok(Step::Done);
+            }
+        }
         if received < expected {
             let fault = Fault::SequenceLow { expected, received };
             return self.fault(now, fault, Some(letter), out);

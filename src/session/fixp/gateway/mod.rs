@@ -181,7 +181,8 @@ impl Session {
         let Some(limit) = self.settings.gateway.admin_rate else {
             return Ok(None);
         };
-        if let Letter::Business(_) = letter {
+        // Nothing is said after a Terminate.
+        if matches!(letter, Letter::Business(_)) || matches!(self.state, State::TerminateSent(_)) {
             return Ok(None);
         }
         let beyond = self.gateway.admin_rate.count(now.mono, &limit);

@@ -47,6 +47,7 @@
 //! | when a client stops to try | `client.failed_logons_max` | s-33c | set-35 |
 //! | how a client logs on after each code | `client.after_terminate` | tc-01 tc-05 | set-14 |
 //! | how long it stays away after Terminate 9 | `client.back_off` | set-37b | set-37 |
+//! | a BusinessReject that consumed no number | `client.unconsumed` | s-27 | s-27b |
 //! | what the exchange's MsgCount counts | `client.not_applied_count` | set-34 | set-34b set-34c set-34d |
 //!
 //! Open, and no setting:
@@ -143,7 +144,8 @@ pub struct GatewaySettings {
     /// How many messages of the session layer a client may send; no limit unless set. Only logons are
     /// rejected.
     pub admin_rate: Option<RateLimit>,
-    /// What is done about messages that come in pieces; nothing if there is none.
+    /// What is done about messages that come in pieces; nothing if there is none. The exchange does it on the
+    /// gateways of market segments, and not on those of convenience.
     ///
     /// A gateway that reads from a TCP socket sees the packets of its client only roughly: two that arrive
     /// together are one to it, and its own buffer may end within a message. What it takes for split may
@@ -447,6 +449,65 @@ impl Default for GatewaySettings {
             rate: None,
             admin_rate: None,
             split: Some(SplitPenalty::default()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_accepted_is_named() {
+        type Spoil = fn(&mut GatewaySettings);
+        let rows: [(&str, Spoil); 14] = [
+            ("gateway.keep_alive_min_ms", |s| s.keep_alive_min_ms = 0),
+            ("gateway.keep_alive_min_ms", |s| s.keep_alive_max_ms = 4_999),
+            ("gateway.invalid_logons_max", |s| s.invalid_logons_max = 0),
+            ("gateway.invalid_logons_max", |s| s.invalid_logons_max = 11),
+            ("gateway.rate", |s| {
+                s.rate = Some(RateLimit {
+                    window: Duration::ZERO,
+                    reject_above: 1,
+                    terminate_above: 1,
+                });
+            }),
+            ("gateway.admin_rate", |s| {
+                s.admin_rate = Some(RateLimit {
+                    window: Duration::from_secs(1),
+                    reject_above: 2,
+                    terminate_above: 1,
+                });
+            }),
+            ("gateway.stale_code", |s| s.stale_code = 29),
+            ("gateway.renegotiate_code", |s| s.renegotiate_code = 30),
+            ("gateway.checks", |s| s.checks[3] = s.checks[4]),
+            ("gateway.seq_num_max", |s| s.seq_num_max = 0),
+            ("gateway.seq_num_max", |s| s.seq_num_max = u32::MAX - 1),
+            ("gateway.split", |s| {
+                s.split = Some(SplitPenalty {
+                    delay: Duration::ZERO,
+                    queue_max: 15,
+                });
+            }),
+            ("gateway.split", |s| {
+                s.split = Some(SplitPenalty {
+                    queue_max: 0,
+                    ..SplitPenalty::default()
+                });
+            }),
+            ("gateway.split", |s| {
+                s.split = Some(SplitPenalty {
+                    queue_max: 1001,
+                    ..SplitPenalty::default()
+                });
+            }),
+        ];
+        for (setting, spoil) in rows {
+            let mut settings = GatewaySettings::default();
+            assert!(settings.check().is_ok());
+            spoil(&mut settings);
+            assert_eq!(settings.check().unwrap_err().setting, setting);
         }
     }
 }

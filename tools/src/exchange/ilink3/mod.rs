@@ -4,6 +4,7 @@
 //! wrong what the script says; what trades behind it is the market.
 
 mod market;
+mod rules;
 mod script;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use pinfix::venue::FixpProfile;
 use serde::Deserialize;
 
 use self::market::Market;
+use self::rules::Rules;
 use self::script::{Action, Script, When};
 use super::rehearsal::{accounts, play};
 use super::{ADDRESS, Terms};
@@ -48,6 +50,9 @@ pub struct Account {
     schema_version: Option<u16>,
     /// The shortest KeepAliveInterval it may ask for; 5 s as at the exchange.
     keep_alive_min: Option<String>,
+    /// What the texts of the exchange leave open.
+    #[serde(default)]
+    gateway: Rules,
 }
 
 impl Account {
@@ -88,6 +93,7 @@ impl Account {
             config.settings.gateway.keep_alive_min_ms =
                 span.context("keep_alive_min: expected a time of up to 60s, such as 500ms")?;
         }
+        self.gateway.apply(&mut config.settings.gateway)?;
         Ok(match journals {
             Some(base) => config.journal_below(base),
             None => {

@@ -1,4 +1,5 @@
-//! `pinfix journal replay`: would the session of today have sent what was sent?
+//! `pinfix journal replay`: would the session of today have sent what was sent? Of FIX here and in `player`,
+//! of iLink 3 in `fixp`.
 //!
 //! ```text
 //!   journal --records--> player: inbound ones are given to a fresh session,
@@ -12,6 +13,7 @@
 //! Nothing is written but a journal of its own in a temporary directory.
 
 mod compare;
+mod fixp;
 mod player;
 mod records;
 mod settings;
@@ -23,7 +25,6 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use self::compare::Difference;
 use self::player::Player;
 pub use self::settings::Choices;
 use super::places::{self, Place};
@@ -40,7 +41,15 @@ Taken from the record, because no received message leads to it:
   a repeated ResendRequest(2)   by the clock
   resets by operator, schedule  with the numbers they had
   verdicts of the application   a refused Logon, a Reject(3) or BusinessMessageReject(j) of a message
-Not compared: 9, 10, 52, 122, and the characters of secrets.";
+Not compared: 9, 10, 52, 122, and the characters of secrets.
+
+A journal of iLink 3 is replayed with the settings that its Negotiate and Establish show; the options are
+for FIX. Taken from the record:
+  business messages             the application's own
+  a Sequence, a Terminate       by the clock; answers to the peer are reproduced
+  a Terminate, a new UUID       asked for by an operator, the application or the schedule
+  BusinessRejects               verdicts of the application
+Not compared: HMACSignature, whose secret is in no journal, and SendingTimeEpoch.";
 
 /// What came of one journal.
 #[derive(Debug, Default)]
@@ -56,7 +65,7 @@ pub struct Findings {
     passed_over: u64,
     /// Why the rest was not compared.
     cut_short: Option<String>,
-    difference: Option<Difference>,
+    difference: Option<String>,
 }
 
 /// Replays each journal. Fails if anything differs or cannot be read.
@@ -65,6 +74,13 @@ pub fn run(directory: &Path, choices: &Choices, out: &mut impl Write) -> anyhow:
     for (nth, place) in places::find(directory)?.iter().enumerate() {
         if nth > 0 {
             writeln!(out)?;
+        }
+        if fixp::is_fixp(&place.directory)? {
+            let findings = replay_fixp(place, out)
+                .with_context(|| format!("replaying {}", place.directory.display()))?;
+            print(place, &findings, out)?;
+            all_same &= findings.is_same();
+            continue;
         }
         let settings = settings::of_journal(place, choices)?;
         writeln!(out, "# {}", place.identity)?;
@@ -80,6 +96,14 @@ pub fn run(directory: &Path, choices: &Choices, out: &mut impl Write) -> anyhow:
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The same of a FIXP session, whose settings are those the journal shows.
+fn replay_fixp(place: &Place, out: &mut impl Write) -> anyhow::Result<Findings> {
+    let settings = fixp::settings(place)?;
+    writeln!(out, "# {}", place.identity)?;
+    writeln!(out, "  settings         {}", fixp::in_words(&settings))?;
+    fixp::Player::new(settings)?.play(&place.directory)
 }
 
 impl Findings {

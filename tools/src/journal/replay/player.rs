@@ -441,11 +441,12 @@ impl Player {
     }
 
     fn differs(&mut self, at: Utc, kind: DifferenceKind) -> Then {
-        self.findings.difference = Some(Difference {
+        let difference = Difference {
             at,
             after: self.received_last,
             kind,
-        });
+        };
+        self.findings.difference = Some(difference.to_string());
         Then::Stop
     }
 
