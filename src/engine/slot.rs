@@ -394,7 +394,7 @@ impl Slot {
                 status.protocol = Protocol::Fixp;
                 status.keep_alive_ms = session.keep_alive_ms().unwrap_or_default();
                 status.port_closed = self.journal.is_port_closed();
-                status.awaits_operator = session.waits_for_operator() || status.port_closed;
+                status.awaits_operator = self.waits_for_operator() || status.port_closed;
                 if let Some(underway) = session.retransmission(&self.journal) {
                     status.retransmit_next = underway.next;
                     status.retransmit_last = underway.last;
