@@ -17,8 +17,8 @@ use super::session::Session;
 use super::slot::{Connection, Guest, Lodging, Pairing, Shown, Slot, Traffic, number};
 use crate::counters;
 use crate::journal::{Journal, Location, Recovery};
-use crate::session::fix::{self, Role};
 use crate::session::SeriesOutbox as _;
+use crate::session::fix::{self, Role};
 use crate::session::fixp::{self, Lane};
 use crate::time::Now;
 use crate::wire::fix::Message;
@@ -226,7 +226,9 @@ impl Desk {
             told_of_end: false,
         };
         // That of the backup is only in memory.
-        backup.journal.set_port_closed(slot.journal.is_port_closed());
+        backup
+            .journal
+            .set_port_closed(slot.journal.is_port_closed());
         self.install_one(slot, now);
         self.install_one(*backup, now);
         // Its turn comes when the session is established.

@@ -675,7 +675,11 @@ mod tests {
         let directory = scratch("elsewhere");
         let (mut journal, _) = Journal::open(config(&directory), &Keeper::inline(), Utc(1)).unwrap();
         assert_eq!(journal.set_next_in_of(500, 2), Ok(()));
-        assert_eq!(journal.numbers_of(500), None, "no series has an identifier yet");
+        assert_eq!(
+            journal.numbers_of(500),
+            None,
+            "no series has an identifier yet"
+        );
         for id in 1..=SERIES_KEPT as u64 + 1 {
             journal
                 .begin_series(id, ResetCause::Negotiated, Utc(2))

@@ -328,7 +328,9 @@ impl Trader {
         // An order is answered once: it was run once.
         let place = *self.places.entry(id.clone()).or_insert((uuid, seq));
         if place != (uuid, seq) {
-            return Err(format!("{id} came as {place:?} and comes as {seq} of {uuid}"));
+            return Err(format!(
+                "{id} came as {place:?} and comes as {seq} of {uuid}"
+            ));
         }
         match self.reports.insert((uuid, seq), id.clone()) {
             Some(before) if before != id => {

@@ -333,9 +333,7 @@ pub fn refuse(
     });
     match room.get_mut(..REFUSAL_MAX) {
         // Nothing is written in a version there is not.
-        Some(room) => refusal
-            .write(room, version, lane, None)
-            .unwrap_or(0),
+        Some(room) => refusal.write(room, version, lane, None).unwrap_or(0),
         None => 0,
     }
 }
