@@ -410,6 +410,9 @@ impl Engine {
             return Taken::Nothing;
         }
         if self.links[index].protocol == Protocol::Fixp {
+            if let Some(taken) = self.take_header(now, index, app) {
+                return taken;
+            }
             return self.take_one_fixp(now, index, app);
         }
         if let Some(taken) = self.take_foreign(now, index, app) {
