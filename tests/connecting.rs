@@ -317,6 +317,34 @@ fn a_peer_that_is_let_in_where_no_journal_can_be_is_closed_and_takes_no_place() 
     std::fs::remove_file(&file).unwrap();
 }
 
+/// Both ask for the same session before there is one.
+#[test]
+fn of_two_connections_of_one_peer_a_template_lets_one_in() {
+    let mut both = Both::new();
+    let any = Template::new(vec![&FIX44], venue("ANY"));
+    let address = both.venue.listen(ANY_PORT.into(), Some(any)).unwrap();
+    both.connect(client("DESK1", address));
+    let mut again = client("DESK1", address);
+    again.connect.reconnect = vec![Duration::from_secs(3600)];
+    let now = both.clock.now();
+    let mut second = Engine::new(EngineConfig::default()).unwrap();
+    second.add_session(again, now).unwrap();
+    let mut elsewhere = Side::default();
+    let start = both.clock.now();
+    while both.there.turned_away.is_empty() {
+        let now = both.clock.now();
+        both.client.poll(now, &mut both.here);
+        second.poll(now, &mut elsewhere);
+        both.venue.poll(now, &mut both.there);
+        assert!(now.mono.since(start.mono) < Duration::from_secs(20));
+    }
+    assert_eq!(both.there.turned_away, [Fault::AlreadyConnected]);
+    both.until("a logon", |both| {
+        both.here.logons.len() + elsewhere.logons.len() == 1
+    });
+    assert_eq!(both.there.added, ["FIX.4.4:VENUE->DESK1"]);
+}
+
 /// Its session is being made when the time for its Logon is over.
 #[test]
 fn a_peer_that_is_gone_before_its_session_is_made_takes_no_place() {

@@ -1,6 +1,7 @@
 //! Sessions that are made while the engine runs, because a callback asked for one or a Logon has come that a
-//! template serves: made by a thread of their own, because that looks names up, opens files and allocates,
-//! and taken in by the core when they are ready.
+//! template serves: made by another thread, because that looks names up, opens files and allocates, and taken
+//! in by the core when they are ready. Callbacks and Logons have a thread each, so that no peer waits for a
+//! name server.
 //!
 //! The session of a template is made in two steps, so that a stranger leaves nothing behind: with a journal
 //! in memory before its Logon is read, and with its own journal once the application has let its peer in.
@@ -10,6 +11,7 @@
 //! [`Keeper::inline`](crate::journal::Keeper::inline) there is no thread: everything is made when the core
 //! looks for it, and runs repeat exactly.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,11 +84,13 @@ pub(super) enum MadeFor {
     Guest(SessionHandle),
 }
 
-/// The core's end of the thread.
+/// The core's end of a thread.
 #[derive(Debug)]
 pub(super) struct Entrance {
     shared: Arc<Shared>,
     maker: Maker,
+    /// How much was asked for and has not been taken.
+    under_way: Cell<usize>,
 }
 
 #[derive(Debug)]
@@ -107,11 +111,11 @@ struct Shared {
 }
 
 impl Entrance {
-    /// Starts the thread, for an engine of at most so many sessions.
-    pub(super) fn open(workshop: Workshop, sessions_max: usize) -> io::Result<Self> {
+    /// Starts the thread under `name`, for at most so many guests.
+    pub(super) fn open(workshop: Workshop, guests_max: usize, name: &str) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             asked: ArrayQueue::new(ASKED_MAX),
-            entering: ArrayQueue::new(sessions_max.max(1)),
+            entering: ArrayQueue::new(guests_max.max(1)),
             made: Handover::new(),
             spent: ArrayQueue::new(1),
             stop: AtomicBool::new(false),
@@ -121,16 +125,21 @@ impl Entrance {
         } else {
             let theirs = Arc::clone(&shared);
             let thread = thread::Builder::new()
-                .name("pinfix-arriving".to_owned())
+                .name(name.to_owned())
                 .spawn(move || work(&theirs, &workshop))?;
             Maker::Thread(Some(thread))
         };
-        Ok(Self { shared, maker })
+        Ok(Self {
+            shared,
+            maker,
+            under_way: Cell::new(0),
+        })
     }
 
     /// Has a session made. Answers whether there was room for the wish.
     pub(super) fn ask(&self, wish: Wish) -> bool {
         let asked = self.shared.asked.push(wish).is_ok();
+        self.under_way.update(|count| count + usize::from(asked));
         self.wake();
         asked
     }
@@ -140,7 +149,13 @@ impl Entrance {
         if self.shared.entering.push(entering).is_err() {
             unreachable!("there is room for every session, and each asks once");
         }
+        self.under_way.update(|count| count + 1);
         self.wake();
+    }
+
+    /// Whether something that was asked for has not been taken.
+    pub(super) fn is_busy(&self) -> bool {
+        self.under_way.get() > 0
     }
 
     /// The next of what was made, or could not be. What is left of it goes to [`Entrance::done`].
@@ -153,6 +168,7 @@ impl Entrance {
 
     /// Gives back what is left.
     pub(super) fn done(&self, rest: Made) {
+        self.under_way.update(|count| count.saturating_sub(1));
         match &self.maker {
             Maker::Thread(_) => {
                 // There is room: the thread frees one before it gives the next.

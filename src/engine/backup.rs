@@ -219,7 +219,11 @@ impl Desk {
                         true
                     }
                     End::NotConnected => route.is_round_over() && other.opens() <= next,
-                    End::NoProxy | End::NotLoggedOn | End::ThrownOut(_) | End::LoggedOn => false,
+                    End::NoProxy
+                    | End::NotLetThrough
+                    | End::NotLoggedOn
+                    | End::ThrownOut(_)
+                    | End::LoggedOn => false,
                 };
                 if turn {
                     std::mem::swap(route, other);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::application::Application;
-use super::arrive::{Calling, Wish};
+use super::arrive::{Calling, Entrance, Wish};
 use super::config::Caller;
 use super::desk::{Desk, Handled, Released};
 use super::link::{FirstLogon, Link, Owner};
@@ -93,7 +93,9 @@ impl Engine {
 
     /// Whether something is left to do in the next cycle, whatever the network says.
     pub(super) fn has_unfinished_work(&self) -> bool {
+        // Nothing wakes the readiness call when the journal of a guest is open.
         !(self.readable.is_empty() && self.desk.touched.is_empty() && self.desk.wishes.is_empty())
+            || self.desk.reception.as_ref().is_some_and(Entrance::is_busy)
     }
 
     fn count_cycle(&mut self, now: Now, started: u64, work: usize) {
@@ -408,6 +410,9 @@ impl Engine {
             return Taken::Nothing;
         }
         if self.links[index].protocol == Protocol::Fixp {
+            if let Some(taken) = self.take_header(now, index, app) {
+                return taken;
+            }
             return self.take_one_fixp(now, index, app);
         }
         if let Some(taken) = self.take_foreign(now, index, app) {
@@ -580,9 +585,10 @@ impl Engine {
                     Err(Fault::UnknownIdentity)
                         if logon != FirstLogon::Answered
                             && !door.templates.is_empty()
+                            && let Some(reception) = &self.desk.reception
                             && let Some(caller) = Caller::of(&message) =>
                     {
-                        let asked = self.desk.entrance.ask(Wish::Guest(Calling {
+                        let asked = reception.ask(Wish::Guest(Calling {
                             link,
                             caller,
                             source: peer.ip(),

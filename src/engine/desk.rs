@@ -26,7 +26,7 @@ use super::tls::Wire;
 use crate::admin::{Operation, Outcome, Ticket};
 use crate::counters::{Stage, StatusPage};
 use crate::session::fix::{Admission, Decision, Origin, Phase, Replayed, Step};
-use crate::session::{Cause, ConnectError, Fault, Full, ProxyFault, Text};
+use crate::session::{Cause, ConnectError, DESIGNATED_BACKUP, Fault, Full, ProxyFault, Text};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -42,9 +42,6 @@ const EGRESS_BATCH: usize = 64;
 
 /// How many commands callbacks may leave to the end of the cycle.
 pub(super) const WISHES_MAX: usize = 1024;
-
-/// ErrorCodes(39012) of a logon reject of FIXP: the host is the designated backup, and its turn has not come.
-const DESIGNATED_BACKUP: u16 = 27;
 
 /// Whether a message was dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +68,10 @@ pub(super) struct Desk {
     pub(super) exit: Exit,
     pub(super) departing: Vec<Departing>,
     /// The way in for sessions that callbacks ask for.
+    /// Makes the sessions that callbacks ask for.
     pub(super) entrance: Entrance,
+    /// Makes those of templates, once there is one.
+    pub(super) reception: Option<Entrance>,
     pub(super) net: Wire,
     /// By link number: the session that asked for the connection last.
     pub(super) dialled: Vec<u32>,
@@ -172,11 +172,13 @@ impl Desk {
             None => false,
             Some(Guest::Outside(lodging)) => {
                 entry.guest = Some(Guest::Entering(decision));
-                self.entrance.enter(Entering {
-                    session: entry.handle,
-                    lodging,
-                    now,
-                });
+                if let Some(reception) = &self.reception {
+                    reception.enter(Entering {
+                        session: entry.handle,
+                        lodging,
+                        now,
+                    });
+                }
                 true
             }
             // It was let in before.
@@ -226,6 +228,8 @@ impl Desk {
         let _ = opened.take_over_inbound(&entry.journal);
         made.journal = Some(std::mem::replace(&mut entry.journal, opened));
         entry.guest = None;
+        // Of the journal it had.
+        entry.shown.hold = false;
         entry.watch_hold(now);
         entry.begin_series_at_start(now);
         app.on_event(&Event::SessionAdded {
@@ -444,7 +448,7 @@ impl Desk {
         }
         match cause {
             _ if was_up => entry.refusals = 0,
-            Cause::LogonRefused(_) => entry.refusals = entry.refusals.saturating_add(1),
+            _ if cause.is_refusal() => entry.refusals = entry.refusals.saturating_add(1),
             _ => {}
         }
         let end = match cause {
@@ -857,6 +861,7 @@ impl Desk {
 fn not_connected(why: ConnectError) -> End {
     match why {
         ConnectError::Proxy(ProxyFault::Unreachable(_)) => End::NoProxy,
+        ConnectError::Proxy(fault) if fault.is_about_the_user() => End::NotLetThrough,
         _ => End::NotConnected,
     }
 }

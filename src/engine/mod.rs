@@ -211,9 +211,11 @@ impl Engine {
         let mut pending = Pool::new();
         pending.make_room(controllers.commands_max());
         let departing = Vec::with_capacity(controllers.commands_max());
-        let entrance = Entrance::open(workshop.clone(), sessions).map_err(|error| ConfigError::Io {
-            doing: "starting the thread that makes sessions",
-            error,
+        let entrance = Entrance::open(workshop.clone(), 0, "pinfix-arriving").map_err(|error| {
+            ConfigError::Io {
+                doing: "starting the thread that makes sessions",
+                error,
+            }
         })?;
         let membership = Membership::join(&config.name, &workshop, page.reader(), arrivals);
         Ok(Self {
@@ -222,6 +224,7 @@ impl Engine {
                 slots: Places::for_up_to(sessions),
                 exit,
                 entrance,
+                reception: None,
                 departing,
                 net: Wire::over(network),
                 dialled: Vec::new(),
@@ -302,6 +305,14 @@ impl Engine {
     pub fn listen_as(&mut self, listen: Listen) -> Result<SocketAddr, ConfigError> {
         listen.check()?;
         let address = listen.address;
+        if !listen.templates.is_empty() && self.desk.reception.is_none() {
+            let (workshop, guests) = (self.workshop.clone(), self.config.sessions_max);
+            let reception = Entrance::open(workshop, guests, "pinfix-guests");
+            self.desk.reception = Some(reception.map_err(|error| ConfigError::Io {
+                doing: "starting the thread that makes the sessions of templates",
+                error,
+            })?);
+        }
         let reuse = if listen.reuse_address {
             Reuse::Allowed
         } else {

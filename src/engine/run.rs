@@ -194,8 +194,10 @@ fn pin(core: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{EngineConfig, Inbound, Outbound};
-    use crate::session::fix::Verdict;
+    use crate::engine::{EngineConfig, Inbound, OsNetwork, Outbound, SessionConfig, Template};
+    use crate::journal::Keeper;
+    use crate::session::fix::rules::FIX44;
+    use crate::session::fix::{Phase, Verdict};
 
     struct Deaf;
 
@@ -218,5 +220,41 @@ mod tests {
             let refused = engine.run(&mut Deaf, run, &stop);
             assert_eq!(refused, Err(RunError::NoSuchCore(core)));
         }
+    }
+
+    /// Nothing happens on the network when the journal of a guest is open.
+    #[test]
+    fn the_readiness_call_does_not_wait_while_a_guest_is_let_in() {
+        let network = Box::new(OsNetwork::new().unwrap());
+        let config = EngineConfig::default();
+        let mut engine = Engine::with(config, network, Keeper::inline()).unwrap();
+        let any = SessionConfig::acceptor(&FIX44, "VENUE", "ANY");
+        let address = ([127, 0, 0, 1], 0).into();
+        let template = Some(Template::new(vec![&FIX44], any));
+        let address = engine.listen(address, template).unwrap();
+        let mut peer = Engine::new(EngineConfig::default()).unwrap();
+        let mut clock = Clock::new();
+        let config = SessionConfig::initiator(&FIX44, "DESK", "VENUE", address);
+        peer.add_session(config, clock.now()).unwrap();
+        let block = Idle::Block(Duration::from_secs(1));
+        let awaits = |engine: &Engine| {
+            let mut slots = engine.desk.slots.iter();
+            slots.any(|slot| slot.session.phase() == Phase::Admitting)
+        };
+        for _ in 0..100_000 {
+            peer.poll(clock.now(), &mut Deaf);
+            engine.poll(clock.now(), &mut Deaf);
+            if awaits(&engine) {
+                break;
+            }
+        }
+        assert!(awaits(&engine));
+        assert!(engine.readable.is_empty() && engine.desk.touched.is_empty());
+        assert_eq!(engine.idle_wait(clock.now(), block), Duration::ZERO);
+        for _ in 0..10 {
+            engine.poll(clock.now(), &mut Deaf);
+        }
+        assert!(!awaits(&engine) && !engine.has_unfinished_work());
+        assert!(engine.idle_wait(clock.now(), block) > Duration::ZERO);
     }
 }

@@ -391,7 +391,7 @@ impl Slot {
                 add_fixp_tally(&mut status, session.tally(), session.settings().role);
                 status.protocol = Protocol::Fixp;
                 status.keep_alive_ms = session.keep_alive_ms().unwrap_or_default();
-                status.awaits_operator = session.waits_for_operator();
+                status.awaits_operator = self.waits_for_operator();
                 if let Some(underway) = session.retransmission(&self.journal) {
                     status.retransmit_next = underway.next;
                     status.retransmit_last = underway.last;

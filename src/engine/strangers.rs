@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Engine;
 use super::application::{Application, Event};
-use super::arrive::{Made, MadeFor};
+use super::arrive::{Entrance, Made, MadeFor};
 use super::config::ConfigError;
 use super::cycle::Taken;
 use super::link::{FirstLogon, Link, Owner};
@@ -145,32 +145,17 @@ impl Engine {
     }
 
     /// Recognizes a peer that speaks TLS where plain text is spoken: by its ClientHello, or by the alert
-    /// with which it answers our Logon; and a proxy that begins with a header where none is expected. `None`
-    /// if it is neither.
+    /// with which it answers our Logon; and what [`Engine::take_header`] does. `None` if it is neither.
     pub(super) fn take_foreign<A: Application + ?Sized>(
         &mut self,
         now: Now,
         index: usize,
         app: &mut A,
     ) -> Option<Taken> {
-        let received = self.buffers[index].received();
-        let begins = begins_like_tls(received);
-        if let Link {
-            id,
-            owner: Owner::Stranger { peer, .. },
-            ..
-        } = self.links[index]
-        {
-            match begins_like_header(received) {
-                Some(true) => {
-                    self.turn_away(now, id, peer, HEADER, app);
-                    return Some(Taken::Message);
-                }
-                // The rest of it tells, and there is little of it.
-                None => return Some(Taken::Nothing),
-                Some(false) => {}
-            }
+        if let Some(taken) = self.take_header(now, index, app) {
+            return Some(taken);
         }
+        let begins = begins_like_tls(self.buffers[index].received());
         if begins == Some(false) || self.desk.net.is_tls(self.links[index].id) {
             return None;
         }
@@ -196,26 +181,59 @@ impl Engine {
         }
     }
 
-    /// Takes in what was made since: a session that a callback asked for, one that a Logon waits for, or
-    /// the journal of a guest. Answers whether there was one.
-    pub(super) fn take_made<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
-        let Some(mut made) = self.desk.entrance.next_made() else {
-            return 0;
+    /// Recognizes a proxy that begins with a header where none is expected, on a port of any protocol. `None` if
+    /// it is none.
+    pub(super) fn take_header<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        index: usize,
+        app: &mut A,
+    ) -> Option<Taken> {
+        let Link {
+            id,
+            owner: Owner::Stranger { peer, .. },
+            ..
+        } = self.links[index]
+        else {
+            return None;
         };
-        match made.wanted_by {
-            MadeFor::Callback => {
-                if let Some(slot) = made.slot.take() {
-                    self.desk.welcome(now, slot, app);
-                }
-                if let Some(error) = &made.error {
-                    app.on_event(&Event::SessionNotAdded { peer: None, error });
-                }
+        match begins_like_header(self.buffers[index].received()) {
+            Some(true) => {
+                self.turn_away(now, id, peer, HEADER, app);
+                Some(Taken::Message)
             }
-            MadeFor::Stranger(link) => self.take_guest(now, link, &mut made, app),
-            MadeFor::Guest(session) => self.desk.let_in(now, session, &mut made, app),
+            // The rest of it tells, and there is little of it.
+            None => Some(Taken::Nothing),
+            Some(false) => None,
         }
-        self.desk.entrance.done(made);
-        1
+    }
+
+    /// Takes in what was made since: a session that a callback asked for, one that a Logon waits for, or
+    /// the journal of a guest. Answers how much that was.
+    pub(super) fn take_made<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
+        let mut taken = 0;
+        if let Some(mut made) = self.desk.entrance.next_made() {
+            if let Some(slot) = made.slot.take() {
+                self.desk.welcome(now, slot, app);
+            }
+            if let Some(error) = &made.error {
+                app.on_event(&Event::SessionNotAdded { peer: None, error });
+            }
+            self.desk.entrance.done(made);
+            taken += 1;
+        }
+        if let Some(mut made) = self.desk.reception.as_ref().and_then(Entrance::next_made) {
+            match made.wanted_by {
+                MadeFor::Callback => {}
+                MadeFor::Stranger(link) => self.take_guest(now, link, &mut made, app),
+                MadeFor::Guest(session) => self.desk.let_in(now, session, &mut made, app),
+            }
+            if let Some(reception) = &self.desk.reception {
+                reception.done(made);
+            }
+            taken += 1;
+        }
+        taken
     }
 
     /// Goes on with a Logon that waited for a session to be made for it. If its connection has gone
@@ -243,10 +261,14 @@ impl Engine {
             (Some(slot), _) => {
                 let number = slot.handle.number();
                 self.desk.install(slot, now);
-                Some(number)
+                number
             }
-            // Another connection of the same peer was first: what that means is decided as for any session.
-            (None, Some(ConfigError::Twice(_))) => None,
+            // Another connection of the same peer was first, or is on its way out: looked at again, for as
+            // long as a Logon may take.
+            (None, Some(ConfigError::Twice(_))) => {
+                self.links[index].note(FirstLogon::Counted);
+                return self.list(id);
+            }
             (None, Some(error)) => {
                 let peer = Some(peer);
                 app.on_event(&Event::SessionNotAdded { peer, error });
@@ -260,13 +282,12 @@ impl Engine {
             self.list(id);
         }
         // A session that was added meanwhile may be closer to what the Logon asks for.
-        if let Some(number) = guest
-            && let Some(entry) = self.desk.slots.get_mut(number)
+        if let Some(entry) = self.desk.slots.get_mut(guest)
             && entry.guest.is_some()
             && matches!(entry.connection, Connection::None)
         {
             entry.leaving = true;
-            self.desk.touch(number);
+            self.desk.touch(guest);
         }
     }
 

@@ -172,13 +172,40 @@ impl Listen {
             let address = self.address;
             return Err(ConfigError::ListenTls { address, error });
         }
-        self.templates.iter().try_for_each(Template::check)
+        for template in &self.templates {
+            let port = template.config.accept.port;
+            if let Some(other) = port.filter(|port| *port != self.address.port()) {
+                return Err(ConfigError::Engine {
+                    key: "listen.templates.config.accept.port",
+                    value: other.to_string(),
+                    right: "none, or the port that is listened on: its sessions could never be reached",
+                });
+            }
+            template.check()?;
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::SessionConfig;
+    use crate::session::fix::rules::FIX44;
+
+    #[test]
+    fn a_template_for_another_port_is_refused() {
+        let config = SessionConfig::acceptor(&FIX44, "VENUE", "ANY");
+        let mut template = Template::new(vec![&FIX44], config);
+        template.config.accept.port = Some(5001);
+        let listen = |port| Listen::on(([127, 0, 0, 1], port).into()).template(template.clone());
+        assert!(listen(5001).check().is_ok());
+        let refused = listen(5002).check().unwrap_err().to_string();
+        assert!(
+            refused.contains("accept.port") && refused.contains("5001"),
+            "{refused}"
+        );
+    }
 
     #[test]
     fn limits_that_let_nobody_in_are_named() {

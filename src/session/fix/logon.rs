@@ -57,12 +57,7 @@ impl Session {
     /// What our Logon does to the numbers: as configured, unless the peer never confirmed the last reset
     /// that we asked for. It may have gone along or not, and only another one makes both sides agree.
     fn at_logon<O: Outbox>(&self, out: &O) -> AtLogon {
-        let asked = matches!(
-            out.series_cause(),
-            ResetCause::InSession | ResetCause::ResetSeqNumFlag
-        );
-        // Its confirmation is the first message of a series.
-        if asked && out.next_in() == 1 {
+        if is_unconfirmed(out) {
             AtLogon::AskReset
         } else {
             self.settings.at_logon
@@ -181,7 +176,10 @@ impl Session {
 
     /// The peer answers our Logon with a Logout.
     pub(super) fn logon_refused<O: Outbox>(&mut self, message: &Message<'_>, out: &mut O) -> Step {
-        self.count_if_expected(message, out);
+        // A peer that refuses says nothing of a reset: its Logout would count as the confirmation.
+        if !is_unconfirmed(out) {
+            self.count_if_expected(message, out);
+        }
         self.close(Cause::LogonRefused(Farewell::of(message)))
     }
 
@@ -262,6 +260,16 @@ impl Session {
     fn is_too_low(&self, received: u64, expected: u64) -> bool {
         received < expected && self.settings.checks.sequence_numbers
     }
+}
+
+/// Whether the peer never confirmed the last reset that we asked for: what it confirms with would be the
+/// first message of the series.
+fn is_unconfirmed<O: Outbox>(out: &O) -> bool {
+    let asked = matches!(
+        out.series_cause(),
+        ResetCause::InSession | ResetCause::ResetSeqNumFlag
+    );
+    asked && out.next_in() == 1
 }
 
 /// The peer expects a number above `next`, which nothing was ever sent under.

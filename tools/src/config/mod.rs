@@ -53,6 +53,10 @@ pub enum Command {
         /// A key of the application in a settings file; may be given several times
         #[arg(long, value_name = "KEY")]
         own: Vec<String>,
+        /// Only the sessions at this venue, all of them if the file says nothing of venues; as `pinfix run
+        /// --venue` has it
+        #[arg(long, value_name = "VENUE")]
+        venue: Option<String>,
     },
     /// List the keys of settings files, and what becomes of each; or those of TOML files
     Keys {
@@ -67,13 +71,14 @@ pub enum Command {
 const CHECK_EXAMPLES: &str = "\
 Examples:
   pinfix config check venue.toml
+  pinfix config check all.toml --venue t4
   pinfix config check old.cfg > new.toml
   pinfix config check old.cfg --own Account --own Desk";
 
 /// Runs the command.
 pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Check { file, own } => check(&file, &own),
+        Command::Check { file, own, venue } => check(&file, &own, venue.as_deref()),
         Command::Keys { pattern, toml } => {
             let pattern = pattern.unwrap_or_default().to_lowercase();
             let found = if toml {
@@ -103,14 +108,12 @@ pub fn load(path: &Path, own: &[String]) -> anyhow::Result<Loaded> {
     load_part(path, own, None)
 }
 
-/// Reads the sessions of a file that are at a venue; all of them, and puts them there, if the file says
-/// nothing of venues.
-pub fn load_at(path: &Path, venue: &str) -> anyhow::Result<Loaded> {
-    venues::named(venue).map_err(|why| anyhow::anyhow!("--venue: {why}"))?;
-    load_part(path, &[], Some(venue))
-}
-
-fn load_part(path: &Path, own: &[String], venue: Option<&str>) -> anyhow::Result<Loaded> {
+/// The same; if there is a venue, the sessions of the file that are there, or all of them, and puts them
+/// there, if the file says nothing of venues.
+pub fn load_part(path: &Path, own: &[String], venue: Option<&str>) -> anyhow::Result<Loaded> {
+    if let Some(venue) = venue {
+        venues::named(venue).map_err(|why| anyhow::anyhow!("--venue: {why}"))?;
+    }
     let bytes =
         fs::read(path).with_context(|| format!("cannot read configuration file {}", path.display()))?;
     let text = String::from_utf8_lossy(&bytes);
@@ -144,8 +147,8 @@ fn load_part(path: &Path, own: &[String], venue: Option<&str>) -> anyhow::Result
     Ok(Loaded { plan, file })
 }
 
-fn check(path: &Path, own: &[String]) -> anyhow::Result<ExitCode> {
-    let Loaded { plan, file } = load(path, own)?;
+fn check(path: &Path, own: &[String], venue: Option<&str>) -> anyhow::Result<ExitCode> {
+    let Loaded { plan, file } = load_part(path, own, venue)?;
     for warning in &plan.warnings {
         eprintln!("warning: {warning}");
     }
