@@ -81,8 +81,11 @@ mod tests {
 
     const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
+    /// Keys and their values, as they are written.
+    type Written = &'static [(&'static str, &'static str)];
+
     /// Files that are whole, to which a key can be added: where it is added, and the keys there.
-    const FILES: [(&str, &str, &[(&str, &str)]); 7] = [
+    const FILES: [(&str, &str, Written); 7] = [
         ("file", "", &[]),
         ("engine", "[engine]", &[]),
         ("listen", "[[listen]]", &[("address", "\"127.0.0.1:1\"")]),
@@ -198,7 +201,7 @@ mod tests {
                 header => known(header, "", &mut known_keys),
             }
             // Names of tables of the file itself.
-            known_keys.retain(|key| header != "" || !except.contains(&key.as_str()));
+            known_keys.retain(|key| !header.is_empty() || !except.contains(&key.as_str()));
             let mut documented: Vec<_> = keys
                 .iter()
                 .filter(|key| places.contains(&key.place))
