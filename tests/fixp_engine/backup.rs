@@ -229,7 +229,7 @@ fn records_below(journals: &Scratch, name: &str, below: &str) -> Vec<(Kind, u64,
         if !path.file_name().unwrap().to_string_lossy().contains(name) {
             continue;
         }
-        let mut reader = Reader::open(&path.join(below)).unwrap();
+        let mut reader = Reader::open(path.join(below)).unwrap();
         while let Some(item) = reader.read().unwrap() {
             if let Item::Record(record) = item
                 && let Ok(frame) = Frame::new(record.frame)
