@@ -219,7 +219,11 @@ impl Desk {
                         true
                     }
                     End::NotConnected => route.is_round_over() && other.opens() <= next,
-                    End::NoProxy | End::NotLoggedOn | End::ThrownOut(_) | End::LoggedOn => false,
+                    End::NoProxy
+                    | End::NotLetThrough
+                    | End::NotLoggedOn
+                    | End::ThrownOut(_)
+                    | End::LoggedOn => false,
                 };
                 if turn {
                     std::mem::swap(route, other);
@@ -273,6 +277,17 @@ impl Desk {
                     self.close_backup(now, backup, app);
                 }
             }
+        }
+    }
+
+    /// What a frame over one connection of a gateway has counted is counted for both.
+    pub(super) fn share_invalid_logons(&mut self, slot: usize) {
+        let Some(other) = self.slots[slot].pairing.other() else {
+            return;
+        };
+        let [entry, other] = self.slots.two(slot, other);
+        if let (Session::Fixp(session), Session::Fixp(other)) = (&entry.session, &mut other.session) {
+            session.share_invalid_logons(other);
         }
     }
 

@@ -97,6 +97,8 @@ pub(super) enum End {
     NotConnected,
     /// The proxy could not be reached: that says nothing about the destination.
     NoProxy,
+    /// The proxy has something against who we are, whatever the destination.
+    NotLetThrough,
     /// A connection, but no logon.
     NotLoggedOn,
     /// The same, because the peer is the designated backup and not the primary.
@@ -253,6 +255,8 @@ impl Route {
                     self.found[self.destinations.len()].advance();
                 }
             }
+            // By another way or to another destination it is the same, and each attempt may count against us.
+            End::NotLetThrough => {}
             // It is there: asked again too soon, it may shut us out for longer.
             End::NotLoggedOn | End::NotDesignated => self.advance(),
             End::ThrownOut(after) if after < STEADY => self.stay_or_rotate(),
@@ -282,7 +286,7 @@ impl Route {
     pub(super) fn name(&self, end: End) -> Option<(u32, &Arc<str>)> {
         let of_proxy = self.destinations.len();
         let number = match end {
-            End::NoProxy => of_proxy,
+            End::NoProxy | End::NotLetThrough => of_proxy,
             // What the proxy looks up is not ours to ask for.
             _ if self.names[self.at].is_none() => of_proxy,
             _ => self.at,
@@ -444,6 +448,19 @@ mod tests {
             ways(&[NotConnected; 3]),
             "10.0.0.1 [::a], 10.0.0.2 [::a]., 10.0.0.1 [::b]"
         );
+    }
+
+    #[test]
+    fn a_proxy_that_does_not_take_us_is_not_asked_again_without_a_pause() {
+        let mut route = behind(ProxyProtocol::Socks5, &["one:1", "two:1", "three:1"]);
+        route.reconnect = vec![S, 2 * S];
+        route.resolved(3, addresses(&["10.0.0.1", "10.0.0.2"]));
+        for pause in [S, 2 * S, 2 * S] {
+            let (by, through) = route.dial().unwrap();
+            assert_eq!(by.to_string(), "10.0.0.1:3128");
+            assert_eq!(through.unwrap().target, Target::Name("one", 1));
+            assert_eq!(route.ended(End::NotLetThrough), pause);
+        }
     }
 
     #[test]

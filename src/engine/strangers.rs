@@ -145,32 +145,17 @@ impl Engine {
     }
 
     /// Recognizes a peer that speaks TLS where plain text is spoken: by its ClientHello, or by the alert
-    /// with which it answers our Logon; and a proxy that begins with a header where none is expected. `None`
-    /// if it is neither.
+    /// with which it answers our Logon; and what [`Engine::take_header`] does. `None` if it is neither.
     pub(super) fn take_foreign<A: Application + ?Sized>(
         &mut self,
         now: Now,
         index: usize,
         app: &mut A,
     ) -> Option<Taken> {
-        let received = self.buffers[index].received();
-        let begins = begins_like_tls(received);
-        if let Link {
-            id,
-            owner: Owner::Stranger { peer, .. },
-            ..
-        } = self.links[index]
-        {
-            match begins_like_header(received) {
-                Some(true) => {
-                    self.turn_away(now, id, peer, HEADER, app);
-                    return Some(Taken::Message);
-                }
-                // The rest of it tells, and there is little of it.
-                None => return Some(Taken::Nothing),
-                Some(false) => {}
-            }
+        if let Some(taken) = self.take_header(now, index, app) {
+            return Some(taken);
         }
+        let begins = begins_like_tls(self.buffers[index].received());
         if begins == Some(false) || self.desk.net.is_tls(self.links[index].id) {
             return None;
         }
@@ -193,6 +178,33 @@ impl Engine {
             (Owner::Stranger { .. }, None) => Some(Taken::Nothing),
             (Owner::Session(slot), None) if awaits_logon(slot) => Some(Taken::Nothing),
             _ => None,
+        }
+    }
+
+    /// Recognizes a proxy that begins with a header where none is expected, on a port of any protocol. `None` if
+    /// it is none.
+    pub(super) fn take_header<A: Application + ?Sized>(
+        &mut self,
+        now: Now,
+        index: usize,
+        app: &mut A,
+    ) -> Option<Taken> {
+        let Link {
+            id,
+            owner: Owner::Stranger { peer, .. },
+            ..
+        } = self.links[index]
+        else {
+            return None;
+        };
+        match begins_like_header(self.buffers[index].received()) {
+            Some(true) => {
+                self.turn_away(now, id, peer, HEADER, app);
+                Some(Taken::Message)
+            }
+            // The rest of it tells, and there is little of it.
+            None => Some(Taken::Nothing),
+            Some(false) => None,
         }
     }
 

@@ -11,6 +11,9 @@ const FIRST_FAULT_CODE: u32 = 100;
 /// The code of the first fault of FIXP; the others follow in the order of [`fixp::Fault::NAMES`].
 const FIRST_FIXP_FAULT_CODE: u32 = 1000;
 
+/// ErrorCodes(39012) of a logon reject of FIXP: the host is the designated backup, and its turn has not come.
+pub(crate) const DESIGNATED_BACKUP: u16 = 27;
+
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -123,6 +126,19 @@ impl Cause {
         "OutOfSchedule",
         "ApplicationFailed",
     ];
+
+    /// Whether the peer, or a proxy on the way to it, did not take who we are: each such attempt may bring a
+    /// locked account nearer. Not so a gateway of FIXP that is the designated backup: the other one is to be
+    /// asked.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::LogonRefused(_) => true,
+            Self::Refused { code, .. } => *code != DESIGNATED_BACKUP,
+            Self::ConnectFailed(ConnectError::Proxy(fault)) => fault.is_about_the_user(),
+            _ => false,
+        }
+    }
 
     /// The name of this cause, one of [`Cause::NAMES`] or [`Cause::FIXP_NAMES`].
     #[must_use]

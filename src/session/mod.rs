@@ -20,6 +20,7 @@ mod series;
 mod text;
 mod tls_fault;
 
+pub(crate) use cause::DESIGNATED_BACKUP;
 pub use cause::{Cause, ConnectError};
 pub use credentials::{
     ACCESS_KEY_ID_MAX, Credentials, CredentialsError, Part, SECRET_MAX, SECRET_MIN, SIGNATURE_LEN,

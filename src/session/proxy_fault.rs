@@ -13,13 +13,16 @@ use super::Text;
 pub enum ProxyFault {
     /// The proxy itself could not be reached, or its name has no address.
     Unreachable(io::ErrorKind),
-    /// The proxy was reached, and its answer did not come within the time for connecting.
+    /// The proxy was reached, and its answer did not come within the time for connecting. Most say nothing
+    /// until they have reached the target, so either may be to blame.
     Timeout,
     /// The connection to the proxy ended before its answer was whole.
     Closed,
     /// What came is no answer of the protocol that was asked for: how it begins,
     /// with escapes.
     NotAnAnswer(Text),
+    /// What came is what we sent, and so is not shown: it may hold the password.
+    Echo,
     /// The answer is longer than any that makes sense.
     TooLong,
     /// HTTP: a refusal.
@@ -55,6 +58,7 @@ impl ProxyFault {
             Self::Timeout => "Timeout",
             Self::Closed => "Closed",
             Self::NotAnAnswer(_) => "NotAnAnswer",
+            Self::Echo => "Echo",
             Self::TooLong => "TooLong",
             Self::Status { .. } => "Status",
             Self::UserWanted(_) => "UserWanted",
@@ -65,6 +69,20 @@ impl ProxyFault {
             Self::NoMethod => "NoMethod",
             Self::NoAddress => "NoAddress",
         }
+    }
+
+    /// Whether the proxy has something against who we are, or wants to know it in another way: then no
+    /// target is reached through it, and each attempt may bring a locked account nearer.
+    #[must_use]
+    pub fn is_about_the_user(&self) -> bool {
+        matches!(
+            self,
+            Self::UserWanted(_)
+                | Self::UserRefused(_)
+                | Self::Scheme(_)
+                | Self::NoMethod
+                | Self::Socks4(92 | 93)
+        )
     }
 }
 
@@ -108,7 +126,10 @@ impl fmt::Display for ProxyFault {
         f.write_str("proxy: ")?;
         match self {
             Self::Unreachable(kind) => write!(f, "it cannot be reached: {kind}"),
-            Self::Timeout => f.write_str("it did not answer within the time for connecting"),
+            Self::Timeout => f.write_str(
+                "it did not answer within the time for connecting, as most do while the target does not \
+                 answer them",
+            ),
             Self::Closed => f.write_str(
                 "it closed the connection without an answer, as some do that cannot reach the target",
             ),
@@ -116,6 +137,7 @@ impl fmt::Display for ProxyFault {
                 f,
                 "what it sent is no answer of the protocol that is configured for it, it begins \"{begin}\""
             ),
+            Self::Echo => f.write_str("it sends back what it is sent, no proxy is there"),
             Self::TooLong => f.write_str("its answer is too long"),
             Self::Status { code, line } => write!(f, "it refused: {line}{}", status(*code)),
             Self::UserWanted(said) => {
@@ -219,5 +241,25 @@ mod tests {
             said.contains("only NTLM") && said.contains("Basic"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn who_we_are_says_nothing_of_the_target() {
+        for fault in [
+            ProxyFault::UserWanted(Text::EMPTY),
+            ProxyFault::UserRefused(Text::EMPTY),
+            ProxyFault::Scheme(Text::EMPTY),
+            ProxyFault::NoMethod,
+            ProxyFault::Socks4(93),
+        ] {
+            assert!(fault.is_about_the_user(), "{fault}");
+        }
+        for fault in [
+            ProxyFault::Socks4(91),
+            ProxyFault::Socks5(2),
+            ProxyFault::Timeout,
+        ] {
+            assert!(!fault.is_about_the_user(), "{fault}");
+        }
     }
 }

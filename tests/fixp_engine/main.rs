@@ -361,6 +361,12 @@ fn strangers_are_refused_and_their_connections_closed() {
         ),
         ("no logon", &sequence[..], Some(507), "FirstMessageNotLogon"),
         ("FIX", &b"8=FIX.4.4\x019=5\x01"[..], None, "GarbledLogon"),
+        (
+            "the header of a proxy that is not expected",
+            &b"PROXY TCP4 10.0.0.9 10.0.0.1 40000 5001\r\n"[..],
+            None,
+            "ProxyHeader",
+        ),
     ] {
         pair.gateway.app.events.clear();
         let mut peer = TcpStream::connect(address).unwrap();
@@ -397,6 +403,30 @@ fn a_signature_of_another_secret_is_refused() {
     assert_eq!(pair.client.app.events, ["LogonFailed Refused"; 3]);
     assert_eq!(pair.client.app.logons, 0);
     assert_eq!(pair.client.stand(), (1, 1, 0));
+}
+
+#[test]
+fn refusals_are_counted_as_those_of_fix_are() {
+    let mut pair = Pair::with(|config| {
+        config.settings.client.failed_logons_max = 10;
+        config.connect.refusals_max = Some(2);
+        if config.settings.role == pinfix::session::fix::Role::Acceptor {
+            let other = "_wECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+            config.settings.credentials = pinfix::session::Credentials::new("KEY1", other).unwrap();
+        }
+    });
+    pair.until("two refusals", |pair| pair.client.app.events.len() == 2);
+    let awaits = |pair: &Pair| {
+        let page = pair.client.engine.status_reader();
+        page.session(0).unwrap().unwrap().status.awaits_operator
+    };
+    pair.until("a client that waits for an operator", awaits);
+    let start = std::time::Instant::now();
+    pair.until("some time", |_| start.elapsed() > PATIENCE / 20);
+    assert_eq!(pair.client.app.events, ["LogonFailed Refused"; 2]);
+    // The operator's wish makes two more.
+    let _ = command(&mut pair, false, Operation::Logon);
+    pair.until("two more", |pair| pair.client.app.events.len() == 4);
 }
 
 #[test]

@@ -102,6 +102,15 @@ impl Both {
             );
         }
     }
+
+    fn for_a_while(&mut self, time: Duration) {
+        let start = self.clock.now();
+        while self.clock.now().mono.since(start.mono) < time {
+            let now = self.clock.now();
+            self.venue.poll(now, &mut self.there);
+            self.client.poll(now, &mut self.here);
+        }
+    }
 }
 
 fn place(host: &str, port: u16) -> Destination {
@@ -243,6 +252,28 @@ fn wrong_credentials_are_told_in_the_words_of_the_proxy() {
     let fake = Fake::start(Speaks::Socks4, Some("x"), Does::LetsThrough);
     let socks = Proxy::new(ProxyProtocol::Socks4a, fake.address).user("me", "");
     assert_eq!(fails(&fake, socks), ProxyFault::Socks4(93));
+}
+
+#[test]
+fn wrong_credentials_are_not_tried_on_every_destination_nor_for_ever() {
+    let fake = Fake::start(Speaks::Http, Some("x"), Does::LetsThrough);
+    let mut both = Both::new();
+    let to: Vec<_> = (1..=16).map(|port| place("venue.invalid", port)).collect();
+    let proxy = Proxy::new(ProxyProtocol::Http11, fake.address).user("me", "sesame");
+    let mut config = session(&to, proxy);
+    config.connect.reconnect = vec![Duration::from_millis(30)];
+    config.connect.refusals_max = Some(3);
+    let start = both.clock.now().mono;
+    let session = both.connect(config);
+    both.until("three refusals", |both| both.here.failed.len() == 3);
+    assert!(both.clock.now().mono.since(start) >= Duration::from_millis(60));
+    both.for_a_while(Duration::from_millis(150));
+    assert_eq!(both.here.failed.len(), 3, "an operator is waited for");
+    let first = |(told, _): &(String, ProxyFault)| told.starts_with("venue.invalid:1 ");
+    assert!(both.here.failed.iter().all(first), "{:?}", both.here.failed);
+    let mut operator = both.client.controller();
+    let _ = operator.logon(session, Duration::from_secs(1)).unwrap();
+    both.until("a fourth", |both| both.here.failed.len() == 4);
 }
 
 #[test]

@@ -95,14 +95,20 @@ impl Hosting {
         self.journal.as_deref()
     }
 
-    /// Serves the admin socket, if one was asked for, as long as the answer lives.
-    pub fn serve_admin(&self, engine: &mut Engine) -> anyhow::Result<Option<AdminSocket>> {
+    /// Serves the admin socket, if one was asked for, as long as the answer lives. Of a file of sessions to
+    /// add, those at `venue` are added, as at the start; all of them if there is none.
+    pub fn serve_admin(
+        &self,
+        engine: &mut Engine,
+        venue: Option<&str>,
+    ) -> anyhow::Result<Option<AdminSocket>> {
         let Some(path) = &self.admin_socket else {
             return Ok(None);
         };
         let journals = self.journal.clone();
+        let venue = venue.map(str::to_owned);
         let read = move |file: &Path| {
-            let loaded = config::load(file, &[]);
+            let loaded = config::load_part(file, &[], venue.as_deref());
             let mut plan = loaded.map_err(|error| format!("{error:#}"))?.plan;
             keep_journals(&mut plan, journals.as_deref());
             let sessions = plan.sessions.into_iter();

@@ -205,6 +205,29 @@ fn a_venue_is_chosen_among_those_of_a_file_or_said_for_all_of_it() {
     let (code, said) = stage.client(&plain, &at("t4")).wait();
     assert_eq!(code, Some(0), "{said}");
     has_all(&said, &["FIX.4.2:T4Example->T4:simulator logged on"]);
+    // Also what is added while it runs, and what is only looked at.
+    let socket = stage.path("socket");
+    let socket = socket.to_str().unwrap();
+    let mut client = stage.client(&plain, &["--venue", "t4", "--admin-socket", socket]);
+    client.says("logged on");
+    let add = |file: &Path| run(&["admin", "--socket", socket, "add", file.to_str().unwrap()]);
+    let more = t4
+        .replace("T4Example", "T4Other")
+        .replace("venue = \"t4\"\n", "");
+    add(&stage.write("more.toml", &more)).ok();
+    let listed = run(&["admin", "--socket", socket, "list"]).ok().out;
+    has_all(&listed, &["FIX.4.2:T4Other->T4:simulator"]);
+    add(&stage.write("others.toml", others)).failed(1, &["--venue t4", "no session is there"]);
+    drop(client);
+    let check = |file: &Path| {
+        let file = file.to_str().unwrap();
+        run(&["config", "check", "--venue", "t4", file]).ok().out
+    };
+    for file in [&all, &plain] {
+        let said = check(file);
+        assert_eq!(said.matches("[[session]]").count(), 1, "{said}");
+        has_all(&said, &["version = \"FIX.4.2\"", "target_comp_id = \"T4\""]);
+    }
     let refused = |file: &Path, venue: &str, says: &[&str]| {
         run(&["run", "--venue", venue, "--config", file.to_str().unwrap()]).failed(1, says);
     };

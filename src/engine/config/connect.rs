@@ -28,8 +28,9 @@ pub struct Connect {
     /// after a connection that logged on, unless the peer ended that one within ten seconds: a
     /// peer that lets in and throws out at once is not asked ever faster.
     pub reconnect: Vec<Duration>,
-    /// How many Logons in a row the peer may refuse with a Logout: after that many there is no further
-    /// attempt until an operator logs the session on, as each one may bring a locked account nearer.
+    /// How many attempts in a row may be refused for who we are: a Logon with a Logout, a Negotiate or
+    /// Establish of FIXP with a Reject, a user or the lack of one by the proxy. After that many there is no
+    /// further attempt until an operator logs the session on, as each one may bring a locked account nearer.
     /// `None`: it is tried for ever.
     pub refusals_max: Option<u32>,
     /// Up to this share of a waiting time is added to it, in percent, so that sessions which lost

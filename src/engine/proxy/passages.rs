@@ -16,6 +16,9 @@ use super::talk::{Talk, Target};
 use crate::engine::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
 use crate::session::{HeaderFault, ProxyFault};
 
+/// For how many connections at a time there is memory before the first has come.
+const HEADERS_READY: usize = 64;
+
 /// Through which proxy, and where to from there.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct Through<'a> {
@@ -122,6 +125,11 @@ impl Passages {
     ) -> io::Result<(ListenerId, SocketAddr)> {
         let (listener, bound) = self.net.listen(address, reuse, options)?;
         let at = listener.0 as usize;
+        if header.is_some() {
+            let room = HEADERS_READY.saturating_sub(self.headers.len());
+            self.headers
+                .extend((0..room).map(|_| Box::new(Header::new())));
+        }
         if header.is_some() || at < self.doors.len() {
             while self.doors.len() <= at {
                 self.doors.push(None);
@@ -224,7 +232,11 @@ impl Passages {
                 link,
                 peer,
             } => {
-                if self.header_of(listener).is_some() {
+                // One from elsewhere is closed before a byte is read, so nothing is kept for it.
+                if self
+                    .header_of(listener)
+                    .is_some_and(|header| header.trusts(peer.ip()))
+                {
                     let mut header = self
                         .headers
                         .pop()

@@ -57,6 +57,13 @@ impl Proxy {
             let right = "a host name of 1 to 255 bytes and a port of 1 to 65535";
             return Err(("connect.proxy.address", self.address.to_string(), right));
         }
+        if let Destination::Name { host, .. } = &self.address
+            && host.contains(['@', '/'])
+        {
+            // It may be a URL with a password in it.
+            let right = "a host name only: protocol, user and password are settings of their own";
+            return Err(("connect.proxy.address", "***".to_owned(), right));
+        }
         let socks4 = matches!(
             self.protocol,
             ProxyProtocol::Socks4 | ProxyProtocol::Socks4a
@@ -75,7 +82,12 @@ impl Proxy {
         let readable = |text: &[u8]| !text.iter().any(u8::is_ascii_control);
         if !length.contains(&name.len()) || !readable(name) || (http && name.contains(&b':')) {
             let right = "1 to 255 bytes without control characters, for HTTP also without a colon";
-            return Err(("connect.proxy.user", user.name.clone(), right));
+            // What follows a colon is the password of somebody who gave both at once.
+            let shown = match user.name.split_once(':') {
+                Some((name, _)) => format!("{name}:***"),
+                None => user.name.clone(),
+            };
+            return Err(("connect.proxy.user", shown, right));
         }
         // Never the value.
         let wrong = |right| Err(("connect.proxy.password", "***".to_owned(), right));
@@ -200,6 +212,18 @@ mod tests {
             let said = wrong(&proxy.clone().user("me", password), to);
             assert!(said.contains("connect.proxy.password: ***"), "{said}");
             assert!(!said.contains("sesame"), "{said}");
+        }
+        let said = wrong(&http.clone().user("me:sesame", ""), to);
+        assert!(said.contains("connect.proxy.user: me:***: "), "{said}");
+        assert!(!said.contains("sesame"), "{said}");
+        for host in ["http://me:sesame@proxy", "me:sesame@proxy"] {
+            let mut proxy = http.clone();
+            proxy.address = Destination::Name {
+                host: host.to_owned(),
+                port: 3128,
+            };
+            let said = wrong(&proxy, to);
+            assert!(said.contains("connect.proxy.address: ***: "), "{said}");
         }
         let shown = format!("{:?}", http.user("me", "sesame"));
         assert!(shown.contains("me") && !shown.contains("sesame"), "{shown}");

@@ -188,6 +188,13 @@ impl Talk {
         self.step == Step::Through
     }
 
+    /// Whether it sends back our own words.
+    fn is_echo(&self) -> bool {
+        let heard = &self.heard[self.start..self.end];
+        let len = heard.len().min(self.said);
+        len > 0 && heard[..len] == self.words[..len]
+    }
+
     /// Whether something that followed the answer is still here.
     pub(super) fn has_rest(&self) -> bool {
         self.start < self.end
@@ -207,6 +214,7 @@ impl Talk {
         while self.step != Step::Through && self.said == self.until {
             let heard = &self.heard[self.start..self.end];
             let answer = match self.step {
+                Step::Head | Step::Reply4 if self.is_echo() => return Err(ProxyFault::Echo),
                 Step::Head => http::answer(heard, self.with_user)?,
                 Step::Reply4 => socks::answer4(heard)?,
                 Step::Method5 => match socks::method5(heard, self.with_user)? {
@@ -477,6 +485,21 @@ mod tests {
             assert_eq!(refused(proxy, &[]), ProxyFault::Closed);
             let fault = refused(proxy, &[b"SSH-2.0-x\r\n"]);
             assert_eq!(fault, ProxyFault::NotAnAnswer(text(b"SSH-2.0-x\\r\\n")));
+        }
+    }
+
+    #[test]
+    fn an_echo_is_named_and_not_shown() {
+        let http = proxy(ProxyProtocol::Http11).user("me", "sesame");
+        let socks4 = proxy(ProxyProtocol::Socks4a).user("me", "");
+        for proxy in [http, socks4] {
+            for len in [1, 2, 9, usize::MAX] {
+                let mut talk = Talk::new();
+                talk.begin(&proxy, HOST);
+                let said = say(&mut talk, 100).unwrap();
+                let len = len.min(said.len());
+                assert_eq!(hear(&mut talk, &said[..len]), Err(ProxyFault::Echo));
+            }
         }
     }
 

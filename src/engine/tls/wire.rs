@@ -261,7 +261,16 @@ impl Wire {
     /// Whether the engine is told of an event of the network, which is changed into what it means.
     fn is_told(&mut self, event: &mut Ready) -> bool {
         match *event {
-            Ready::Accepted { listener, link, .. } => {
+            Ready::Accepted {
+                listener,
+                link,
+                peer,
+            } => {
+                // One that is closed for where it comes from needs no handshake.
+                let header = self.net.header_of(listener);
+                if header.is_some_and(|header| !header.trusts(peer.ip())) {
+                    return true;
+                }
                 if let Some(Some(acceptor)) = self.doors.get(listener.0 as usize) {
                     match Line::server(acceptor) {
                         Ok(line) => self.hold(link, line, false),

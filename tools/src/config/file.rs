@@ -22,9 +22,9 @@ use toml::Spanned;
 
 use super::dictionaries::Choice;
 use super::fixp;
-use super::form::{Form as _, Leaf as _, Place, Text, Word};
+use super::form::{Form as _, Leaf as _, Place, Text, Word, may_name_a_user};
 use super::proxy::warn_of_unguarded;
-use super::tables::{EngineTable, ListenTable, SessionTable, TemplateTable};
+use super::tables::{EngineTable, ListenTable, LogonTable, SessionTable, TemplateTable};
 use super::tls::warn_of_unverified;
 use super::venues;
 use crate::exchange::Fills;
@@ -230,6 +230,13 @@ impl File {
         if let Err(error) = plan.engine.check() {
             problems.push(at(None, None, error.to_string()));
         }
+        let logon = self
+            .defaults
+            .as_ref()
+            .and_then(|table| table.logon.as_ref());
+        if let Some(wrong) = logon.and_then(LogonTable::said_twice) {
+            problems.push(at(None, None, format!("[defaults]: {wrong}")));
+        }
         for table in &self.listen.0 {
             match self.listener(table) {
                 Ok(listen) => plan.listeners.push(listen),
@@ -302,6 +309,8 @@ impl File {
             None => None,
         };
         fixp::refused_in_fix(&own).map_or(Ok(()), Err)?;
+        let twice = own.logon.as_ref().and_then(LogonTable::said_twice);
+        twice.map_or(Ok(()), Err)?;
         let choice = self.choice(profile, &own)?;
         let planned = self.described(newest, Role::Acceptor, ["*", "*"], &own, choice.as_ref());
         let mut template = Template::new(versions.clone(), planned.config);
@@ -326,6 +335,8 @@ impl File {
 
     /// A session with everything it inherits, and what its venue has against it; or what is missing.
     fn session(&self, own: &SessionTable) -> Result<(Planned, Vec<String>), String> {
+        let twice = own.logon.as_ref().and_then(LogonTable::said_twice);
+        twice.map_or(Ok(()), Err)?;
         let profile = match self.venue_of(own)? {
             Some(Venue::Fixp(profile)) => {
                 let planned = self.session_of_fixp(profile, own)?;
@@ -510,27 +521,32 @@ fn placed(name: &str, text: &str, error: &toml::de::Error) -> Problem {
         .replace("expected usize", "expected a whole number")
         .replace("expected u8", "expected 0 to 255")
         .replace("expected u16", "expected 0 to 65535");
-    if let Some(meant) = meant(&message) {
-        message = format!("{message}; did you mean `{meant}`?");
-    }
     let line = error.span().map(|span| {
         let before = text.get(..span.start).unwrap_or(text);
         before.matches('\n').count() + 1
     });
-    let shown = line
+    let written = line
         .and_then(|line| text.lines().nth(line - 1))
         .unwrap_or_default()
         .trim();
-    // A line may hold a secret: only its key is shown then.
-    let shown = match shown.split_once('=') {
-        Some((key, _))
-            if ["password", "fields", "license", "secret"]
-                .iter()
-                .any(|part| shown.contains(part)) =>
-        {
-            format!("{key}= ***")
-        }
-        _ => shown.to_owned(),
+    let meant = meant(&message).map(str::to_owned);
+    // Also a key that is misspelled, and what stands between the quotes of a text of several lines.
+    let is_secret = may_hold_secret(written)
+        || meant.as_deref().is_some_and(may_hold_secret)
+        || line.is_some_and(|line| begins_within_a_text(text, line));
+    if may_name_a_user(&message) || is_secret && message.starts_with("invalid ") {
+        message = match message.rsplit_once("expected ") {
+            Some((_, right)) => format!("a value that is not shown here, expected {right}"),
+            None => "a value that is not shown here".to_owned(),
+        };
+    }
+    if let Some(meant) = meant {
+        message = format!("{message}; did you mean `{meant}`?");
+    }
+    let shown = match written.split_once('=') {
+        _ if !is_secret => written.to_owned(),
+        Some((key, _)) if !may_name_a_user(key) => format!("{key}= ***"),
+        _ => "***".to_owned(),
     };
     Problem {
         file: Some(name.to_owned()),
@@ -538,6 +554,33 @@ fn placed(name: &str, text: &str, error: &toml::de::Error) -> Problem {
         text: format!("{message}\n    {shown}"),
         ..Problem::default()
     }
+}
+
+/// Whether a line, or a key, may have a secret in it: then no error shows its value.
+fn may_hold_secret(text: &str) -> bool {
+    const PARTS: [&str; 7] = [
+        "pass",
+        "pwd",
+        "fields",
+        "license",
+        "secret",
+        "token",
+        "credential",
+    ];
+    may_name_a_user(text) || PARTS.iter().any(|part| text.contains(part))
+}
+
+/// Whether a text of several lines began before this line and goes on in it.
+fn begins_within_a_text(text: &str, line: usize) -> bool {
+    let before = || text.lines().take(line - 1);
+    let quotes = |mark| {
+        before()
+            .map(|line| line.matches(mark).count())
+            .sum::<usize>()
+    };
+    [r#"""""#, "'''"]
+        .into_iter()
+        .any(|mark| quotes(mark) % 2 == 1)
 }
 
 /// The key somebody meant, from a message such as "unknown field `a`, expected one of `b`, `c`".

@@ -181,9 +181,15 @@ pub fn planned(
         ));
     }
     let tables: Vec<&SessionTable> = std::iter::once(own).chain(defaults).collect();
-    if own.role.is_some_and(|role| role.0 == Role::Acceptor) {
+    let role = tables.iter().find_map(|table| table.role);
+    if role.is_some_and(|role| role.0 == Role::Acceptor) {
+        let place = if own.role.is_none() {
+            " in [defaults]"
+        } else {
+            ""
+        };
         return Err(format!(
-            "role = \"acceptor\": a session at {name} is a client, the gateway is \
+            "role = \"acceptor\"{place}: a session at {name} is a client, the gateway is \
              `pinfix exchange --venue {name}`"
         ));
     }
@@ -268,21 +274,22 @@ fn put(table: &SessionTable, planned: &mut Planned<FixpSessionConfig>) -> Result
     Ok(())
 }
 
-/// The access key and its secret, each from the first table that says it.
+/// The access key and its secret, which belong together: both from the first table that says one of them.
 fn credentials(tables: &[&SessionTable]) -> Result<Credentials, String> {
+    const ID: &str = "logon.access_key_id is missing";
+    const SECRET: &str = "logon.secret_key_file, logon.secret_key_env or logon.secret_key is missing";
+    let says = |logon: &&LogonTable| logon.access_key_id.is_some() || logon.secret_key().is_some();
     let mut logons = tables.iter().filter_map(|table| table.logon.as_ref());
-    let id = logons
-        .clone()
-        .find_map(|logon| logon.access_key_id.as_ref());
-    let id = id.ok_or("logon.access_key_id is missing, here and in [defaults]")?;
-    let secret = logons.find_map(|logon| {
-        let plain = logon.secret_key.as_ref().map(|secret| &secret.text);
-        let plain = plain.or(logon.secret_key_env.as_ref().map(|secret| &secret.text));
-        plain.or(logon.secret_key_file.as_ref().map(|secret| &secret.text))
-    });
-    let secret = secret.ok_or(
-        "logon.secret_key_file, logon.secret_key_env or logon.secret_key is missing, here and in [defaults]",
-    )?;
+    let logon = logons
+        .find(says)
+        .ok_or_else(|| format!("{ID}, here and in [defaults]"))?;
+    let beside = |missing: &str, given: &str| {
+        format!("{missing} beside {given}: a pair is given in one table, a session or [defaults]")
+    };
+    let id = logon.access_key_id.as_ref();
+    let id = id.ok_or_else(|| beside(ID, "the secret key"))?;
+    let secret = logon.secret_key();
+    let secret = secret.ok_or_else(|| beside(SECRET, "logon.access_key_id"))?;
     Credentials::new(id, secret).map_err(|error| error.to_string())
 }
 
@@ -316,9 +323,7 @@ pub fn written(
     let text = |bytes| Some(Aside(String::from_utf8_lossy(bytes).into_owned()));
     let segment = settings.id.qualifier.as_ref();
     let mut logons = tables.iter().filter_map(|table| table.logon.as_ref());
-    let secret = logons.find(|logon| {
-        logon.secret_key.is_some() || logon.secret_key_env.is_some() || logon.secret_key_file.is_some()
-    });
+    let secret = logons.find(|logon| logon.secret_key().is_some());
     SessionTable {
         venue: Some(Aside(profile.name.to_owned())),
         session: Some(Aside(settings.session.clone())),

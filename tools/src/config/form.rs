@@ -280,6 +280,11 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+/// Whether it may be a URL or an address with a user and a password in it.
+pub fn may_name_a_user(text: &str) -> bool {
+    text.contains('@') || text.contains("://")
+}
+
 /// A value that is written as a text.
 pub trait Written: Sized {
     /// What would be right.
@@ -335,10 +340,15 @@ impl<T: Written> Serialize for Text<T> {
 impl<'de, T: Written> Deserialize<'de> for Text<T> {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
         let text = String::deserialize(source)?;
-        let value = T::read(&text);
-        value
-            .map(Self)
-            .ok_or_else(|| de::Error::custom(format!("{text:?} is not {}", T::RIGHT)))
+        T::read(&text).map(Self).ok_or_else(|| {
+            de::Error::custom(match may_name_a_user(&text) {
+                true => format!(
+                    "a text that may hold a password, and is not shown for that, is not {}",
+                    T::RIGHT
+                ),
+                false => format!("{text:?} is not {}", T::RIGHT),
+            })
+        })
     }
 }
 
@@ -509,7 +519,10 @@ impl<S> Serialize for Secret<S> {
 
 impl<'de, S: Source> Deserialize<'de> for Secret<S> {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(source)?;
+        // What the parser says about a value of another type has the value in it.
+        let name = String::deserialize(source).map_err(|_| {
+            de::Error::custom("a value that is not shown here must be a text in quotes")
+        })?;
         let text = S::read(&name).map_err(de::Error::custom)?;
         Ok(Self {
             text,

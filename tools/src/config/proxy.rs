@@ -115,7 +115,7 @@ impl<'de> Deserialize<'de> for ProxyTable {
     }
 }
 
-/// From where connections begin with a header; `from` left out is from anywhere.
+/// From where connections begin with a header; `from` left out is from anywhere, which is warned of.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HeaderTable {
@@ -236,6 +236,43 @@ mod tests {
             assert!(said.contains(text), "{lines}: {said}");
             assert!(!said.contains("sesame"), "{said}");
         }
+        // A password where none is looked for.
+        let url = "\"http://me:sesame@proxy:3128\"";
+        for lines in [
+            format!("protocol = \"http-1.1\"\naddress = {url}\n"),
+            "protocol = \"http-1.1\"\naddress = \"me:sesame@proxy:3128\"\n".to_owned(),
+            format!("protocol = {url}\n"),
+            format!("{WHOLE}url = {url}\n"),
+            format!("{WHOLE}port = \"1\" # {url}\n"),
+            format!("{WHOLE}user = \"me:sesame\"\n"),
+            format!("{WHOLE}pasword = \"sesame\"\n"),
+            format!("{WHOLE}user = \"me\"\npassword = [\"sesame\"]\n"),
+            format!("{WHOLE}user = \"me\"\npassword = {{ sesame = 1 }}\n"),
+            format!("{WHOLE}user = \"me\"\npassword = \"\"\"\nsesame\\q\"\"\"\n"),
+            format!("{WHOLE}[session.logon]\nfields = \"554=sesame\"\n"),
+        ] {
+            let said = read(&format!("{SESSION}{lines}")).unwrap_err();
+            assert!(!said.contains("sesame"), "{lines}: {said}");
+        }
+        for (lines, text) in [
+            (format!("address = {url}\n"), "expected HOST:PORT"),
+            (format!("{WHOLE}password = 123456\n"), "a text in quotes"),
+            (
+                format!("{WHOLE}[session.logon]\npassword = 123456\n"),
+                "a text in quotes",
+            ),
+            (format!("{WHOLE}pasword = 123456\n"), "`password`?"),
+        ] {
+            let said = read(&format!("{SESSION}{lines}")).unwrap_err();
+            assert!(said.contains(text) && said.contains("= ***"), "{said}");
+            assert!(
+                !said.contains("sesame") && !said.contains("123456"),
+                "{said}"
+            );
+        }
+        let whole = SESSION.replace("[session.connect.proxy]\n", &format!("proxy = {url}\n"));
+        let said = read(&whole).unwrap_err();
+        assert!(!said.contains("sesame"), "{said}");
         let text =
             "[[listen]]\naddress = \"127.0.0.1:0\"\n[listen.proxy_header]\nfrom = [\"balancer\"]\n";
         let said = read(text).unwrap_err();

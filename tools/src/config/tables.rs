@@ -444,6 +444,29 @@ impl LogonTable {
         }
     }
 
+    /// The secret key, from wherever it is.
+    pub fn secret_key(&self) -> Option<&String> {
+        let text = self.secret_key.as_ref().map(|secret| &secret.text);
+        let text = text.or(self.secret_key_env.as_ref().map(|secret| &secret.text));
+        text.or(self.secret_key_file.as_ref().map(|secret| &secret.text))
+    }
+
+    /// What is wrong if a secret is said in more than one way: which of them counts would be a guess.
+    pub fn said_twice(&self) -> Option<String> {
+        let written = [self.of_fixp(), self.of_fix()].concat();
+        ["password", "new_password", "license", "secret_key"]
+            .into_iter()
+            .find_map(|secret| {
+                let ways = ["", "_env", "_file"].map(|way| format!("{secret}{way}"));
+                let said: Vec<_> = written
+                    .iter()
+                    .filter(|key| ways.iter().any(|way| way == *key))
+                    .map(|key| format!("logon.{key}"))
+                    .collect();
+                (said.len() > 1).then(|| format!("{}: expected one of them", said.join(" and ")))
+            })
+    }
+
     /// The keys of FIXP that are written.
     pub fn of_fixp(&self) -> Vec<&'static str> {
         let keys = [

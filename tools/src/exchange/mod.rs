@@ -201,7 +201,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let now = Clock::new().now();
     let mut venue = Venue::new(terms, bulletin.clone(), now.utc);
     let listening = open(&mut engine, &mut venue, &plan, now)?;
-    let _admin = arguments.hosting.serve_admin(&mut engine)?;
+    let _admin = arguments.hosting.serve_admin(&mut engine, None)?;
     bulletin.say(format!(
         "listening on {}, {}",
         listening.join(", "),
@@ -266,7 +266,7 @@ fn rehearse(arguments: &Arguments, venue: &str, accounts: &Path) -> anyhow::Resu
                 backup: arguments.backup,
             };
             gateway.open(&mut engine, ports, arguments.hosting.journals())?;
-            let admin = arguments.hosting.serve_admin(&mut engine)?;
+            let admin = arguments.hosting.serve_admin(&mut engine, None)?;
             gateway.run(&mut engine, run, &stopper);
             drop((admin, gateway));
             printer.finish();
@@ -281,7 +281,7 @@ fn rehearse(arguments: &Arguments, venue: &str, accounts: &Path) -> anyhow::Resu
         arguments.tls(),
         arguments.hosting.journals(),
     )?;
-    let admin = arguments.hosting.serve_admin(&mut engine)?;
+    let admin = arguments.hosting.serve_admin(&mut engine, None)?;
     rehearsal.run(&mut engine, run, &stopper);
     drop((admin, rehearsal));
     printer.finish();

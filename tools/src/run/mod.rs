@@ -165,10 +165,8 @@ At a venue that is known, t4, brokeret or ilink3, everything it documents is set
 
 /// Runs until the orders are done or Ctrl-C comes.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let config::Loaded { mut plan, file } = match &arguments.venue {
-        Some(venue) => config::load_at(&arguments.config, venue)?,
-        None => config::load(&arguments.config, &[])?,
-    };
+    let loaded = config::load_part(&arguments.config, &[], arguments.venue.as_deref());
+    let config::Loaded { mut plan, file } = loaded?;
     anyhow::ensure!(
         !plan.sessions.is_empty() || !plan.listeners.is_empty(),
         "{}: no session is listed, expected at least one [[session]]",
@@ -202,7 +200,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         ));
     }
     let lines = chosen(lines, &arguments)?;
-    let _admin = arguments.hosting.serve_admin(&mut engine)?;
+    let _admin = arguments
+        .hosting
+        .serve_admin(&mut engine, arguments.venue.as_deref())?;
     let mut client = Client {
         source: Source::new(&arguments, lines, now)?,
         patience: Duration::from_secs(arguments.patience),

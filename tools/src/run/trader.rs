@@ -165,12 +165,15 @@ impl Application for Trader {
         if let Some(text) = news::of_event(event, |session| self.name(session)) {
             self.say(text);
         }
-        if let Event::LogonFailed {
-            session,
-            cause: Cause::LogonRefused(_),
-        } = event
+        let ended = match event {
+            Event::LogonFailed { session, cause } => Some((*session, *cause)),
+            Event::ConnectFailed { session, why, .. } => Some((*session, Cause::ConnectFailed(*why))),
+            _ => None,
+        };
+        if let Some((session, cause)) = ended
+            && cause.is_refusal()
         {
-            self.refused(*session);
+            self.refused(session);
         }
     }
 }

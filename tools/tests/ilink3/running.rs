@@ -191,6 +191,46 @@ fn what_is_wrong_with_a_session_is_said_and_its_secret_is_not() {
         1,
         &["heartbeat_s, logon.username: of a session of FIX, and venue ilink3 speaks FIXP"],
     );
+    check("logon.secret_key = \"sesame\"\n").failed(
+        1,
+        &["logon.secret_key and logon.secret_key_file: expected one of them"],
+    );
+    // A pair is not put together of two tables.
+    let file = client_file(&stage, address, "");
+    let text = fs::read_to_string(&file).unwrap();
+    let check_with = |defaults: &str, without: &str| {
+        let own: Vec<_> = text
+            .lines()
+            .filter(|line| !line.starts_with(without))
+            .collect();
+        let (first, rest) = own.split_first().unwrap();
+        let whole = format!("{first}\n[defaults]\n{defaults}\n{}\n", rest.join("\n"));
+        fs::write(&file, whole).unwrap();
+        run(&["config", "check", file.to_str().unwrap()])
+    };
+    check_with("logon.secret_key = \"sesame\"", "logon.secret_key").failed(
+        1,
+        &["logon.secret_key_file, logon.secret_key_env or logon.secret_key is missing beside logon.access_key_id"],
+    );
+    check_with("logon.access_key_id = \"KEY2\"", "logon.access_key_id")
+        .failed(1, &["logon.access_key_id is missing beside the secret key"]);
+    let secret = text
+        .lines()
+        .find(|line| line.starts_with("logon.secret_key_file"));
+    let pair = format!("logon.access_key_id = \"KEY2\"\n{}", secret.unwrap());
+    let said = check_with(&pair, "logon.").ok();
+    assert!(
+        said.out.contains("access_key_id = \"KEY2\""),
+        "{}",
+        said.out
+    );
+    check_with("role = \"acceptor\"", "nothing").failed(
+        1,
+        &[
+            "role = \"acceptor\" in [defaults]",
+            "pinfix exchange --venue ilink3",
+        ],
+    );
     let said = check("secret = \"sesame\"\n").failed(1, &["unknown field `secret`"]);
     assert!(!said.err.contains("sesame"));
     let said = check("logon.secret_key_env = \"sesame-1\"\n").failed(1, &["secret_key_env = ***"]);

@@ -105,7 +105,15 @@ impl ProxyDraft {
         };
         let (host, port) = (self.host?, self.port?);
         let Some(address) = destination(&host, port) else {
-            let text = format!("{host:?} is neither an address nor a host name");
+            let text = match host.contains(['@', '/']) {
+                // It may be a URL with a password in it.
+                true => {
+                    "a URL, or a host with a user, is neither an address nor a host name, expected \
+                         the host only: there are ProxyUser and ProxyPassword"
+                        .to_owned()
+                }
+                false => format!("{host:?} is neither an address nor a host name"),
+            };
             wrong("ProxyHost", text);
             return None;
         };
