@@ -246,9 +246,12 @@ status! {
         retransmit_last: u64,
         /// UUID of the series it is of.
         retransmit_uuid: u64,
-        /// A client that does not connect again before an operator's word: too many logons were
-        /// refused, or the exchange has closed the port.
+        /// There is no logon before an operator's word. Of a client: too many logons were refused, or the
+        /// exchange has closed the port. Of a gateway: [`SessionStatus::port_closed`].
         awaits_operator: bool,
+        /// A FIXP gateway, whose port invalid logons have closed, in this run or one before: it answers every
+        /// logon with Terminate(507) code 8 until an operator logs the session on or releases it.
+        port_closed: bool,
     }
 }
 

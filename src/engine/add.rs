@@ -17,6 +17,7 @@ use super::session::Session;
 use super::slot::{Connection, Guest, Lodging, Pairing, Shown, Slot, Traffic, number};
 use crate::counters;
 use crate::journal::{Journal, Location, Recovery};
+use crate::session::SeriesOutbox as _;
 use crate::session::fix::{self, Role};
 use crate::session::fixp::{self, Lane};
 use crate::time::Now;
@@ -44,6 +45,9 @@ pub(super) fn make(
             value: told.to_string(),
             right: "at most max_message_bytes of the engine",
         });
+    }
+    if let AnySessionConfig::Fixp(config) = &config {
+        config.check_room(workshop.max_message_bytes)?;
     }
     workshop.ports.check(&config)?;
     let backup = match &config {
@@ -221,6 +225,10 @@ impl Desk {
             primary: number(primary),
             told_of_end: false,
         };
+        // That of the backup is only in memory.
+        backup
+            .journal
+            .set_port_closed(slot.journal.is_port_closed());
         self.install_one(slot, now);
         self.install_one(*backup, now);
         // Its turn comes when the session is established.

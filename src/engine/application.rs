@@ -173,6 +173,13 @@ pub enum Event<'a> {
         /// Which messages.
         messages: fixp::Missed,
     },
+    /// A FIXP gateway has closed its port, and that of a backup connection, for too many invalid logons:
+    /// every logon is answered with Terminate(507) code 8 until an operator logs the session on or releases
+    /// it. Told also at the start, of one that was closed in an earlier run.
+    PortClosed {
+        /// Which session.
+        session: SessionHandle,
+    },
     /// The backup connection of a FIXP session is established.
     BackupUp {
         /// Which session.
@@ -214,10 +221,11 @@ pub enum Event<'a> {
 
 impl Event<'_> {
     /// The name of every event that only a FIXP session has.
-    pub const FIXP_NAMES: [&'static str; 6] = [
+    pub const FIXP_NAMES: [&'static str; 7] = [
         "NotApplied",
         "Unconfirmed",
         "Missed",
+        "PortClosed",
         "BackupUp",
         "BackupDown",
         "Promoted",
@@ -256,6 +264,7 @@ impl Event<'_> {
             Self::NotApplied { .. } => "NotApplied",
             Self::Unconfirmed { .. } => "Unconfirmed",
             Self::Missed { .. } => "Missed",
+            Self::PortClosed { .. } => "PortClosed",
             Self::BackupUp { .. } => "BackupUp",
             Self::BackupDown { .. } => "BackupDown",
             Self::Promoted { .. } => "Promoted",

@@ -280,6 +280,17 @@ impl Desk {
         }
     }
 
+    /// What a frame over one connection of a gateway has counted is counted for both.
+    pub(super) fn share_invalid_logons(&mut self, slot: usize) {
+        let Some(other) = self.slots[slot].pairing.other() else {
+            return;
+        };
+        let [entry, other] = self.slots.two(slot, other);
+        if let (Session::Fixp(session), Session::Fixp(other)) = (&entry.session, &mut other.session) {
+            session.share_invalid_logons(other);
+        }
+    }
+
     /// Invalid logons have closed the port of one connection of a gateway: that of the other closes as well.
     pub(super) fn close_other_port<A: Application + ?Sized>(
         &mut self,

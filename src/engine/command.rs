@@ -11,7 +11,7 @@ use super::session::{Protocol, Session, Step};
 use super::slot::{Connection, Goal, Guest, Pending, Slot};
 use crate::admin::{Command, HoldOrder, Operation, Order, Outcome};
 use crate::session::fix::{self, Admission, Decision, Phase, Role};
-use crate::session::{Cause, Hold, Refusal, ResetCause};
+use crate::session::{Cause, Hold, Refusal, ResetCause, SeriesOutbox as _};
 use crate::time::Now;
 
 /// There is something to send, and nothing else to do.
@@ -157,7 +157,9 @@ impl Desk {
                 self.slots[slot].hold(Some(held(&order, now)), now);
                 Err(Outcome::Done)
             }
-            Operation::Release if self.slots[slot].is_held() => {
+            Operation::Release
+                if self.slots[slot].is_held() || self.slots[slot].journal.is_port_closed() =>
+            {
                 self.slots[slot].hold(None, now);
                 self.slots[slot].start_over();
                 if let Some(backup) = self.slots[slot].pairing.other() {

@@ -648,7 +648,9 @@ impl Engine {
 
     fn settle<A: Application + ?Sized>(&mut self, now: Now, app: &mut A) -> usize {
         let mut work = self.desk.grant_wishes(now, app);
-        work += self.fail_over(now, app);
+        if !self.desk.failing_over.is_empty() {
+            work += self.fail_over(now, app);
+        }
         // What is touched while settling, by callbacks or for the next step, waits for the next
         // cycle.
         let touched = self.desk.touched.len();

@@ -26,7 +26,9 @@ use super::tls::Wire;
 use crate::admin::{Operation, Outcome, Ticket};
 use crate::counters::{Stage, StatusPage};
 use crate::session::fix::{Admission, Decision, Origin, Phase, Replayed, Step};
-use crate::session::{Cause, ConnectError, DESIGNATED_BACKUP, Fault, Full, ProxyFault, Text};
+use crate::session::{
+    Cause, ConnectError, DESIGNATED_BACKUP, Fault, Full, ProxyFault, SeriesOutbox as _, Text,
+};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -561,64 +563,9 @@ impl Desk {
 
     /// Starts the connections, and ends the attempts, that are due.
     fn connection_due<A: Application + ?Sized>(&mut self, now: Now, slot: usize, app: &mut A) {
-        let due = matches!(self.slots[slot].connection, Connection::RetryAt(at) if now.mono >= at);
-        if due && self.slots[slot].pairing != Pairing::Single && !self.prepare_attempt(now, slot, app) {
-            return;
-        }
-        let entry = &mut self.slots[slot];
+        let entry = &self.slots[slot];
         match entry.connection {
-            Connection::RetryAt(at)
-                if now.mono >= at
-                    && entry.session.not_before().is_none_or(|at| now.mono >= at)
-                    && !entry.is_held()
-                    && !entry.leaving
-                    && !self.stopping
-                    && entry.is_in_schedule()
-                    && !entry.has_old_numbers(now)
-                    && !entry.waits_for_operator() =>
-            {
-                let Some(route) = &mut entry.route else {
-                    return;
-                };
-                route.begin(now.mono);
-                let dialled = match route.dial() {
-                    Ok((address, through)) => {
-                        let tls = entry.dialler.as_ref();
-                        let tls = tls.map(|dialler| (dialler, route.destination()));
-                        let (source, socket) = (route.source(), &entry.socket);
-                        let dialled = self.net.connect(address, source, socket, tls, through);
-                        dialled.map_err(|error| match through {
-                            Some(_) => ProxyFault::Unreachable(error.kind()).into(),
-                            None => ConnectError::Io(error.kind()),
-                        })
-                    }
-                    Err(why) => Err(why),
-                };
-                match dialled {
-                    Ok(link) => {
-                        let give_up = now.mono + route.timeout();
-                        entry.connection = Connection::Connecting { link, give_up };
-                        let index = link.index as usize;
-                        if self.dialled.len() <= index {
-                            self.dialled.resize(index + 1, 0);
-                        }
-                        self.dialled[index] = number(slot);
-                    }
-                    Err(why) => {
-                        let session = self.known_as(slot);
-                        if let Some(route) = &self.slots[slot].route {
-                            app.on_event(&Event::ConnectFailed {
-                                session,
-                                destination: route.destination(),
-                                address: route.address(),
-                                proxy: route.proxy(),
-                                why,
-                            });
-                        }
-                        self.next_attempt(now, slot, not_connected(why));
-                    }
-                }
-            }
+            Connection::RetryAt(at) if now.mono >= at => self.attempt(now, slot, app),
             Connection::Connecting { link, give_up } if now.mono >= give_up => {
                 let why = self.net.why_late(link);
                 self.end(now, slot, Cause::ConnectFailed(why), app);
@@ -632,6 +579,65 @@ impl Desk {
                 self.end(now, slot, cause, app);
             }
             _ => {}
+        }
+    }
+
+    /// Starts a connection, unless something speaks against it.
+    fn attempt<A: Application + ?Sized>(&mut self, now: Now, slot: usize, app: &mut A) {
+        if self.slots[slot].pairing != Pairing::Single && !self.prepare_attempt(now, slot, app) {
+            return;
+        }
+        let entry = &mut self.slots[slot];
+        let may = entry.session.not_before().is_none_or(|at| now.mono >= at)
+            && !entry.is_held()
+            && !entry.leaving
+            && !self.stopping
+            && entry.is_in_schedule()
+            && !entry.has_old_numbers(now)
+            && !entry.waits_for_operator();
+        if !may {
+            return;
+        }
+        let Some(route) = &mut entry.route else {
+            return;
+        };
+        route.begin(now.mono);
+        let dialled = match route.dial() {
+            Ok((address, through)) => {
+                let tls = entry.dialler.as_ref();
+                let tls = tls.map(|dialler| (dialler, route.destination()));
+                let (source, socket) = (route.source(), &entry.socket);
+                let dialled = self.net.connect(address, source, socket, tls, through);
+                dialled.map_err(|error| match through {
+                    Some(_) => ProxyFault::Unreachable(error.kind()).into(),
+                    None => ConnectError::Io(error.kind()),
+                })
+            }
+            Err(why) => Err(why),
+        };
+        match dialled {
+            Ok(link) => {
+                let give_up = now.mono + route.timeout();
+                entry.connection = Connection::Connecting { link, give_up };
+                let index = link.index as usize;
+                if self.dialled.len() <= index {
+                    self.dialled.resize(index + 1, 0);
+                }
+                self.dialled[index] = number(slot);
+            }
+            Err(why) => {
+                let session = self.known_as(slot);
+                if let Some(route) = &self.slots[slot].route {
+                    app.on_event(&Event::ConnectFailed {
+                        session,
+                        destination: route.destination(),
+                        address: route.address(),
+                        proxy: route.proxy(),
+                        why,
+                    });
+                }
+                self.next_attempt(now, slot, not_connected(why));
+            }
         }
     }
 
@@ -661,6 +667,7 @@ impl Desk {
         }
         self.end_hold_when_over(now, slot);
         let hours_go_on = self.keep_hours(now, slot, app);
+        self.tell_of_port(slot, app);
         let Slot {
             session,
             journal,
@@ -699,6 +706,21 @@ impl Desk {
         // The keeper of the journal does not say when the next segment is ready.
         let rotates = self.waits_for_segment(slot);
         hours_go_on || replay_goes_on || queue_goes_on || flushed == Flushed::More || leaves || rotates
+    }
+
+    /// Tells that the port of a gateway has closed, in this run or one before.
+    fn tell_of_port<A: Application + ?Sized>(&mut self, slot: usize, app: &mut A) {
+        let entry = &mut self.slots[slot];
+        let closed = entry.journal.is_port_closed();
+        if closed == entry.shown.port_closed {
+            return;
+        }
+        entry.shown.port_closed = closed;
+        // Those of a session with two connections close together.
+        if closed && !entry.pairing.is_backup() {
+            let session = entry.handle;
+            app.on_event(&Event::PortClosed { session });
+        }
     }
 
     /// Brings the status page up to date about a session.

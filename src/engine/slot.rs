@@ -211,6 +211,8 @@ pub(super) struct Shown {
     pub(super) faults: u64,
     /// When the last of them was seen.
     pub(super) last_fault: Utc,
+    /// Whether the port is known to be closed: of a gateway, for too many invalid logons.
+    pub(super) port_closed: bool,
 }
 
 impl Slot {
@@ -342,13 +344,6 @@ impl Slot {
             (Phase::Closing, _) => ConnectionState::Closing,
         };
         let queued = self.journal.queued();
-        let (next_out, next_in) = match self.pairing {
-            // It numbers nothing.
-            Pairing::Backup { .. } => (0, 0),
-            Pairing::Single | Pairing::Primary { .. } => {
-                (self.journal.next_out(), self.journal.next_in())
-            }
-        };
         let mut status = SessionStatus {
             state,
             held: self.is_held(),
@@ -357,8 +352,8 @@ impl Slot {
                 .hours
                 .as_ref()
                 .map_or(Utc(0), |hours| hours.next_edge()),
-            next_out,
-            next_in,
+            next_out: self.journal.next_out(),
+            next_in: self.journal.next_in(),
             messages_out: self.traffic.frames_out,
             bytes_out: self.traffic.bytes_out,
             bytes_in: self.traffic.bytes_in,
@@ -390,8 +385,13 @@ impl Slot {
             Session::Fixp(session) => {
                 add_fixp_tally(&mut status, session.tally(), session.settings().role);
                 status.protocol = Protocol::Fixp;
+                if self.pairing.is_backup() {
+                    // It numbers nothing.
+                    (status.next_out, status.next_in) = (0, 0);
+                }
                 status.keep_alive_ms = session.keep_alive_ms().unwrap_or_default();
-                status.awaits_operator = self.waits_for_operator();
+                status.port_closed = self.journal.is_port_closed();
+                status.awaits_operator = self.waits_for_operator() || status.port_closed;
                 if let Some(underway) = session.retransmission(&self.journal) {
                     status.retransmit_next = underway.next;
                     status.retransmit_last = underway.last;

@@ -7,7 +7,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::segment::IDENTITY_BYTES_MAX;
+use super::segment::{IDENTITY_BYTES_MAX, OVERHEAD_BYTES, cost};
+use super::series::LIST_BYTES_MAX;
 
 /// The least size of a segment.
 pub(crate) const SEGMENT_BYTES_MIN: usize = 16 * 1024;
@@ -132,6 +133,13 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl JournalConfig {
+    /// Bytes of the longest frame that a journal with several series beside each other can keep.
+    pub(crate) fn longest_frame(&self) -> usize {
+        let list = cost(LIST_BYTES_MAX);
+        let around = OVERHEAD_BYTES + self.control_reserve_bytes + list + cost(8);
+        self.max_segment_bytes.saturating_sub(around)
+    }
+
     /// Checks every setting.
     ///
     /// # Errors

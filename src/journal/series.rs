@@ -40,7 +40,7 @@ const WORD: usize = 8;
 const HEAD_WORDS: usize = 3;
 const EARLIER_WORDS: usize = 5;
 const PROGRESS_BYTES: usize = 3 * WORD;
-const LIST_BYTES_MAX: usize = (HEAD_WORDS + SERIES_KEPT * EARLIER_WORDS) * WORD;
+pub(super) const LIST_BYTES_MAX: usize = (HEAD_WORDS + SERIES_KEPT * EARLIER_WORDS) * WORD;
 
 /// What is known of the series of a journal.
 #[derive(Debug)]
@@ -240,7 +240,26 @@ impl SeriesList {
     fn advance(&mut self, id: u64, next_in: u64) {
         if let Some(earlier) = self.earlier.iter_mut().rfind(|earlier| earlier.id == id) {
             earlier.numbers.next_in = next_in;
+            return;
         }
+        // Begun by another process under our name: nothing of it was sent from here.
+        if self.earlier.len() == SERIES_KEPT {
+            self.earlier.remove(0);
+        }
+        let numbers = Numbers {
+            next_out: 1,
+            next_in,
+        };
+        let before_last = self.earlier.len().saturating_sub(1);
+        self.earlier.insert(
+            before_last,
+            Earlier {
+                id,
+                numbers,
+                from: 0,
+                to: 0,
+            },
+        );
     }
 
     /// The last earlier series with this identifier.
@@ -358,13 +377,13 @@ impl SeriesOutbox for Journal {
         self.hold.set_port_closed(closed);
     }
 
-    /// Of a series that is not kept nothing is noted.
+    /// Before the first series with an identifier nothing is noted of another.
     fn set_next_in_of(&mut self, series: u64, next: u64) -> Result<(), Full> {
         if series == self.series.current.id {
             self.set_next_in(next);
             return Ok(());
         }
-        if self.series.earlier(series).is_none() {
+        if self.series.word == 0 {
             return Ok(());
         }
         self.claimed = None;
@@ -647,6 +666,48 @@ mod tests {
         assert!(recovery.is_clean(), "{recovery:?}");
         assert_eq!(journal.numbers_of(0), Some(numbers(1, 3)));
         assert_eq!(journal.numbers_of(39), Some(numbers(1, 1)));
+        drop(journal);
+        let _ = fs::remove_dir_all(directory);
+    }
+
+    #[test]
+    fn progress_on_a_series_begun_elsewhere_is_kept_beside_as_many_as_there_may_be() {
+        let directory = scratch("elsewhere");
+        let (mut journal, _) = Journal::open(config(&directory), &Keeper::inline(), Utc(1)).unwrap();
+        assert_eq!(journal.set_next_in_of(500, 2), Ok(()));
+        assert_eq!(
+            journal.numbers_of(500),
+            None,
+            "no series has an identifier yet"
+        );
+        for id in 1..=SERIES_KEPT as u64 + 1 {
+            journal
+                .begin_series(id, ResetCause::Negotiated, Utc(2))
+                .unwrap();
+        }
+        for next in 2..5 {
+            assert_eq!(journal.set_next_in_of(500, next), Ok(()));
+        }
+        let last = SERIES_KEPT as u64;
+        let wanted = |journal: &Journal| {
+            assert_eq!(journal.numbers_of(500), Some(numbers(1, 4)));
+            assert_eq!(journal.stored_of(500, 1), Stored::Absent);
+            assert_eq!(journal.previous_series(), Some(last));
+            assert_eq!(journal.numbers_of(2), Some(numbers(1, 1)));
+            assert_eq!(journal.numbers_of(1), None, "the oldest has given way");
+        };
+        wanted(&journal);
+        drop(journal);
+        let (mut journal, recovery) =
+            Journal::open(config(&directory), &Keeper::inline(), Utc(3)).unwrap();
+        assert!(recovery.is_clean(), "{recovery:?}");
+        wanted(&journal);
+        // Also once the list is written anew.
+        journal.poll();
+        assert!(journal.rotate());
+        drop(journal);
+        let (journal, _) = Journal::open(config(&directory), &Keeper::inline(), Utc(4)).unwrap();
+        wanted(&journal);
         drop(journal);
         let _ = fs::remove_dir_all(directory);
     }

@@ -50,7 +50,8 @@ pub trait SeriesOutbox: Outbox {
     /// what the numbers survive.
     fn set_port_closed(&mut self, closed: bool);
 
-    /// Progress on an earlier series, fetched by retransmission.
+    /// Progress on an earlier series, fetched by retransmission. One that is not kept is from now on, as one
+    /// before the last in which nothing was sent; the oldest may give way to it.
     ///
     /// # Errors
     /// Why there is no room now for the record of it; nothing has changed then.

@@ -292,6 +292,7 @@ impl Application for App {
             Event::NotApplied { .. }
             | Event::Unconfirmed { .. }
             | Event::Missed { .. }
+            | Event::PortClosed { .. }
             | Event::BackupUp { .. }
             | Event::BackupDown { .. }
             | Event::Promoted { .. } => {

@@ -28,7 +28,8 @@
 //! * NextSeqNo of its acknowledgement is never below what its client has, and PreviousUUID and
 //!   PreviousSeqNo are those of the UUID before;
 //! * its application sees every order in order, at most one of them again after a kill, and what it has
-//!   not applied it says with NotApplied;
+//!   not applied it says with NotApplied; an order that it has answered is not among that, and none is
+//!   answered twice;
 //! * every report that the engine said it had sent can be had by retransmission, under its number.
 //!
 //! `cargo test --test crash` kills 25 times the one, a few times the others. A thousand times each:

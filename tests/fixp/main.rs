@@ -32,7 +32,7 @@
 //! wait 30s                     time passes
 //! clock-back 60s               the wall clock is set back
 //! logout TEXT | terminate CODE TEXT | disconnect | resume | renew | begin-week | restart | reopen
-//! set-next-out N | set-next-in N | block yes | no | withhold N | full Unsent | Segment | none
+//! set-next-out N | set-next-in N | block yes | no | withhold N | full Unsent | Segment | none; full TooLong, of what has to be kept of the peer's
 //! hear-while-down              a frame without a connection
 //! other-port-closed            invalid logons have closed the port of the other connection
 //! follow UUID | primary-ended  of a backup

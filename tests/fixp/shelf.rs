@@ -114,6 +114,7 @@ impl Outbox for Shelf {
     fn claim(&mut self, class: Class, len: usize) -> Result<&mut [u8], Full> {
         if let Some(full) = self.full
             && class != Class::Queued
+            && full != Full::TooLong
         {
             return Err(full);
         }
@@ -185,6 +186,9 @@ impl Outbox for Shelf {
         if !needed {
             return Ok(None);
         }
+        if self.full == Some(Full::TooLong) {
+            return Err(Full::TooLong);
+        }
         self.inbound.push(frame.to_vec());
         Ok(Some(InboundAt(self.inbound.len() as u64 - 1)))
     }
@@ -250,6 +254,10 @@ impl SeriesOutbox for Shelf {
     }
 
     fn set_next_in_of(&mut self, series: u64, next: u64) -> Result<(), Full> {
+        if self.of(series).is_none() {
+            let before_last = self.series.len().saturating_sub(2);
+            self.series.insert(before_last, Series::new(series));
+        }
         let found = self.series.iter_mut().rev().find(|of| of.id == series);
         found.expect("a series that is kept").numbers.next_in = next;
         Ok(())

@@ -382,8 +382,9 @@ impl<'a, S: Store> Stage<'a, S> {
                 let full = match rest {
                     "Unsent" => Some(Full::Unsent),
                     "Segment" => Some(Full::Segment),
+                    "TooLong" => Some(Full::TooLong),
                     "none" => None,
-                    _ => return Err("full Unsent | Segment | none".into()),
+                    _ => return Err("full Unsent | Segment | TooLong | none".into()),
                 };
                 self.beyond |= !on.store.fill(full);
             }
@@ -1006,12 +1007,14 @@ impl<'a, S: Store> Stage<'a, S> {
         if named.is_some_and(|named| named != (b"ABC", b"007")) {
             return Err(format!("from {named:?}"));
         }
+        let lane = self.one().session.settings().lane;
         let len = match over {
-            "" => fixp::turn_away(&frame, self.now, 9, &mut room),
+            "" => fixp::turn_away(&frame, self.now, lane, 9, &mut room),
             "AlreadyEstablished" => fixp::refuse(
                 &frame,
                 fixp::Fault::AlreadyEstablished,
                 self.now,
+                lane,
                 9,
                 &mut room,
             ),
@@ -1041,9 +1044,10 @@ impl<'a, S: Store> Stage<'a, S> {
         let frame = Frame::new(&bytes).map_err(|error| error.to_string())?;
         let mut room = [0; fixp::REFUSAL_MAX];
         let now = self.now;
+        let lane = self.one().session.settings().lane;
         let len = match self.one().session.second_connection(&frame) {
-            Some(fault) => fixp::refuse(&frame, fault, now, 9, &mut room),
-            None => fixp::turn_away(&frame, now, 9, &mut room),
+            Some(fault) => fixp::refuse(&frame, fault, now, lane, 9, &mut room),
+            None => fixp::turn_away(&frame, now, lane, 9, &mut room),
         };
         self.one().wire.push(room[..len].to_vec());
         Ok(())

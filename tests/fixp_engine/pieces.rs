@@ -5,6 +5,8 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use pinfix::admin::{Operation, Outcome};
+use pinfix::counters::SessionStatus;
 use pinfix::engine::{Clock, Engine, EngineConfig, FixpSessionConfig, Listen};
 use pinfix::session::Part;
 use pinfix::session::fixp::{Fault, SplitPenalty};
@@ -26,6 +28,8 @@ struct Wire {
     address: SocketAddr,
     socket: TcpStream,
     got: Vec<u8>,
+    /// How far the clock of the gateway is ahead.
+    ahead: Duration,
 }
 
 impl Wire {
@@ -40,11 +44,71 @@ impl Wire {
             address,
             socket,
             got: Vec::new(),
+            ahead: Duration::ZERO,
         }
     }
 
-    fn poll(&mut self) {
+    /// A gateway with a port for backup connections, and both its ports.
+    fn with_backup(mut config: FixpSessionConfig) -> (Self, [SocketAddr; 2]) {
+        let mut clock = Clock::new();
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let mut engine = Engine::new(EngineConfig::default()).unwrap();
+        let ports = [
+            engine.listen_as(Listen::fixp(any)).unwrap(),
+            engine.listen_as(Listen::fixp(any).backup()).unwrap(),
+        ];
+        config.accept_backup = true;
+        let wire = Self {
+            gateway: Station::with(engine, config, Side::default(), clock.now()),
+            clock,
+            address: ports[0],
+            socket: dial(ports[0]),
+            got: Vec::new(),
+            ahead: Duration::ZERO,
+        };
+        (wire, ports)
+    }
+
+    /// The process of the gateway ends.
+    fn stop(&mut self) {
+        let idle = FixpSessionConfig::gateway("ZZZ", "999", credentials());
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let now = self.clock.now();
+        drop(std::mem::replace(
+            &mut self.gateway,
+            Station::gateway(idle, any, now).0,
+        ));
+    }
+
+    fn operate(&mut self, operation: Operation) -> Outcome {
+        let gateway = &mut self.gateway;
+        gateway
+            .control
+            .command(gateway.session, operation, PATIENCE)
+            .unwrap();
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(completion) = self.gateway.control.poll() {
+                return completion.outcome;
+            }
+            self.poll();
+            assert!(Instant::now() < until);
+        }
+    }
+
+    fn status(&self) -> SessionStatus {
+        self.gateway.control.status(self.gateway.session).unwrap()
+    }
+
+    /// How often it was told that the port is closed.
+    fn told_of_port(&self) -> usize {
+        let events = self.gateway.app.events.iter();
+        events.filter(|event| *event == "PortClosed").count()
+    }
+
+    fn poll(&mut self) {
+        let mut now = self.clock.now();
+        now.mono = now.mono + self.ahead;
         self.gateway.engine.poll(now, &mut self.gateway.app);
     }
 
@@ -302,9 +366,17 @@ fn who_sends_on_after_terminate_29_closes_its_port_and_only_an_operator_opens_it
     wire.write_in_two(&order(1));
     wire.write_in_two(&order(2));
     assert_eq!(wire.terminate(), 29);
+    // Under way when it was said.
     for seq in 3..6 {
         wire.write(&order(seq));
     }
+    assert!(!wire.status().port_closed);
+    wire.ahead = Duration::from_millis(500);
+    for seq in 6..9 {
+        wire.write(&order(seq));
+    }
+    wire.ahead = Duration::ZERO;
+    assert_eq!(wire.told_of_port(), 1);
     let tries = |wire: &mut Wire| {
         wire.dial_again();
         let establish = wire.establish(1);
@@ -312,13 +384,14 @@ fn who_sends_on_after_terminate_29_closes_its_port_and_only_an_operator_opens_it
         wire.terminate()
     };
     assert_eq!(tries(&mut wire), 8);
-    // A gateway that is started anew has not forgotten.
-    let now = wire.clock.now();
-    let idle = FixpSessionConfig::gateway("ZZZ", "999", credentials());
+    // A gateway that is started anew has not forgotten, and says so.
+    wire.stop();
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    let old = std::mem::replace(&mut wire.gateway, Station::gateway(idle, any, now).0);
-    drop(old);
+    let now = wire.clock.now();
     (wire.gateway, wire.address) = Station::gateway(config(&journals, split), any, now);
+    wire.poll();
+    assert_eq!(wire.told_of_port(), 1);
+    assert!(wire.status().port_closed && wire.status().awaits_operator);
     assert_eq!(tries(&mut wire), 8);
     let tally = wire
         .gateway
@@ -328,21 +401,13 @@ fn who_sends_on_after_terminate_29_closes_its_port_and_only_an_operator_opens_it
     let closed = tally.faults_by_kind.as_slice()[Fault::PortClosed.number()];
     assert_eq!(closed, 1);
     // The operator's word, and nothing was applied.
-    for operation in [
-        pinfix::admin::Operation::Hold(pinfix::admin::HoldOrder::default()),
-        pinfix::admin::Operation::Release,
-    ] {
-        let gateway = &mut wire.gateway;
-        gateway
-            .control
-            .command(gateway.session, operation, PATIENCE)
-            .unwrap();
-        let until = Instant::now() + PATIENCE;
-        while wire.gateway.control.poll().is_none() {
-            wire.poll();
-            assert!(Instant::now() < until);
-        }
-    }
+    assert_eq!(wire.operate(Operation::Release), Outcome::Done);
+    assert!(!wire.status().port_closed && !wire.status().awaits_operator);
+    assert_eq!(
+        wire.operate(Operation::Release),
+        Outcome::NoOp("not held"),
+        "there is nothing left to release"
+    );
     wire.dial_again();
     let establish = wire.establish(1);
     wire.write(&establish);
@@ -356,23 +421,9 @@ fn who_sends_on_after_terminate_29_closes_its_port_and_only_an_operator_opens_it
 #[test]
 fn a_port_that_invalid_logons_close_is_closed_on_the_backup_as_well() {
     let journals = Scratch::new();
-    let mut clock = Clock::new();
-    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    let mut engine = Engine::new(EngineConfig::default()).unwrap();
-    let ports = [
-        engine.listen_as(Listen::fixp(any)).unwrap(),
-        engine.listen_as(Listen::fixp(any).backup()).unwrap(),
-    ];
     let mut config = config(&journals, None);
     config.settings.gateway.invalid_logons_max = 1;
-    config.accept_backup = true;
-    let mut wire = Wire {
-        gateway: Station::with(engine, config, Side::default(), clock.now()),
-        clock,
-        address: ports[0],
-        socket: dial(ports[0]),
-        got: Vec::new(),
-    };
+    let (mut wire, ports) = Wire::with_backup(config);
     wire.log_on();
     let mut backup = dial(ports[1]);
     std::mem::swap(&mut wire.socket, &mut backup);
@@ -396,4 +447,73 @@ fn a_port_that_invalid_logons_close_is_closed_on_the_backup_as_well() {
         wire.write(&establish);
         assert_eq!(wire.terminate(), 8, "{port}");
     }
+}
+
+#[test]
+fn invalid_logons_are_counted_over_both_ports_and_both_stay_closed_when_the_gateway_is_started_anew() {
+    let journals = Scratch::new();
+    let config = || {
+        let mut config = config(&journals, None);
+        config.settings.gateway.invalid_logons_max = 4;
+        config
+    };
+    let (mut wire, ports) = Wire::with_backup(config());
+    // Nothing was negotiated, so nothing can be established.
+    for port in [ports[0], ports[1], ports[0]] {
+        let answer = refused_at(&mut wire, port);
+        assert_ne!(code_of(&answer), Some(8), "{port}");
+    }
+    assert!(!wire.status().port_closed);
+    assert_eq!(code_of(&refused_at(&mut wire, ports[1])), Some(8));
+    assert_eq!(wire.told_of_port(), 1);
+    for port in ports {
+        assert_eq!(code_of(&refused_at(&mut wire, port)), Some(8), "{port}");
+    }
+    wire.stop();
+    let (mut wire, ports) = Wire::with_backup(config());
+    for port in ports {
+        assert_eq!(code_of(&refused_at(&mut wire, port)), Some(8), "{port}");
+    }
+    assert_eq!(wire.operate(Operation::Release), Outcome::Done);
+    wire.address = ports[0];
+    wire.dial_again();
+    wire.log_on();
+}
+
+/// What an Establish at this port is answered with.
+fn refused_at(wire: &mut Wire, port: SocketAddr) -> Vec<u8> {
+    wire.address = port;
+    wire.dial_again();
+    let establish = wire.establish(1);
+    wire.write(&establish);
+    wire.read()
+}
+
+/// The code, if it is a Terminate.
+fn code_of(frame: &[u8]) -> Option<u16> {
+    let frame = Frame::new(frame).unwrap();
+    let terminate = Terminate::read(&frame).ok()?;
+    Some(terminate.error_codes())
+}
+
+#[test]
+fn a_long_logon_in_pieces_on_a_backup_port_is_answered() {
+    let journals = Scratch::new();
+    let (mut wire, ports) = Wire::with_backup(config(&journals, Some(SplitPenalty::default())));
+    wire.address = ports[1];
+    wire.dial_again();
+    // Fields of a later version behind those we know.
+    let known = wire.establish(0);
+    let block = 12 + usize::from(u16::from_le_bytes([known[4], known[5]]));
+    let mut establish = [&known[..block], &vec![0; 20 * 1024], &known[block..]].concat();
+    let lengths = [establish.len(), block - 12 + 20 * 1024];
+    for (at, length) in [0, 4].into_iter().zip(lengths) {
+        let length = u16::try_from(length).unwrap();
+        establish[at..at + 2].copy_from_slice(&length.to_le_bytes());
+    }
+    wire.write_in_two(&establish);
+    assert_eq!(
+        template(&wire.read()),
+        ilink3::EstablishmentReject::TEMPLATE_ID
+    );
 }

@@ -57,6 +57,12 @@ pub fn of_event<'a>(event: &Event<'_>, name: impl Fn(SessionHandle) -> &'a str) 
             let name = name(*session);
             format!("{name}: messages {first} to {last} of UUID {series} are missing and will not come")
         }
+        Event::PortClosed { session } => {
+            let name = name(*session);
+            format!(
+                "{name}: the port is closed for too many invalid logons; an operator's logon or release opens it"
+            )
+        }
         Event::BackupUp { session } => {
             format!("{}: the backup connection is established", name(*session))
         }

@@ -16,6 +16,12 @@ use crate::session::{Credentials, SessionId};
 /// Segments of what a backup connection has to say: signs of life of 26 bytes.
 const BACKUP_SEGMENT_BYTES: usize = 16 * 1024;
 
+/// And of what waits there because it came in pieces: any message fits.
+const BACKUP_SEGMENT_BYTES_MAX: usize = 128 * 1024;
+
+/// The length of a frame has 16 bits.
+const FRAME_BYTES_MAX: usize = 65_535;
+
 /// Settings of one FIXP session: protocol, connection, journal.
 ///
 /// ```
@@ -159,6 +165,20 @@ impl FixpSessionConfig {
         found
     }
 
+    /// What cannot be accepted in an engine that takes messages of this many bytes: each may have to be kept
+    /// until it is its turn.
+    pub(in crate::engine) fn check_room(&self, max_message_bytes: usize) -> Result<(), ConfigError> {
+        if self.journal.longest_frame() >= max_message_bytes.min(FRAME_BYTES_MAX) {
+            return Ok(());
+        }
+        Err(ConfigError::Session {
+            session: self.settings.id.to_string(),
+            key: "journal.max_segment_bytes",
+            value: self.journal.max_segment_bytes.to_string(),
+            right: "max_message_bytes of the engine (65535 at most), control_reserve_bytes and 4096 more",
+        })
+    }
+
     fn backup_problem(&self) -> Option<(&'static str, String, &'static str)> {
         let client = self.settings.role == Role::Initiator;
         if client && self.accept_backup {
@@ -196,7 +216,7 @@ impl FixpSessionConfig {
         lane.schedule = Schedule::non_stop();
         lane.journal = JournalConfig {
             first_segment_bytes: BACKUP_SEGMENT_BYTES,
-            max_segment_bytes: BACKUP_SEGMENT_BYTES,
+            max_segment_bytes: BACKUP_SEGMENT_BYTES_MAX,
             unsent_limit_bytes: BACKUP_SEGMENT_BYTES,
             control_reserve_bytes: CONTROL_RESERVE_BYTES_MIN,
             record_inbound: false,
@@ -365,6 +385,20 @@ mod tests {
     fn credentials() -> Credentials {
         let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
         Credentials::new("KEY1", key).unwrap()
+    }
+
+    #[test]
+    fn a_segment_holds_the_longest_message() {
+        let mut config = FixpSessionConfig::gateway("ABC", "007", credentials());
+        assert!(config.check_room(16 << 20).is_ok());
+        config.accept_backup = true;
+        assert!(config.backup_lane().unwrap().check_room(16 << 20).is_ok());
+        config.journal.first_segment_bytes = 32 * 1024;
+        config.journal.max_segment_bytes = 64 * 1024;
+        assert!(config.check_room(32 * 1024).is_ok());
+        let error = config.check_room(64 * 1024).unwrap_err().to_string();
+        assert!(error.contains("journal.max_segment_bytes"), "{error}");
+        assert!(error.contains("65536"), "{error}");
     }
 
     #[test]

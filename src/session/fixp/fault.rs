@@ -254,6 +254,12 @@ catalogue! {
     RetransmitUnserved { series: u64, first: u64, last: u64 } => Ignore, "Retransmission was not served";
     /// The exchange names a previous UUID that we know nothing of.
     UnknownPrevious { uuid: u64 } => Ignore, "PreviousUUID is unknown";
+
+    // Either, of our own limits.
+
+    /// A message that has to be kept, to be dealt with later, and is longer than a journal segment can hold.
+    /// To wait for room would be in vain.
+    TooLong => Terminate(19), "Message too long to be kept";
 }
 
 impl Fault {

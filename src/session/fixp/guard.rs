@@ -14,7 +14,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 const ROOM: usize = 10;
 
 /// The times of what happened lately.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Recent {
     at: [Option<Mono>; ROOM],
     next: usize,

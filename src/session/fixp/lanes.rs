@@ -85,6 +85,14 @@ impl Session {
         }
     }
 
+    /// Has the other connection of a gateway's session count the invalid logons of this one as well: as many
+    /// close the ports, over whichever they come.
+    pub fn share_invalid_logons(&self, other: &mut Self) {
+        if other.gateway.invalid != self.gateway.invalid {
+            other.gateway.invalid = self.gateway.invalid;
+        }
+    }
+
     /// Goes on over the connection of `backup`, which has none afterwards: the session stays established,
     /// with its UUID and numbers. For a client, `next` is what [`Step::Promoted`] said, and it asks for what
     /// it finds missing, also of an earlier UUID. It says its own next number, so that the exchange finds

@@ -416,6 +416,11 @@ impl Session {
                 || matches!(turn, Turn::Later(_));
             at = match out.keep_inbound(seq, frame.bytes(), &[], may_wait, now.utc) {
                 Ok(at) => at,
+                Err(Full::TooLong) => {
+                    return self
+                        .fault(now, Fault::TooLong, letter.as_ref(), out)
+                        .unwrap_or_else(|full| self.no_room(full));
+                }
                 Err(full) => return Step::Retry(full),
             };
             if let State::Up(up) = &mut self.state {

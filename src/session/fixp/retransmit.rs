@@ -463,9 +463,7 @@ impl Session {
             }
             return Ok(());
         }
-        if out.numbers_of(series).is_some() {
-            out.set_next_in_of(series, next)?;
-        }
+        out.set_next_in_of(series, next)?;
         let fetching = match &mut self.state {
             State::Up(up) => &mut up.fetching,
             _ => &mut self.client.left,

@@ -123,8 +123,9 @@ pub enum UnknownPrevious {
     /// Counts it as [`Fault::UnknownPrevious`](super::Fault::UnknownPrevious).
     #[default]
     Warn,
-    /// The same, and begins a kept series for it only if the outbox has one; otherwise as `Warn`. Asks for
-    /// what was sent under it from 1 on.
+    /// Asks for what was sent under it, from 1 on, and counts no fault. How much of it has come is kept in
+    /// the outbox from its first message on, as for a UUID of our own, so the next logon asks for the rest
+    /// only.
     Fetch,
 }
 

@@ -69,6 +69,8 @@ type Numbered = BTreeMap<(u64, u64), String>;
 struct Books {
     /// What its engine accepted for sending.
     sent: Numbered,
+    /// The identifiers of that.
+    sent_ids: BTreeSet<String>,
     /// The last number its application saw, by UUID.
     seen: BTreeMap<u64, u64>,
     seen_again: u64,
@@ -99,6 +101,9 @@ impl Books {
                 let (at, id) = ((number(1)?, number(2)?), words[3]);
                 if let Some(before) = self.sent.insert(at, id.to_owned()) {
                     return Err(format!("{at:?} was {before} and is {id} now"));
+                }
+                if !self.sent_ids.insert(id.to_owned()) {
+                    return Err(format!("{id} was sent before, and is {at:?} now"));
                 }
             }
             "saw" => {

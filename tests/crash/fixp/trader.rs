@@ -1,6 +1,6 @@
 //! The client that trades with a killed gateway, and the books about both.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -46,6 +46,8 @@ pub(super) struct Trader {
     last_id: u64,
     /// Reports that came.
     reports: Numbered,
+    /// Where each of them is, by its identifier.
+    places: BTreeMap<String, (u64, u64)>,
     received_in_life: u64,
     recoveries_in_life: u64,
     not_applied: u64,
@@ -93,6 +95,7 @@ impl Trader {
             orders: Numbered::new(),
             last_id: 0,
             reports: Numbered::new(),
+            places: BTreeMap::new(),
             received_in_life: 0,
             recoveries_in_life: 0,
             not_applied: 0,
@@ -322,6 +325,13 @@ impl Trader {
         if !again && uuid != self.uuid {
             return Err(format!("{id} is new, under UUID {uuid}"));
         }
+        // An order is answered once: it was run once.
+        let place = *self.places.entry(id.clone()).or_insert((uuid, seq));
+        if place != (uuid, seq) {
+            return Err(format!(
+                "{id} came as {place:?} and comes as {seq} of {uuid}"
+            ));
+        }
         match self.reports.insert((uuid, seq), id.clone()) {
             Some(before) if before != id => {
                 return Err(format!("{seq} of {uuid} was {before} and is {id}"));
@@ -366,6 +376,12 @@ impl Trader {
         self.life()?.sent_again = from;
         for seq in from..next {
             let id = self.orders[&(uuid, seq)].clone();
+            let answer = format!("on-{id}");
+            if self.books.sent_ids.contains(&answer) || self.places.contains_key(&answer) {
+                return Err(format!(
+                    "NotApplied from {from} covers {id}, {seq} of {uuid}, and {answer} was sent"
+                ));
+            }
             self.send(&order(seq, &id))?;
         }
         Ok(())

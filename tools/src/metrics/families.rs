@@ -371,8 +371,10 @@ const FIXP: &[Row] = &[
         &[(Way::Both, |s| Value::Count(s.not_applied))]),
     ("pinfix_fixp_retransmit_outstanding", "Messages of the RetransmitRequest(508) under way that have not come, or been sent again, yet.", Kind::Gauge,
         &[(Way::Both, |s| Value::Count(retransmit_outstanding(s)))]),
-    ("pinfix_fixp_awaits_operator", "Whether a client stays away until an operator logs it on: refused logons, or a closed port.", Kind::Gauge,
+    ("pinfix_fixp_awaits_operator", "Whether there is no logon until an operator logs the session on: refused logons, or a closed port.", Kind::Gauge,
         &[(Way::Both, |s| Value::Count(s.awaits_operator.into()))]),
+    ("pinfix_fixp_port_closed", "Whether a gateway has closed its port for too many invalid logons.", Kind::Gauge,
+        &[(Way::Both, |s| Value::Count(s.port_closed.into()))]),
 ];
 
 fn retransmit_outstanding(status: &SessionStatus) -> u64 {

@@ -438,6 +438,10 @@ fn judge(now: Utc, entry: &SessionEntry) -> (Concern, String, String) {
                 format!("out of its schedule{opens}"),
             )
         }
+        ConnectionState::Down if status.port_closed => {
+            let note = format!("{}; invalid logons closed the port", ended());
+            verdict(Concern::Alarm, "shut", note)
+        }
         ConnectionState::Down if status.awaits_operator => {
             let note = format!("{}; it waits for an operator's logon", ended());
             verdict(Concern::Alarm, "halted", note)

@@ -5,6 +5,7 @@ use super::super::script::{Answer, On};
 use super::super::terminate::CLOCKED;
 use super::super::{Disposition, Fault, Lane, Session, State, Step, Up};
 use super::Judging;
+use super::penalty::Logon;
 use super::settings::{EstablishHole, IdentityRefusal, LogonRefusal};
 use crate::session::{Cause, Full, ResetCause, SeriesOutbox, Text};
 use crate::time::Now;
@@ -75,6 +76,10 @@ impl Session {
             let _: Step = self.fault(now, Fault::Hole { expected, received }, Some(letter), out)?;
             if self.settings.gateway.establish_hole == EstablishHole::Move {
                 out.set_next_in(received);
+                // Nothing is open any more, for which a Sequence would be the answer.
+                if let State::Up(up) = &mut self.state {
+                    up.hole = false;
+                }
             }
         }
         Ok(Step::LoggedOn)
@@ -203,23 +208,12 @@ impl Session {
         judging: Judging,
         out: &mut O,
     ) -> Result<Step, Full> {
-        let fault = Fault::HmacUnavailable;
-        let negotiate = matches!(self.state, State::Negotiating(_));
-        self.tally.note(fault);
-        let reject = LogonReject {
-            uuid: judging.uuid,
-            stamp: judging.stamp,
-            next_seq_no: self.next_seq_no(out),
-            code: fault.code().unwrap_or_default(),
-            reason: fault.text(),
+        let logon = Logon {
+            uuid: Some(judging.uuid),
+            stamp: Some(judging.stamp),
+            establish: matches!(self.state, State::Establishing(_)),
         };
-        let letter = if negotiate {
-            Letter::NegotiationReject(reject)
-        } else {
-            Letter::EstablishmentReject(reject)
-        };
-        self.say(now, &letter, out)?;
-        Ok(self.close_after_flush(Cause::FixpFault(fault)))
+        self.fault(now, Fault::HmacUnavailable, Some(&logon.letter()), out)
     }
 
     /// Says the reject that belongs to a Negotiate or Establish.
@@ -294,23 +288,30 @@ pub const REFUSAL_MAX: usize = 128;
 
 /// Writes the refusal of a first message that names no session of ours: a Negotiate or Establish is told
 /// what one with a wrong signature is told, so that a stranger does not learn which identities exist;
-/// anything else that it is not negotiated. Answers as [`refuse`] does.
+/// anything else that it is not negotiated. `lane` is that of the port. Answers as [`refuse`] does.
 #[must_use]
-pub fn turn_away(frame: &Frame<'_>, now: Now, version: u16, room: &mut [u8]) -> usize {
+pub fn turn_away(frame: &Frame<'_>, now: Now, lane: Lane, version: u16, room: &mut [u8]) -> usize {
     let fault = if identity(frame).is_some() {
         Fault::NotAuthenticated
     } else {
         Fault::Unnegotiated
     };
-    refuse(frame, fault, now, version, room)
+    refuse(frame, fault, now, lane, version, room)
 }
 
 /// Writes what a first message is answered with over a fault that is found without its session:
 /// [`Fault::AlreadyEstablished`] where the session has a connection, [`Fault::PortClosed`],
-/// [`Fault::SessionBlocked`]. Answers how many bytes were written; none if there is not room of
-/// [`REFUSAL_MAX`] bytes.
+/// [`Fault::SessionBlocked`]. `lane` is that of the port, which FaultToleranceIndicator(39010) of a reject
+/// tells. Answers how many bytes were written; none if there is not room of [`REFUSAL_MAX`] bytes.
 #[must_use]
-pub fn refuse(frame: &Frame<'_>, fault: Fault, now: Now, version: u16, room: &mut [u8]) -> usize {
+pub fn refuse(
+    frame: &Frame<'_>,
+    fault: Fault,
+    now: Now,
+    lane: Lane,
+    version: u16,
+    room: &mut [u8],
+) -> usize {
     let first = Letter::read(frame);
     let reject = match fault.disposition() {
         Disposition::Reject(code) => first
@@ -332,9 +333,7 @@ pub fn refuse(frame: &Frame<'_>, fault: Fault, now: Now, version: u16, room: &mu
     });
     match room.get_mut(..REFUSAL_MAX) {
         // Nothing is written in a version there is not.
-        Some(room) => refusal
-            .write(room, version, Lane::Primary, None)
-            .unwrap_or(0),
+        Some(room) => refusal.write(room, version, lane, None).unwrap_or(0),
         None => 0,
     }
 }

@@ -25,7 +25,7 @@ use crate::time::{Mono, Now};
 pub(super) struct Gateway {
     /// RequestTimestamp of the last Negotiate or Establish whose signature was right.
     pub(super) last_request: u64,
-    invalid: Recent,
+    pub(super) invalid: Recent,
     pub(super) blocked: bool,
     pub(super) script: Script,
     /// The greatest UUID of the weeks before.

@@ -7,15 +7,19 @@
 //! Terminate(507) alone does not wait; were it queued, nothing would ever be found waiting at a logout.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::super::letter::{Letter, Request, Terms};
 use super::super::settings::Settings;
 use super::super::{Fault, Role, Session, State, Step, Unparked};
-use crate::session::{Full, InboundAt, SeriesOutbox};
+use crate::session::{Cause, Full, InboundAt, SeriesOutbox};
 use crate::time::{Mono, Now};
 
 /// How many whole messages may wait behind those that came in pieces. More stay with the caller.
 const BEHIND_MAX: usize = 64;
+
+/// How long a client may not have read a Terminate yet: what comes within it was under way.
+const UNDER_WAY: Duration = Duration::from_millis(500);
 
 /// How a message came that did not come whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,8 +85,8 @@ pub(in super::super) struct Penalty {
     until: Mono,
     /// What the message that is being dealt with has waited for.
     answering: Option<Delayed>,
-    /// The session was ended because too many waited.
-    exceeded: bool,
+    /// The session was ended because too many waited: a client that sends on from this time has been told.
+    exceeded: Option<Mono>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,10 +98,10 @@ struct Waiting {
 
 /// A Negotiate(500) or Establish(503), as far as a reject echoes it.
 #[derive(Clone, Copy, Debug)]
-struct Logon {
-    uuid: Option<u64>,
-    stamp: Option<u64>,
-    establish: bool,
+pub(super) struct Logon {
+    pub(super) uuid: Option<u64>,
+    pub(super) stamp: Option<u64>,
+    pub(super) establish: bool,
 }
 
 impl Logon {
@@ -113,7 +117,7 @@ impl Logon {
     }
 
     /// The message, without what no reject says.
-    fn letter(self) -> Letter<'static> {
+    pub(super) fn letter(self) -> Letter<'static> {
         let terms = Terms {
             system_name: &[],
             system_version: &[],
@@ -289,7 +293,7 @@ impl Session {
         letter: &Letter<'_>,
         out: &mut O,
     ) -> Result<Step, Full> {
-        self.gateway.penalty.exceeded = true;
+        self.gateway.penalty.exceeded = Some(now.mono + UNDER_WAY);
         let logon = self.gateway.penalty.logon().or(Logon::of(letter));
         let faults = [Fault::LogonSplitQueue, Fault::SplitQueue];
         self.refuse_held_up(now, logon, Some(letter), faults, out)
@@ -304,7 +308,12 @@ impl Session {
     ) -> Result<Step, Full> {
         let logon = self.gateway.penalty.logon();
         let faults = [Fault::LogonSplitRejected, Fault::SplitRejected];
-        self.refuse_held_up(now, logon, letter, faults, out)
+        match self.refuse_held_up(now, logon, letter, faults, out)? {
+            // Whoever wants to leave does not stay to try again, as after another reject that leaves the
+            // connection.
+            Step::Done => Ok(self.close_after_flush(Cause::FixpFault(faults[0]))),
+            step => Ok(step),
+        }
     }
 
     /// Says the first fault over a logon, or the second if there is none or the session is established.
@@ -341,15 +350,16 @@ impl Session {
         }
     }
 
-    /// Another message on a connection that is being closed. Behind a Terminate 29 it counts as an invalid
-    /// logon: its client does not heed it.
+    /// Another message on a connection that is being closed. Half a second after a Terminate 29 and later it
+    /// counts as an invalid logon: its client does not heed it. Before that it may have been under way.
     pub fn still_sends<O: SeriesOutbox>(&mut self, now: Now, out: &mut O) {
-        if self.gateway.penalty.exceeded && self.is_one_too_many(now) {
+        let told = self.gateway.penalty.exceeded;
+        if told.is_some_and(|from| now.mono >= from) && self.is_one_too_many(now) {
             self.close_port(out);
         }
     }
 
     pub(in super::super) fn penalty_begins_anew(&mut self) {
-        self.gateway.penalty.exceeded = false;
+        self.gateway.penalty.exceeded = None;
     }
 }
