@@ -8,6 +8,7 @@ pub mod file;
 mod fixp;
 mod form;
 mod hours;
+mod keys;
 mod policies;
 mod proxy;
 mod tables;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Subcommand;
 use pinfix::engine::quickfix::Loader;
-use pinfix::engine::quickfix::keys::{self, Key, Stance};
+use pinfix::engine::quickfix::keys::{self as settings_keys, Key, Stance};
 use pinfix::engine::{Plan, Problem, Problems};
 
 pub use self::file::File;
@@ -57,10 +58,13 @@ pub enum Command {
         #[arg(long, value_name = "VENUE")]
         venue: Option<String>,
     },
-    /// List the keys of settings files, and what becomes of each
+    /// List the keys of settings files, and what becomes of each; or those of TOML files
     Keys {
         /// Only keys with this in their name, of either case
         pattern: Option<String>,
+        /// The keys of TOML files, each with an example
+        #[arg(long)]
+        toml: bool,
     },
 }
 
@@ -75,7 +79,20 @@ Examples:
 pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Check { file, own, venue } => check(&file, &own, venue.as_deref()),
-        Command::Keys { pattern } => list(pattern.as_deref().unwrap_or_default()),
+        Command::Keys { pattern, toml } => {
+            let pattern = pattern.unwrap_or_default().to_lowercase();
+            let found = if toml {
+                keys::list(&pattern)
+            } else {
+                list(&pattern)
+            };
+            anyhow::ensure!(
+                !found.is_empty(),
+                "no key has {pattern:?} in its name; leave it out for all keys"
+            );
+            print(&found)?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 
@@ -150,11 +167,11 @@ fn check(path: &Path, own: &[String], venue: Option<&str>) -> anyhow::Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(pattern: &str) -> anyhow::Result<ExitCode> {
-    let pattern = pattern.to_lowercase();
+/// The keys of settings files with this in their name.
+fn list(pattern: &str) -> String {
     let mut out = String::new();
-    for group in keys::GROUPS {
-        let fits = |key: &&Key| names(key).to_lowercase().contains(&pattern);
+    for group in settings_keys::GROUPS {
+        let fits = |key: &&Key| names(key).to_lowercase().contains(pattern);
         let found: Vec<_> = group.keys.iter().filter(fits).collect();
         if found.is_empty() {
             continue;
@@ -175,12 +192,7 @@ fn list(pattern: &str) -> anyhow::Result<ExitCode> {
             ));
         }
     }
-    anyhow::ensure!(
-        !out.is_empty(),
-        "no key has {pattern:?} in its name; leave it out for all keys"
-    );
-    print(&out)?;
-    Ok(ExitCode::SUCCESS)
+    out
 }
 
 /// Writes to standard output, whose reader may have seen enough.
@@ -194,9 +206,9 @@ fn print(text: &str) -> anyhow::Result<()> {
 /// Every spelling of a key.
 fn names(key: &Key) -> String {
     let suffix = match key.family {
-        keys::Family::Single => "",
-        keys::Family::Numbered => "<n>",
-        keys::Family::Versioned => ".<version>",
+        settings_keys::Family::Single => "",
+        settings_keys::Family::Numbered => "<n>",
+        settings_keys::Family::Versioned => ".<version>",
     };
     let names: Vec<_> = [&key.name]
         .into_iter()
