@@ -64,7 +64,8 @@ pub enum Resend {
 /// Something an operator would want to know, that is no message.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// A connection could not be made. It is tried again after the back-off.
+    /// A connection could not be made. It is tried again after the back-off, unless a proxy has refused who we
+    /// are as often as [`Connect::refusals_max`](super::Connect::refusals_max) has it.
     ConnectFailed {
         /// Which session.
         session: SessionHandle,

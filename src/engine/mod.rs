@@ -320,16 +320,13 @@ impl Engine {
         };
         let tls = listen.tls.as_ref().map(tls::acceptor).transpose();
         let tls = tls.map_err(|error| ConfigError::ListenTls { address, error })?;
+        let waiting = self.config.strangers.max;
+        let header = listen.proxy_header.clone();
+        let header = header.map(|header| (header, waiting));
         let (_, bound) = self
             .desk
             .net
-            .listen(
-                address,
-                reuse,
-                &listen.socket,
-                tls,
-                listen.proxy_header.clone(),
-            )
+            .listen(address, reuse, &listen.socket, tls, header)
             .map_err(|error| ConfigError::Listen { address, error })?;
         self.workshop
             .ports

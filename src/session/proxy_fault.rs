@@ -236,6 +236,9 @@ mod tests {
         );
         assert!(ProxyFault::Socks5(77).to_string().contains("77 unknown"));
         assert!(ProxyFault::Socks4(91).to_string().contains("91 rejected"));
+        // A healthy one says nothing while it waits for a target that drops what it is sent.
+        let said = ProxyFault::Timeout.to_string();
+        assert!(said.contains("the target does not answer"), "{said}");
         let said = ProxyFault::Scheme(Text::lossy(b"NTLM")).to_string();
         assert!(
             said.contains("only NTLM") && said.contains("Basic"),

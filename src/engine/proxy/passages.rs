@@ -16,8 +16,8 @@ use super::talk::{Talk, Target};
 use crate::engine::net::{LinkId, ListenerId, Network, Ready, Reuse, SocketOptions};
 use crate::session::{HeaderFault, ProxyFault};
 
-/// For how many connections at a time there is memory before the first has come.
-const HEADERS_READY: usize = 64;
+/// For so many headers at a time there is memory before the first connection has come, if so many may wait.
+const READY_MAX: usize = 1024;
 
 /// Through which proxy, and where to from there.
 #[derive(Clone, Copy, Debug)]
@@ -115,21 +115,21 @@ impl Passages {
         }
     }
 
-    /// As [`Network::listen`]; with a header on each connection if `header` says so.
+    /// As [`Network::listen`]; with a header on each connection if `header` says so. Beside it stands how many
+    /// connections may wait at a time.
     pub(in crate::engine) fn listen_behind(
         &mut self,
         address: SocketAddr,
         reuse: Reuse,
         options: &SocketOptions,
-        header: Option<ProxyHeader>,
+        header: Option<(ProxyHeader, usize)>,
     ) -> io::Result<(ListenerId, SocketAddr)> {
         let (listener, bound) = self.net.listen(address, reuse, options)?;
         let at = listener.0 as usize;
-        if header.is_some() {
-            let room = HEADERS_READY.saturating_sub(self.headers.len());
-            self.headers
-                .extend((0..room).map(|_| Box::new(Header::new())));
-        }
+        let header = header.map(|(header, waiting)| {
+            self.make_ready(waiting.min(READY_MAX));
+            header
+        });
         if header.is_some() || at < self.doors.len() {
             while self.doors.len() <= at {
                 self.doors.push(None);
@@ -137,6 +137,16 @@ impl Passages {
             self.doors[at] = header;
         }
         Ok((listener, bound))
+    }
+
+    /// So many headers may be read at a time without an allocation.
+    fn make_ready(&mut self, many: usize) {
+        let missing = many.saturating_sub(self.headers.len());
+        let headers = (0..missing).map(|_| Box::new(Header::new()));
+        self.headers.extend(headers);
+        self.held.reserve(many);
+        self.talks.reserve(many);
+        self.faults.reserve(many);
     }
 
     /// As [`Network::connect`]; if there is a proxy, `address` is its.
@@ -435,5 +445,41 @@ impl Network for Passages {
             self.forget(link);
         }
         self.net.close(link);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::engine::OsNetwork;
+
+    /// What a connection from this machine left here, in a port that takes headers `from` there only: how
+    /// many are held, and how many headers are free of three.
+    fn left_by_a_connection(from: &str) -> (usize, usize) {
+        let mut passages = Passages::over(Box::new(OsNetwork::new().unwrap()));
+        let header = ProxyHeader {
+            from: vec![from.parse().unwrap()],
+        };
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let options = SocketOptions::default();
+        let listened = passages.listen_behind(any, Reuse::Forbidden, &options, Some((header, 3)));
+        let (_, address) = listened.unwrap();
+        let _stream = TcpStream::connect(address).unwrap();
+        let mut ready = Vec::with_capacity(8);
+        while !matches!(ready.first(), Some(Ready::Accepted { .. })) {
+            passages
+                .poll(Duration::from_millis(10), &mut ready)
+                .unwrap();
+        }
+        (passages.count, passages.headers.len())
+    }
+
+    #[test]
+    fn nothing_is_kept_for_a_connection_that_may_not_say_who_its_client_is() {
+        assert_eq!(left_by_a_connection("10.0.0.0/8"), (0, 3));
+        // There was memory before it came.
+        assert_eq!(left_by_a_connection("127.0.0.0/8"), (1, 2));
     }
 }

@@ -69,14 +69,15 @@ impl Wire {
         }
     }
 
-    /// As [`Network::listen`]; with TLS if there is an acceptor, and before it with a header if that says so.
+    /// As [`Network::listen`]; with TLS if there is an acceptor, and before it with a header if that says so, of
+    /// which so many may be waited for at a time.
     pub(in crate::engine) fn listen(
         &mut self,
         address: SocketAddr,
         reuse: Reuse,
         options: &SocketOptions,
         tls: Option<Acceptor>,
-        header: Option<ProxyHeader>,
+        header: Option<(ProxyHeader, usize)>,
     ) -> io::Result<(ListenerId, SocketAddr)> {
         let (listener, bound) = self.net.listen_behind(address, reuse, options, header)?;
         let at = listener.0 as usize;

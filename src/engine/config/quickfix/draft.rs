@@ -293,10 +293,7 @@ fn destinations(
         match (&place.host, place.port) {
             (Some(host), Some(port)) => match destination(host, port) {
                 Some(destination) => found.push(destination),
-                None => wrong(
-                    &format!("SocketConnectHost{suffix}"),
-                    format!("{host:?} is neither an address nor a host name"),
-                ),
+                None => wrong(&format!("SocketConnectHost{suffix}"), no_host(host)),
             },
             (None, _) => wrong(
                 &format!("SocketConnectHost{suffix}"),
@@ -316,6 +313,16 @@ pub(super) fn destination(host: &str, port: u16) -> Option<Destination> {
     match host.parse::<IpAddr>() {
         Ok(address) => Some(Destination::Address(SocketAddr::new(address, port))),
         Err(_) => format!("{host}:{port}").parse().ok(),
+    }
+}
+
+/// What to say of a host that is none.
+pub(super) fn no_host(host: &str) -> String {
+    match host.contains(['@', '/']) {
+        // It may be a URL with a password in it.
+        true => "a URL, or a host with a user, is neither an address nor a host name, expected the host only"
+            .to_owned(),
+        false => format!("{host:?} is neither an address nor a host name"),
     }
 }
 

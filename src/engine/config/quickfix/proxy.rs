@@ -1,6 +1,6 @@
 //! The proxy of an initiator, put together from its keys.
 
-use super::draft::destination;
+use super::draft::{destination, no_host};
 use crate::engine::proxy::{Proxy, ProxyProtocol, ProxyUser};
 
 /// What the keys said.
@@ -105,16 +105,7 @@ impl ProxyDraft {
         };
         let (host, port) = (self.host?, self.port?);
         let Some(address) = destination(&host, port) else {
-            let text = match host.contains(['@', '/']) {
-                // It may be a URL with a password in it.
-                true => {
-                    "a URL, or a host with a user, is neither an address nor a host name, expected \
-                         the host only: there are ProxyUser and ProxyPassword"
-                        .to_owned()
-                }
-                false => format!("{host:?} is neither an address nor a host name"),
-            };
-            wrong("ProxyHost", text);
+            wrong("ProxyHost", no_host(&host));
             return None;
         };
         let user = self.user.map(|name| ProxyUser {

@@ -481,7 +481,9 @@ impl<'a> Reading<'a> {
     /// About an entry, whose value is shown unless it may be a secret.
     fn about(&self, entry: &Entry, row: Option<&Key>, text: String) -> Problem {
         // A key that is not in the table may be a misspelled one that holds a secret.
-        let shown = row.is_some_and(|row| !row.is_secret());
+        // So may a URL, or a host with a user before it.
+        let in_plain = !entry.value.contains('@') && !entry.value.contains("://");
+        let shown = row.is_some_and(|row| !row.is_secret()) && in_plain;
         Problem {
             key: Some(entry.key.clone()),
             value: Some(if shown {

@@ -307,6 +307,33 @@ fn a_proxy_that_is_half_described_is_told_what_is_missing() {
             "ProxyUser, ProxyPassword",
         ],
     );
+    // A password where none is looked for.
+    let typed = format!("{whole}ProxyType=http\n");
+    for (lines, text) in [
+        (
+            typed.replace("proxy\n", "http://me:sesame@proxy\n"),
+            "expected the host only",
+        ),
+        (
+            typed.replace("proxy\n", "me:sesame@proxy\n"),
+            "expected the host only",
+        ),
+        (
+            typed.replace("3128", "me:sesame@proxy:3128"),
+            "ProxyPort = ***: expected a port",
+        ),
+        (
+            typed.replace("=http", "=http://me:sesame@proxy"),
+            "ProxyType = ***: expected one of",
+        ),
+        (format!("{typed}ProxyUser=me:sesame"), "me:***"),
+        (
+            "SocketConnectHost1=http://me:sesame@proxy\nSocketConnectPort1=3128".to_owned(),
+            "SocketConnectHost1: ",
+        ),
+    ] {
+        told(&lines, &[text]);
+    }
 }
 
 #[test]
