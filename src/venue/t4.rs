@@ -45,6 +45,7 @@ use crate::wire::fix::tag;
 /// | T4-24 | CheckSum and 34 must be right | always |
 /// | T4-25 | the venue sends LastMsgSeqNumProcessed(369) | `last_processed` of the venue |
 /// | T4-26 | the venue signs with SenderSubID(50) T4FIX | `header_fields` of the venue |
+/// | T4-27 | multi-trader mode: a Trader Logon, MsgType(35) `UCG`, carries credentials; orders name the trader in 50 | `switches`, `credential_types` |
 ///
 /// What they leave open, and the setting that covers each answer:
 ///
