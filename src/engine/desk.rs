@@ -454,7 +454,7 @@ impl Desk {
             _ => {}
         }
         let end = match cause {
-            Cause::ConnectFailed(why) => not_connected(why),
+            Cause::ConnectFailed(why) => End::not_connected(why),
             Cause::Refused {
                 code: DESIGNATED_BACKUP,
                 ..
@@ -563,9 +563,7 @@ impl Desk {
 
     /// Starts the connections, and ends the attempts, that are due.
     fn connection_due<A: Application + ?Sized>(&mut self, now: Now, slot: usize, app: &mut A) {
-        if self.slots[slot].pairing != Pairing::Single {
-            self.doubt_due(now, slot, app);
-        }
+        self.doubt_due(now, slot, app);
         let entry = &self.slots[slot];
         match entry.connection {
             Connection::RetryAt(at) if now.mono >= at => self.attempt(now, slot, app),
@@ -639,7 +637,7 @@ impl Desk {
                         why,
                     });
                 }
-                self.next_attempt(now, slot, not_connected(why));
+                self.next_attempt(now, slot, End::not_connected(why));
             }
         }
     }
@@ -879,15 +877,6 @@ impl Desk {
     /// Whether a session may be used by this name.
     pub(super) fn slot(&self, session: SessionHandle) -> Option<&Slot> {
         self.slots.get(self.slots.number_of(session)?)
-    }
-}
-
-/// How an attempt ended that led to no connection.
-fn not_connected(why: ConnectError) -> End {
-    match why {
-        ConnectError::Proxy(ProxyFault::Unreachable(_)) => End::NoProxy,
-        ConnectError::Proxy(fault) if fault.is_about_the_user() => End::NotLetThrough,
-        _ => End::NotConnected,
     }
 }
 
