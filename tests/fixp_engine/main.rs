@@ -11,6 +11,7 @@ mod operations;
 mod orders;
 mod page;
 mod pair;
+mod pair_storm;
 mod pieces;
 mod proxies;
 #[path = "../simnet/mod.rs"]

@@ -346,8 +346,8 @@ fn damaged_slots_are_errors_and_not_panics() {
         let reader = StatusReader::open(&directory.page()).unwrap();
         match (word, reader.session(0)) {
             // Length and text of the id, role, state and the two flags, protocol, whether an operator is
-            // awaited, whether there is a hold.
-            (1..=3 | 18..=21 | 61 | 68 | 80, Err(ReadError::Damaged)) => {}
+            // awaited, whether the port is closed, whether there is a hold.
+            (1..=3 | 18..=21 | 61 | 68 | 69 | 80, Err(ReadError::Damaged)) => {}
             // Text beyond the length of the id, numbers, and words that mean nothing yet.
             (4..=17 | 22.., Ok(Some(_))) => {}
             (word, other) => panic!("word {word}: {other:?}"),

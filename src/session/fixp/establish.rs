@@ -109,6 +109,14 @@ impl Session {
         }
         if !self.is_backup() {
             fetching.guess(ack, out);
+            let left = std::mem::take(&mut self.client.left);
+            if let Some(beyond) = fetching.resume(&left, asked.uuid) {
+                self.tally.note(Fault::RetransmitUnserved {
+                    series: beyond.series,
+                    first: beyond.next,
+                    last: beyond.end,
+                });
+            }
         }
         let pulse = self.pulse(self.settings.keep_alive_ms, now.mono);
         self.state = State::Up(Up {

@@ -18,6 +18,9 @@ const ALREADY_IN_PROGRESS: u16 = 3;
 /// RetransmitReject: there is no such UUID in this week.
 const INVALID_UUID: u16 = 1;
 
+/// Under how many UUIDs, beside the one that is asked about, something may be missing at a time.
+const LATER_MAX: usize = 4;
+
 /// What a client is missing.
 #[derive(Debug, Default)]
 pub(super) struct Fetching {
@@ -26,8 +29,8 @@ pub(super) struct Fetching {
     pub(super) earlier: Option<Earlier>,
     /// The earlier UUID that is done with, and up to which number: the outbox need not know it.
     done: Option<(u64, u64)>,
-    /// What comes after it.
-    later: Option<Earlier>,
+    /// What comes after `earlier`, in this order.
+    later: [Option<Earlier>; LATER_MAX],
     asked: Option<Request>,
     /// The exchange was still busy: ask again then.
     again_at: Option<Mono>,
@@ -40,7 +43,7 @@ pub(super) struct Fetching {
 pub(super) struct Earlier {
     pub(super) series: u64,
     pub(super) next: u64,
-    end: u64,
+    pub(super) end: u64,
     /// Nobody has said that there is anything: it is asked for without an end, and nothing is missed if
     /// nothing comes.
     guessed: bool,
@@ -120,10 +123,39 @@ impl Fetching {
             return;
         }
         if let Some(numbers) = out.numbers_of(series) {
-            self.later = self
+            let said = self
                 .earlier
                 .replace(Earlier::guessed(series, numbers.next_in));
+            if let Some(said) = said {
+                self.later(said);
+            }
         }
+    }
+
+    /// Goes on also with what was missing under earlier UUIDs when the session was established last: the
+    /// exchange speaks of the one before only. Answers what there are too many UUIDs for.
+    pub(super) fn resume(&mut self, left: &Self, current: u64) -> Option<Earlier> {
+        let mut beyond = None;
+        for one in left.earlier.iter().chain(left.later.iter().flatten()) {
+            let known = self.earlier.iter().chain(self.later.iter().flatten());
+            let is_known = known.clone().any(|known| known.series == one.series);
+            if !one.guessed && one.series != current && !is_known && !self.later(*one) {
+                beyond = Some(*one);
+            }
+        }
+        beyond
+    }
+
+    /// Puts it behind all others. Answers whether there was room.
+    fn later(&mut self, one: Earlier) -> bool {
+        let free = self.later.iter_mut().find(|place| place.is_none());
+        free.map(|place| *place = Some(one)).is_some()
+    }
+
+    /// The earlier UUID that is asked about is done with.
+    fn next_earlier(&mut self) {
+        self.earlier = self.later[0].take();
+        self.later.rotate_left(1);
     }
 
     /// Compares PreviousUUID and PreviousSeqNo with what there is.
@@ -428,7 +460,7 @@ impl Session {
         fetching.again_at = None;
         let Request { series, last, .. } = asked;
         if fetching.is_guess(series) {
-            fetching.earlier = fetching.later.take();
+            fetching.next_earlier();
             return self.fetch(now, out);
         }
         let first = next_of(fetching, series, out);
@@ -474,7 +506,7 @@ impl Session {
             earlier.next = next;
             if next > earlier.end {
                 fetching.done = Some((series, next));
-                fetching.earlier = fetching.later.take();
+                fetching.next_earlier();
             }
         }
         Ok(())
