@@ -170,7 +170,10 @@ impl Venue {
     ) -> Verdict {
         let verdict = Verdict::BusinessReject { reason, text };
         let message = &inbound.message;
-        let Some(seq) = message.get(tag::MSG_SEQ_NUM).filter(|_| self.trader.is_some()) else {
+        let Some(seq) = message
+            .get(tag::MSG_SEQ_NUM)
+            .filter(|_| self.trader.is_some())
+        else {
             return verdict;
         };
         let kind = msg_type::BUSINESS_MESSAGE_REJECT;

@@ -63,7 +63,10 @@ impl Outcome {
 
 /// MsgType(35) of a Trader Logon, at a venue that has them.
 pub fn logon_type(profile: &pinfix::venue::Profile) -> Option<&'static str> {
-    profile.switch(SWITCH).ok().map(|switch| switch.ref_msg_type)
+    profile
+        .switch(SWITCH)
+        .ok()
+        .map(|switch| switch.ref_msg_type)
 }
 
 impl Traders {
