@@ -16,8 +16,8 @@ use crate::wire::fix::tag;
 ///
 /// In multi-trader mode, which switch `multi_trader` asks for, an application sends the Trader Logon, MsgType
 /// `UCG` with 91, 90, 553 and 554, itself; a `UCG` with 553 and 58 answers. From then on SenderSubID(50) of
-/// every message names a trader, and TargetSubID(57) of what the venue sends. How a trader logs out is not in
-/// the pages in full: `pinfix exchange` reads a `UCG` with 553 and no credentials as that.
+/// every message names a trader, and TargetSubID(57) of what the venue sends. How a trader logs out on the
+/// wire we have not seen documented: `pinfix exchange` reads a `UCG` with 553 and no credentials as that.
 ///
 /// Each rule and each question is a row of `tests/conformance/catalogue.txt`; scenarios with its id in
 /// `t4.scn` are its proof.

@@ -319,7 +319,7 @@ impl Rehearsal {
         };
         let outcome = match traders.take(message, account) {
             Ok(outcome) => outcome,
-            Err(verdict) => return verdict,
+            Err(lack) => return lack.verdict(),
         };
         let text = match outcome {
             Outcome::LoggedOn | Outcome::LoggedOut => "Success",
@@ -513,7 +513,7 @@ impl Application for Rehearsal {
             None => (None, None),
             Some(traders) => match traders.trader_of(message) {
                 Ok(trader) => (trader, None),
-                Err(verdict) => (None, Some(verdict)),
+                Err(lack) => (None, Some(lack.verdict())),
             },
         };
         self.venue.answer(trader);

@@ -38,6 +38,30 @@ pub struct Traders {
     present: Vec<Box<[u8]>>,
 }
 
+/// What a message of a session in this mode lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// A Trader Logon has not this field.
+    Field(Tag),
+    /// SenderSubID(50) names no trader who is logged on.
+    Trader,
+}
+
+impl Lack {
+    /// The Reject(3) that answers it.
+    pub fn verdict(self) -> Verdict {
+        let (reason, ref_tag, text) = match self {
+            Self::Field(tag) => (TAG_MISSING, tag, "Required tag missing"),
+            Self::Trader => (NO_TRADER, tag::SENDER_SUB_ID, "Invalid or missing trader"),
+        };
+        Verdict::Reject {
+            reason,
+            ref_tag,
+            text: Text::lossy(text.as_bytes()),
+        }
+    }
+}
+
 /// What became of a Trader Logon or Logout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -82,16 +106,11 @@ impl Traders {
     /// Takes a Trader Logon or Logout of the traders of an account.
     ///
     /// # Errors
-    /// The Reject(3) that answers one that lacks a field.
-    pub fn take(&mut self, message: &Message<'_>, account: &Account) -> Result<Outcome, Verdict> {
-        let missing = |tag: Tag| Verdict::Reject {
-            reason: TAG_MISSING,
-            ref_tag: tag,
-            text: Text::lossy(b"Required tag missing"),
-        };
+    /// It lacks a field.
+    pub fn take(&mut self, message: &Message<'_>, account: &Account) -> Result<Outcome, Lack> {
         let user = message
             .get(tag::USERNAME)
-            .ok_or_else(|| missing(tag::USERNAME))?;
+            .ok_or(Lack::Field(tag::USERNAME))?;
         let lacks = |tag: &Tag| message.get(*tag).is_none();
         if CREDENTIALS.iter().all(lacks) {
             let before = self.present.len();
@@ -103,7 +122,7 @@ impl Traders {
             });
         }
         if let Some(tag) = CREDENTIALS.into_iter().find(lacks) {
-            return Err(missing(tag));
+            return Err(Lack::Field(tag));
         }
         if !account.knows_trader(message) {
             return Ok(Outcome::Refused);
@@ -117,17 +136,13 @@ impl Traders {
     /// The trader of an application message. `None` of one that needs none.
     ///
     /// # Errors
-    /// The Reject(3) that answers one without a trader who is logged on.
-    pub fn trader_of<'m>(&self, message: &Message<'m>) -> Result<Option<&'m [u8]>, Verdict> {
+    /// It names no trader who is logged on.
+    pub fn trader_of<'m>(&self, message: &Message<'m>) -> Result<Option<&'m [u8]>, Lack> {
         let named = message
             .get(tag::SENDER_SUB_ID)
             .filter(|trader| self.is_present(trader));
         if named.is_none() && message.msg_type() != msg_type::BUSINESS_MESSAGE_REJECT {
-            return Err(Verdict::Reject {
-                reason: NO_TRADER,
-                ref_tag: tag::SENDER_SUB_ID,
-                text: Text::lossy(b"Invalid or missing trader"),
-            });
+            return Err(Lack::Trader);
         }
         Ok(named)
     }
