@@ -1296,7 +1296,12 @@ fn fixp_orders_retransmissions_and_new_uuids() {
     let credentials = Credentials::new("KEY1", key).unwrap();
     let mut clock = Clock::new();
     let now = clock.now();
-    let mut engine = Engine::new(EngineConfig::default()).unwrap();
+    let mut engine = Engine::new(EngineConfig {
+        // Any message fits into the segments below.
+        max_message_bytes: 4096,
+        ..EngineConfig::default()
+    })
+    .unwrap();
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let address = engine.listen_as(Listen::fixp(any)).unwrap();
     let journal = JournalConfig {

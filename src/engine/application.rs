@@ -157,8 +157,8 @@ pub enum Event<'a> {
         /// Which messages, and whether they are sent again.
         messages: fixp::NotApplied,
     },
-    /// A FIXP session goes on under a new UUID, and of messages of ours under the last one it is not known
-    /// whether the exchange applied them.
+    /// A FIXP session goes on under a new UUID, or has lost its connection while messages were not applied,
+    /// and of messages of ours it is not known whether the exchange applied them.
     Unconfirmed {
         /// Which session.
         session: SessionHandle,

@@ -26,9 +26,7 @@ use super::tls::Wire;
 use crate::admin::{Operation, Outcome, Ticket};
 use crate::counters::{Stage, StatusPage};
 use crate::session::fix::{Admission, Decision, Origin, Phase, Replayed, Step};
-use crate::session::{
-    Cause, ConnectError, DESIGNATED_BACKUP, Fault, Full, ProxyFault, SeriesOutbox as _, Text,
-};
+use crate::session::{Cause, ConnectError, DESIGNATED_BACKUP, Fault, Full, ProxyFault, Text};
 use crate::time::{Mono, Now};
 use crate::wheel::Wheel;
 use crate::wire::fix::{FieldIndex, Message};
@@ -454,7 +452,7 @@ impl Desk {
             _ => {}
         }
         let end = match cause {
-            Cause::ConnectFailed(why) => not_connected(why),
+            Cause::ConnectFailed(why) => End::not_connected(why),
             Cause::Refused {
                 code: DESIGNATED_BACKUP,
                 ..
@@ -563,9 +561,7 @@ impl Desk {
 
     /// Starts the connections, and ends the attempts, that are due.
     fn connection_due<A: Application + ?Sized>(&mut self, now: Now, slot: usize, app: &mut A) {
-        if self.slots[slot].pairing != Pairing::Single {
-            self.doubt_due(now, slot, app);
-        }
+        self.doubt_due(now, slot, app);
         let entry = &self.slots[slot];
         match entry.connection {
             Connection::RetryAt(at) if now.mono >= at => self.attempt(now, slot, app),
@@ -639,7 +635,7 @@ impl Desk {
                         why,
                     });
                 }
-                self.next_attempt(now, slot, not_connected(why));
+                self.next_attempt(now, slot, End::not_connected(why));
             }
         }
     }
@@ -688,6 +684,10 @@ impl Desk {
             let session = *handle;
             app.on_event(&Event::MessagesLost { session, loss });
         }
+        while let Some(messages) = session.take_unconfirmed() {
+            let session = *handle;
+            app.on_event(&Event::Unconfirmed { session, messages });
+        }
         let flushed = self.flush(now, slot);
         self.connection_due(now, slot, app);
         self.rotate_if_wanted(slot);
@@ -709,21 +709,6 @@ impl Desk {
         // The keeper of the journal does not say when the next segment is ready.
         let rotates = self.waits_for_segment(slot);
         hours_go_on || replay_goes_on || queue_goes_on || flushed == Flushed::More || leaves || rotates
-    }
-
-    /// Tells that the port of a gateway has closed, in this run or one before.
-    fn tell_of_port<A: Application + ?Sized>(&mut self, slot: usize, app: &mut A) {
-        let entry = &mut self.slots[slot];
-        let closed = entry.journal.is_port_closed();
-        if closed == entry.shown.port_closed {
-            return;
-        }
-        entry.shown.port_closed = closed;
-        // Those of a session with two connections close together.
-        if closed && !entry.pairing.is_backup() {
-            let session = entry.handle;
-            app.on_event(&Event::PortClosed { session });
-        }
     }
 
     /// Brings the status page up to date about a session.
@@ -879,15 +864,6 @@ impl Desk {
     /// Whether a session may be used by this name.
     pub(super) fn slot(&self, session: SessionHandle) -> Option<&Slot> {
         self.slots.get(self.slots.number_of(session)?)
-    }
-}
-
-/// How an attempt ended that led to no connection.
-fn not_connected(why: ConnectError) -> End {
-    match why {
-        ConnectError::Proxy(ProxyFault::Unreachable(_)) => End::NoProxy,
-        ConnectError::Proxy(fault) if fault.is_about_the_user() => End::NotLetThrough,
-        _ => End::NotConnected,
     }
 }
 

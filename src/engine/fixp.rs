@@ -311,6 +311,21 @@ impl Desk {
         }
     }
 
+    /// Tells that the port of a gateway has closed, in this run or one before.
+    pub(super) fn tell_of_port<A: Application + ?Sized>(&mut self, slot: usize, app: &mut A) {
+        let entry = &mut self.slots[slot];
+        let closed = entry.journal.is_port_closed();
+        if closed == entry.shown.port_closed {
+            return;
+        }
+        entry.shown.port_closed = closed;
+        // Those of a session with two connections close together.
+        if closed && !entry.pairing.is_backup() {
+            let session = entry.handle;
+            app.on_event(&Event::PortClosed { session });
+        }
+    }
+
     /// Does what a FIXP session asks for after it was given something, until it asks for nothing.
     pub(super) fn follow_fixp<A: Application + ?Sized>(
         &mut self,

@@ -109,6 +109,17 @@ pub(super) enum End {
     LoggedOn,
 }
 
+impl End {
+    /// How an attempt ended that led to no connection.
+    pub(super) fn not_connected(why: ConnectError) -> Self {
+        match why {
+            ConnectError::Proxy(ProxyFault::Unreachable(_)) => Self::NoProxy,
+            ConnectError::Proxy(fault) if fault.is_about_the_user() => Self::NotLetThrough,
+            _ => Self::NotConnected,
+        }
+    }
+}
+
 impl Route {
     /// `found` is what [`look_up`](super::resolver::look_up) found. `name` is what tells this route's jitter
     /// from that of others.

@@ -243,6 +243,14 @@ impl Session {
         }
     }
 
+    /// Messages of which it will not be known whether they were applied.
+    pub(super) fn take_unconfirmed(&mut self) -> Option<fixp::Unconfirmed> {
+        match self {
+            Self::Fix(_) => None,
+            Self::Fixp(session) => session.take_unconfirmed(),
+        }
+    }
+
     /// A frame whose secrets are masked in the journal, as it goes on the wire.
     pub(super) fn unmasked_logon(&self) -> &[u8] {
         match self {

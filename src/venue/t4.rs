@@ -14,6 +14,11 @@ use crate::wire::fix::tag;
 /// required on the Logon are Username(553), Password(554) and the license in SecureData(91), none of
 /// which FIX.4.2 has in this place.
 ///
+/// In multi-trader mode, which switch `multi_trader` asks for, an application sends the Trader Logon, MsgType
+/// `UCG` with 91, 90, 553 and 554, itself; a `UCG` with 553 and 58 answers. From then on SenderSubID(50) of
+/// every message names a trader, and TargetSubID(57) of what the venue sends. How a trader logs out on the
+/// wire we have not seen documented: `pinfix exchange` reads a `UCG` with 553 and no credentials as that.
+///
 /// Each rule and each question is a row of `tests/conformance/catalogue.txt`; scenarios with its id in
 /// `t4.scn` are its proof.
 ///

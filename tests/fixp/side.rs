@@ -102,6 +102,11 @@ impl<S: Store> Side<S> {
             self.store.forget();
             let told = self.work(|session, out| session.disconnected(now, out));
             self.told.extend(told.then(|| "logged-off".to_owned()));
+            if let Some(messages) = self.session.take_unconfirmed() {
+                let (series, first, last) = (messages.series, messages.first, messages.last);
+                self.told
+                    .push_back(format!("unconfirmed {first} {last} of {series}"));
+            }
         }
     }
 

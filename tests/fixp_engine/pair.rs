@@ -30,6 +30,9 @@ pub struct Side {
     /// Those of them that came by retransmission, and the UUID they are of.
     pub retransmitted: Vec<(u64, u64)>,
     pub events: Vec<String>,
+    /// Its messages that were not applied, as it was told; for others to take away.
+    pub not_applied: Vec<fixp::NotApplied>,
+    pub unconfirmed: Vec<fixp::Unconfirmed>,
     /// Why logons failed, with the codes.
     pub failed: Vec<String>,
     /// What was told as lost: the UUID, if it is one that was left, and the first and last number.
@@ -94,7 +97,12 @@ impl Application for Side {
             _ => {}
         }
         let text = match event {
+            Event::Unconfirmed { messages, .. } => {
+                self.unconfirmed.push(*messages);
+                event.name().to_owned()
+            }
             Event::NotApplied { messages, .. } => {
+                self.not_applied.push(*messages);
                 format!("NotApplied {}-{}", messages.first, messages.last)
             }
             Event::Missed { messages, .. } => format!("Missed {}-{}", messages.first, messages.last),

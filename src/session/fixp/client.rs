@@ -2,9 +2,9 @@
 
 use super::guard::{Guard, Halted};
 use super::letter::{Letter, Sender};
-use super::not_applied::Lost;
+use super::not_applied::{Lost, Passed};
 use super::retransmit::Fetching;
-use super::{ClientSettings, Fault, Role, Session, State, Step};
+use super::{ClientSettings, Fault, Role, Session, State, Step, Unconfirmed};
 use crate::session::{Full, InboundAt, ResetCause, SeriesOutbox};
 use crate::time::{Mono, Now};
 
@@ -20,6 +20,11 @@ pub(super) struct Client {
     pub(super) guard: Guard,
     /// What was told as not applied.
     pub(super) lost: Lost,
+    /// The last Sequence on this connection that passed over what may be missing: the answer to a NotApplied,
+    /// or the first on a backup that became the primary.
+    pub(super) passed: Option<Passed>,
+    /// Not told yet.
+    pub(super) unconfirmed: Option<Unconfirmed>,
     pub(super) not_before: Option<Mono>,
     /// RequestTimestamp of what its backup said last, as far as that is known here.
     pub(super) stamps_of_backup: u64,
@@ -35,6 +40,8 @@ impl Client {
             settled: None,
             guard: Guard::new(settings.failed_logons_max),
             lost: Lost::default(),
+            passed: None,
+            unconfirmed: None,
             not_before: None,
             stamps_of_backup: 0,
             left: Fetching::default(),

@@ -150,9 +150,11 @@ impl Session {
                 };
                 self.fault(now, fault, None, out)
             }
-            Role::Initiator if speaks => self
-                .say_sequence(now, 0, out)
-                .and_then(|()| self.fetch(now, out)),
+            Role::Initiator if speaks => {
+                self.passes_over(now, out);
+                self.say_sequence(now, 0, out)
+                    .and_then(|()| self.fetch(now, out))
+            }
             Role::Initiator => self.fetch(now, out),
         };
         Ok(done.unwrap_or_else(|full| self.no_room(full)))

@@ -126,10 +126,10 @@ pub struct NotApplied {
     pub resent: bool,
 }
 
-/// Messages of ours under a UUID that is left. The exchange says NotApplied(513) at an Establish under the
-/// same UUID only, so it will not say any more which of these it has not got. Those that it has applied it
-/// answers, and what it has published under that UUID is fetched: one that stays without an answer was not
-/// applied.
+/// Messages of ours under a UUID that is left, or behind one that was not applied when the connection was lost.
+/// The exchange says NotApplied(513) at an Establish under the same UUID only, and of what it is missing then,
+/// so it will not say any more which of these it has not applied. Those that it has it answers, and what it
+/// has published is fetched: one that stays without an answer was not applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unconfirmed {
     /// UUID of their series.
@@ -428,6 +428,7 @@ impl Session {
                 self.tally.slow_reads += u64::from(late);
             }
             self.tally.messages_in += 1;
+            self.heard_behind(now.mono);
         }
         let Some(letter) = letter else {
             return self.broken(now, Broken::Undecodable, out);
@@ -558,9 +559,10 @@ impl Session {
 
     /// Tells the session that its connection is gone. Answers whether the application had been told
     /// of a logon, and so must now be told of its end.
-    pub fn disconnected<O: SeriesOutbox>(&mut self, _: Now, _: &mut O) -> bool {
+    pub fn disconnected<O: SeriesOutbox>(&mut self, _: Now, out: &mut O) -> bool {
         let was_up = self.was_up();
         self.connection_lost();
+        self.give_up_not_applied(out);
         self.keep_fetching();
         self.parked.clear();
         self.delivering = None;

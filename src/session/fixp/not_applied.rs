@@ -9,9 +9,11 @@
 //! again.
 
 use super::letter::{self, Letter};
-use super::{Fault, NotApplied, NotAppliedCount, OnNotApplied, Replayed, Session, State, Step, Up};
+use super::{
+    Fault, NotApplied, NotAppliedCount, OnNotApplied, Replayed, Session, State, Step, Unconfirmed, Up,
+};
 use crate::session::{Full, SeriesOutbox, Stored};
-use crate::time::Now;
+use crate::time::{Mono, Now};
 
 /// How many numbers are looked at per message of a step's budget.
 const LOOKED_AT_PER_MESSAGE: usize = 64;
@@ -52,6 +54,16 @@ impl Lost {
     }
 }
 
+/// A Sequence of ours that passed over what may be missing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passed {
+    series: u64,
+    /// NextSeqNo.
+    next: u64,
+    /// Its answer is under way until then at the latest.
+    answered_by: Mono,
+}
+
 /// How many are remembered. Only those that are under way matter, and there is one in a KeepAliveInterval,
 /// or for a message of the exchange that asks for it.
 const SAID_MAX: usize = 16;
@@ -84,6 +96,56 @@ impl Said {
 }
 
 impl Session {
+    /// Messages of ours of which the exchange did not come to say whether they were applied, because the
+    /// connection was lost. To be asked for after [`Session::disconnected`].
+    pub fn take_unconfirmed(&mut self) -> Option<Unconfirmed> {
+        self.client.unconfirmed.take()
+    }
+
+    /// A client says a Sequence that passes over what may be missing.
+    pub(super) fn passes_over<O: SeriesOutbox>(&mut self, now: Now, out: &O) {
+        self.client.passed = Some(Passed {
+            series: out.series(),
+            next: out.next_out(),
+            answered_by: now.mono + self.interval(),
+        });
+    }
+
+    /// Something came: one interval after such a Sequence its answer is before that, if there is one.
+    pub(super) fn heard_behind(&mut self, now: Mono) {
+        if self
+            .client
+            .passed
+            .is_some_and(|passed| now >= passed.answered_by)
+        {
+            self.client.passed = None;
+        }
+    }
+
+    /// The connection has ended. What was sent behind a message that was refused is refused as well, until our
+    /// Sequence arrives, and each has a NotApplied of its own; what was lost with a primary that has failed
+    /// has one that answers our Sequence. Those that have not come will not, because at the next Establish
+    /// nothing is missing any more.
+    pub(super) fn give_up_not_applied<O: SeriesOutbox>(&mut self, out: &O) {
+        let series = out.series();
+        let passed = self.client.passed.take();
+        let Some(Passed { next, .. }) = passed.filter(|passed| passed.series == series) else {
+            return;
+        };
+        let settled = self.client.settled.filter(|settled| settled.0 == series);
+        let first = settled.map_or(1, |settled| settled.1);
+        let first = first.max(self.client.lost.last_of(series) + 1);
+        let last = next - 1;
+        if first <= last {
+            self.client.lost = Lost { series, last };
+            self.client.unconfirmed = Some(Unconfirmed {
+                series,
+                first,
+                last,
+            });
+        }
+    }
+
     pub(super) fn messages_not_applied<O: SeriesOutbox>(
         &mut self,
         now: Now,
@@ -168,6 +230,7 @@ impl Session {
         };
         if announced >= said {
             self.say_sequence(now, 0, out)?;
+            self.passes_over(now, out);
         }
         if next <= last {
             self.client.lost = Lost {

@@ -34,6 +34,9 @@ pub(super) struct Exchange {
     stamp: u64,
     /// Number expected next under `uuid`.
     next_in: u64,
+    /// That of the UUIDs before, when they were left: what is below it and was not applied a Sequence of the
+    /// client has passed over, so the client knew, and must have told.
+    next_in_left: BTreeMap<u64, u64>,
     /// Orders that were applied, and those that were refused.
     applied: Numbered,
     refused: Numbered,
@@ -56,6 +59,8 @@ struct Life {
     forgets: bool,
     /// NotApplied was said and the hole is open.
     hole: bool,
+    /// NextSeqNo of the Establish: so far orders are sent again.
+    announced: u64,
     sent: u64,
 }
 
@@ -86,6 +91,7 @@ impl Exchange {
             established: BTreeSet::new(),
             stamp: 0,
             next_in: 1,
+            next_in_left: BTreeMap::new(),
             applied: Numbered::new(),
             refused: Numbered::new(),
             published: Numbered::new(),
@@ -171,6 +177,7 @@ impl Exchange {
         }
         self.check_stamp(stamp)?;
         self.life()?.forgets = false;
+        self.next_in_left.insert(self.uuid, self.next_in);
         self.previous = self.uuid;
         self.uuid = uuid;
         self.next_in = 1;
@@ -228,7 +235,9 @@ impl Exchange {
             .u8(36, 1)
             .u8(37, 255);
         self.send(&ack)?;
-        self.life()?.state = State::Up;
+        let life = self.life()?;
+        life.state = State::Up;
+        life.announced = next;
         if next > self.next_in {
             self.say_not_applied(next)?;
         }
@@ -357,16 +366,27 @@ impl Exchange {
                 |range: &&(u64, u64, u64)| range.0 == uuid && (range.1..=range.2).contains(&seq);
             ranges.iter().any(|range| in_it(&range))
         };
+        for (uuid, first, last) in self.lost.iter().chain(&self.unconfirmed) {
+            // A number may be used and not be reported: the child was killed between the two.
+            let used = self.books.last_sent(*uuid);
+            if *first == 0 || first > last || *last > used + 1 {
+                return Err(format!(
+                    "told of {first} to {last} of UUID {uuid}, the last order reported as sent is {used}"
+                ));
+            }
+        }
         let mut lost = 0;
         for (at, id) in &self.books.sent {
             let told = covers(&self.lost, *at);
+            let left = self.next_in_left.get(&at.0);
+            let open = left.is_some_and(|next| at.1 >= *next) && covers(&self.unconfirmed, *at);
             match self.applied.get(at) {
                 Some(applied) if applied != id => {
                     return Err(format!("{at:?} was sent as {id} and came as {applied}"));
                 }
                 Some(_) if told => return Err(format!("{id}, {at:?}, was told as lost and applied")),
                 Some(_) => {}
-                None if told || covers(&self.unconfirmed, *at) => lost += 1,
+                None if told || open => lost += 1,
                 None => return Err(format!("{id}, {at:?}, was lost without a word")),
             }
         }
@@ -466,6 +486,7 @@ impl Counterparty for Exchange {
                 state: State::Accepted,
                 forgets: again || may && self.random.below(5) == 0,
                 hole: false,
+                announced: 0,
                 sent: 0,
             });
             work += 1;
@@ -506,7 +527,8 @@ impl Counterparty for Exchange {
             .established
             .iter()
             .all(|uuid| self.last_out(*uuid) == self.books.last_seen(*uuid));
-        if all_seen && self.life()?.state == State::Up {
+        let all_came = self.next_in >= self.life()?.announced;
+        if all_seen && all_came && self.life()?.state == State::Up {
             self.stamp += 1;
             let (uuid, stamp) = (self.uuid, self.stamp);
             self.send(&terminate(uuid, stamp, 0))?;

@@ -94,7 +94,8 @@ pub struct Arguments {
     #[arg(long, value_name = "VENUE", conflicts_with_all = ["config", "echo", "strict"], requires = "accounts")]
     venue: Option<String>,
 
-    /// Who may log on to --venue: [[account]] with comp_id, username, password, license, venue_comp_id;
+    /// Who may log on to --venue: [[account]] with comp_id, username, password, license, venue_comp_id, and
+    /// of t4 [[account.trader]] with username, password, for clients that ask for multi-trader mode;
     /// of ilink3 with session, firm, access_key_id, secret_key, schema_version, keep_alive_min, and what the
     /// exchange's texts leave open in [account.gateway]: the settings of GatewaySettings by name, such as
     /// beyond_gap = "apply", checks = ["signature"], split = "off"

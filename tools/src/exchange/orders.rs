@@ -22,10 +22,18 @@ pub struct Order {
     pub quantity: Decimal,
 }
 
-/// Open orders by session and ClOrdID(11).
+/// Whose an order is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    pub session: SessionHandle,
+    /// The trader, where several share the session.
+    pub trader: Option<Box<[u8]>>,
+}
+
+/// Open orders by owner and ClOrdID(11).
 #[derive(Debug)]
 pub struct Orders {
-    open: HashMap<(SessionHandle, Box<[u8]>), Order>,
+    open: HashMap<(Owner, Box<[u8]>), Order>,
     last_id: u64,
 }
 
@@ -49,20 +57,20 @@ impl Orders {
         self.open.len() >= OPEN_MAX
     }
 
-    pub fn is_open(&self, session: SessionHandle, cl_ord_id: &[u8]) -> bool {
+    pub fn is_open(&self, owner: &Owner, cl_ord_id: &[u8]) -> bool {
         // Most orders are filled at once; the key is only made when something is open.
-        !self.open.is_empty() && self.open.contains_key(&(session, cl_ord_id.into()))
+        !self.open.is_empty() && self.open.contains_key(&(owner.clone(), cl_ord_id.into()))
     }
 
-    pub fn get(&self, session: SessionHandle, cl_ord_id: &[u8]) -> Option<&Order> {
-        self.open.get(&(session, cl_ord_id.into()))
+    pub fn get(&self, owner: &Owner, cl_ord_id: &[u8]) -> Option<&Order> {
+        self.open.get(&(owner.clone(), cl_ord_id.into()))
     }
 
-    pub fn add(&mut self, session: SessionHandle, cl_ord_id: &[u8], order: Order) {
-        self.open.insert((session, cl_ord_id.into()), order);
+    pub fn add(&mut self, owner: Owner, cl_ord_id: &[u8], order: Order) {
+        self.open.insert((owner, cl_ord_id.into()), order);
     }
 
-    pub fn remove(&mut self, session: SessionHandle, cl_ord_id: &[u8]) {
-        self.open.remove(&(session, cl_ord_id.into()));
+    pub fn remove(&mut self, owner: &Owner, cl_ord_id: &[u8]) {
+        self.open.remove(&(owner.clone(), cl_ord_id.into()));
     }
 }

@@ -1,15 +1,17 @@
 //! The application of the exchange: what it answers to whom.
 
-use pinfix::engine::{Application, Event, Inbound, Outbound, SessionHandle};
+use pinfix::engine::{Application, Event, Inbound, MESSAGE_ROOM, Outbound, SessionHandle};
 use pinfix::session::fix::Verdict;
 use pinfix::session::fix::rules::Rules;
 use pinfix::session::{Cause, Refusal, SessionId, Text};
 use pinfix::time::Utc;
 use pinfix::wire::fix::tag::{self, Tag};
-use pinfix::wire::fix::{Decimal, FieldError, FieldErrorKind, Message, Printable, msg_type};
+use pinfix::wire::fix::{
+    Decimal, FieldError, FieldErrorKind, FrameWriter, HeaderFields, Message, Printable, msg_type,
+};
 
 use super::echo::{self, BodyOrder, Seen};
-use super::orders::{Order, Orders};
+use super::orders::{Order, Orders, Owner};
 use super::{Fills, UNSUPPORTED_TYPE};
 use crate::bulletin::Bulletin;
 use crate::news;
@@ -59,6 +61,8 @@ pub struct Venue {
     bulletin: Bulletin,
     /// By number of the session.
     known: Vec<Known>,
+    /// The trader whose message is being answered, where several share a session.
+    trader: Option<Box<[u8]>>,
 }
 
 /// A session that is served.
@@ -123,6 +127,65 @@ impl Venue {
             orders: Orders::new(started),
             bulletin,
             known: Vec::new(),
+            trader: None,
+        }
+    }
+
+    /// Says whose message is answered next: TargetSubID(57) of what is sent, and the owner of orders.
+    pub fn answer(&mut self, trader: Option<&[u8]>) {
+        self.trader = trader.map(Into::into);
+    }
+
+    fn owner(&self, session: SessionHandle) -> Owner {
+        Owner {
+            session,
+            trader: self.trader.clone(),
+        }
+    }
+
+    /// Sends a message to whom is being answered.
+    pub fn send(
+        &self,
+        out: &mut Outbound<'_>,
+        session: SessionHandle,
+        msg_type: &[u8],
+        write: impl FnOnce(&mut FrameWriter<'_>),
+    ) -> Result<(), Refusal> {
+        let header = self.trader.as_deref().map(|trader| {
+            let mut header = HeaderFields::new();
+            header.bytes(tag::TARGET_SUB_ID, trader);
+            header
+        });
+        out.send_with(session, msg_type, header.as_ref(), MESSAGE_ROOM, write)
+            .map(drop)
+    }
+
+    /// Answers with a BusinessMessageReject(j) that names the trader, where there is one.
+    pub fn turn_down(
+        &self,
+        inbound: &Inbound<'_>,
+        reason: u16,
+        text: Text,
+        out: &mut Outbound<'_>,
+    ) -> Verdict {
+        let verdict = Verdict::BusinessReject { reason, text };
+        let message = &inbound.message;
+        let Some(seq) = message
+            .get(tag::MSG_SEQ_NUM)
+            .filter(|_| self.trader.is_some())
+        else {
+            return verdict;
+        };
+        let kind = msg_type::BUSINESS_MESSAGE_REJECT;
+        let sent = self.send(out, inbound.session, kind, |body| {
+            body.bytes(tag::REF_SEQ_NUM, seq)
+                .bytes(tag::REF_MSG_TYPE, message.msg_type())
+                .uint(tag::BUSINESS_REJECT_REASON, reason.into())
+                .bytes(tag::TEXT, text.as_bytes());
+        });
+        match sent {
+            Ok(()) => Verdict::Accept,
+            Err(_) => verdict,
         }
     }
 
@@ -171,12 +234,12 @@ impl Venue {
             price: asked.price,
             at: out.now().utc,
         };
-        if self.orders.is_open(session, asked.cl_ord_id) {
+        if self.orders.is_open(&self.owner(session), asked.cl_ord_id) {
             report.happening = Happening::Rejected(DUPLICATE, "an open order has this ClOrdID");
         } else if self.orders.is_full() {
             report.happening = Happening::Rejected(EXCEEDS_LIMIT, "too many open orders");
         }
-        if let Err(refusal) = send(out, session, rules, &report) {
+        if let Err(refusal) = self.report(out, session, rules, &report) {
             return self.cannot_answer(session, refusal);
         }
         if report.happening != Happening::New {
@@ -185,7 +248,7 @@ impl Venue {
         if self.terms.fills == Fills::One {
             report.happening = Happening::Filled;
             report.exec_id = self.orders.next_id();
-            match send(out, session, rules, &report) {
+            match self.report(out, session, rules, &report) {
                 Ok(()) => return Verdict::Accept,
                 Err(refusal) => {
                     let id = Printable(asked.cl_ord_id);
@@ -197,7 +260,7 @@ impl Venue {
             }
         }
         self.orders.add(
-            session,
+            self.owner(session),
             asked.cl_ord_id,
             Order {
                 id: report.order_id,
@@ -240,8 +303,9 @@ impl Venue {
             return unavailable("no version is known for this session");
         };
         let exec_id = self.orders.next_id();
-        let sent = match self.orders.get(session, original) {
-            Some(order) => send(
+        let owner = self.owner(session);
+        let sent = match self.orders.get(&owner, original) {
+            Some(order) => self.report(
                 out,
                 session,
                 rules,
@@ -258,28 +322,38 @@ impl Venue {
                     at: out.now().utc,
                 },
             ),
-            None => out
-                .send(session, msg_type::ORDER_CANCEL_REJECT, |body| {
-                    body.str(tag::ORDER_ID, "NONE")
-                        .bytes(tag::CL_ORD_ID, cl_ord_id)
-                        .bytes(tag::ORIG_CL_ORD_ID, original)
-                        // OrdStatus(39) 8, Rejected: what the standard has for an unknown order.
-                        .char(tag::ORD_STATUS, b'8')
-                        // CxlRejResponseTo(434) 1: to a cancel request.
-                        .char(tag::CXL_REJ_RESPONSE_TO, b'1')
-                        // CxlRejReason(102) 1: unknown order.
-                        .char(tag::CXL_REJ_REASON, b'1')
-                        .str(tag::TEXT, "no open order has this OrigClOrdID");
-                })
-                .map(drop),
+            None => self.send(out, session, msg_type::ORDER_CANCEL_REJECT, |body| {
+                body.str(tag::ORDER_ID, "NONE")
+                    .bytes(tag::CL_ORD_ID, cl_ord_id)
+                    .bytes(tag::ORIG_CL_ORD_ID, original)
+                    // OrdStatus(39) 8, Rejected: what the standard has for an unknown order.
+                    .char(tag::ORD_STATUS, b'8')
+                    // CxlRejResponseTo(434) 1: to a cancel request.
+                    .char(tag::CXL_REJ_RESPONSE_TO, b'1')
+                    // CxlRejReason(102) 1: unknown order.
+                    .char(tag::CXL_REJ_REASON, b'1')
+                    .str(tag::TEXT, "no open order has this OrigClOrdID");
+            }),
         };
         match sent {
             Ok(()) => {
-                self.orders.remove(session, original);
+                self.orders.remove(&owner, original);
                 Verdict::Accept
             }
             Err(refusal) => self.cannot_answer(session, refusal),
         }
+    }
+
+    fn report(
+        &self,
+        out: &mut Outbound<'_>,
+        session: SessionHandle,
+        rules: &'static Rules,
+        report: &Report<'_>,
+    ) -> Result<(), Refusal> {
+        self.send(out, session, msg_type::EXECUTION_REPORT, |body| {
+            report.write(rules, body);
+        })
     }
 
     /// Answers a message of a peer that expects its messages back.
@@ -305,7 +379,7 @@ impl Venue {
     }
 
     /// Tells the peer, and the people, that an answer could not be sent.
-    fn cannot_answer(&self, session: SessionHandle, refusal: Refusal) -> Verdict {
+    pub fn cannot_answer(&self, session: SessionHandle, refusal: Refusal) -> Verdict {
         self.bulletin.say(format!(
             "{}: an answer could not be sent: {refusal}",
             self.name(session)
@@ -377,18 +451,6 @@ impl Application for Venue {
             self.bulletin.say(text);
         }
     }
-}
-
-fn send(
-    out: &mut Outbound<'_>,
-    session: SessionHandle,
-    rules: &'static Rules,
-    report: &Report<'_>,
-) -> Result<(), Refusal> {
-    out.send(session, msg_type::EXECUTION_REPORT, |body| {
-        report.write(rules, body);
-    })
-    .map(drop)
 }
 
 fn required<'a>(message: &Message<'a>, tag: Tag) -> Result<&'a [u8], Unfit> {

@@ -30,6 +30,19 @@ pub struct Account {
     password: String,
     /// SecureData(91); one that is not said may be anything.
     license: Option<String>,
+    /// Who may trade on its sessions, at a venue where several traders share one.
+    #[serde(default)]
+    pub trader: Vec<Trader>,
+}
+
+/// A trader of an account. Not to be debugged: it holds a secret.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trader {
+    /// Username(553), and SenderSubID(50) of what the trader sends.
+    pub username: String,
+    /// Password(554).
+    password: String,
 }
 
 /// What a Logon comes to.
@@ -63,6 +76,17 @@ pub fn read<A: DeserializeOwned>(path: &Path, keys: &str) -> anyhow::Result<Vec<
 }
 
 impl Account {
+    /// Whether the credentials of a Trader Logon are those of a trader. The license is that of the
+    /// account.
+    pub fn knows_trader(&self, logon: &Message<'_>) -> bool {
+        let is = |tag, wanted: &str| logon.get(tag) == Some(wanted.as_bytes());
+        let licensed = |license: &String| is(tag::SECURE_DATA, license);
+        self.license.as_ref().is_none_or(licensed)
+            && self.trader.iter().any(|trader| {
+                is(tag::USERNAME, &trader.username) && is(tag::PASSWORD, &trader.password)
+            })
+    }
+
     /// Checks the credentials of a Logon, and takes NewPassword(925).
     pub fn check(&mut self, logon: &Message<'_>) -> Checked {
         let is = |tag, wanted: Option<&String>| {

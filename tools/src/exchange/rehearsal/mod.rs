@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod script;
+pub mod traders;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -22,10 +23,12 @@ use pinfix::session::fix::{Admission, LogonField, Role, Verdict};
 use pinfix::session::{Cause, Farewell, Refusal, SessionStatus, Text};
 use pinfix::time::Mono;
 use pinfix::venue::{Profile, Service};
-use pinfix::wire::fix::{Message, msg_type, tag};
+use pinfix::wire::fix::{Message, Printable, msg_type, tag};
 
 use self::accounts::{Account, Checked};
 use self::script::{Action, Script, When};
+use self::traders::{Outcome, Traders};
+use super::UNSUPPORTED_TYPE;
 use super::echo::BodyOrder;
 use super::venue::Venue;
 use crate::ending;
@@ -56,6 +59,8 @@ struct Seat {
     account: usize,
     logons: u32,
     orders: u32,
+    /// Those of a session in multi-trader mode.
+    traders: Option<Traders>,
     /// What is done at what time, while it is logged on.
     timed: Vec<(Mono, Action)>,
     /// It may log on again after a Logout that the script had sent.
@@ -74,6 +79,7 @@ impl Seat {
             account,
             logons: 0,
             orders: 0,
+            traders: None,
             timed: Vec::new(),
             release: false,
             forget: false,
@@ -95,10 +101,22 @@ impl Rehearsal {
         accounts: &Path,
         script: Option<&Path>,
     ) -> anyhow::Result<Self> {
+        let path = accounts;
+        let accounts = accounts::read::<Account>(path, "comp_id and password")?;
+        if traders::logon_type(profile).is_none()
+            && let Some(account) = accounts.iter().find(|account| !account.trader.is_empty())
+        {
+            anyhow::bail!(
+                "{}: account {} has traders, and venue {} has no logon of their own for them",
+                path.display(),
+                account.comp_id,
+                profile.name
+            );
+        }
         Ok(Self {
             profile: Some(profile),
             venue,
-            accounts: accounts::read(accounts, "comp_id and password")?,
+            accounts,
             script: script.map(Script::read).transpose()?.unwrap_or_default(),
             seats: Vec::new(),
             due: Vec::new(),
@@ -285,6 +303,84 @@ impl Rehearsal {
         }
     }
 
+    /// Answers a Trader Logon or Logout, of MsgType(35) `kind`.
+    fn take_trader(&mut self, inbound: &Inbound<'_>, kind: &str, out: &mut Outbound<'_>) -> Verdict {
+        let session = inbound.session;
+        let message = &inbound.message;
+        let seat = self.seats.get_mut(session.number());
+        let Some((traders, account)) = seat.and_then(|seat| {
+            let account = self.accounts.get(seat.account)?;
+            Some((seat.traders.as_mut()?, account))
+        }) else {
+            return Verdict::BusinessReject {
+                reason: UNSUPPORTED_TYPE,
+                text: Text::lossy(b"The Logon did not ask for it in RefMsgType(372)"),
+            };
+        };
+        let outcome = match traders.take(message, account) {
+            Ok(outcome) => outcome,
+            Err(lack) => return lack.verdict(),
+        };
+        let text = match outcome {
+            Outcome::LoggedOn | Outcome::LoggedOut => "Success",
+            Outcome::Refused => self.profile.map_or("", |profile| profile.refusal_text),
+            Outcome::Absent => "Logout failed: the trader is not logged on",
+        };
+        let user = message.get(tag::USERNAME).unwrap_or_default();
+        let name = out.id(session).map(ToString::to_string).unwrap_or_default();
+        self.venue.say(format!(
+            "{name}: trader {} {}",
+            Printable(user),
+            outcome.told()
+        ));
+        self.venue.answer(Some(user));
+        let sent = self.venue.send(out, session, kind.as_bytes(), |body| {
+            body.bytes(tag::USERNAME, user).str(tag::TEXT, text);
+        });
+        self.venue.answer(None);
+        match sent {
+            Ok(()) => Verdict::Accept,
+            Err(refusal) => self.venue.cannot_answer(session, refusal),
+        }
+    }
+
+    /// Answers an order as the script and the venue have it; `fault` is what is wrong with its sender.
+    fn take_order(
+        &mut self,
+        inbound: &Inbound<'_>,
+        fault: Option<Verdict>,
+        out: &mut Outbound<'_>,
+    ) -> Verdict {
+        let session = inbound.session;
+        let orders = self.seat(session).map_or(0, |seat| {
+            seat.orders += 1;
+            seat.orders
+        });
+        let (mut answer, mut lost) = (None, None);
+        for action in self.script.at(When::Order(orders)) {
+            match action {
+                Action::Reject(reason, text) => {
+                    answer = Some(Verdict::Reject {
+                        reason,
+                        ref_tag: 0,
+                        text,
+                    });
+                }
+                // The reports of this very order are the first.
+                Action::Lose(count) => lost = Some(count),
+                action => self.due.push((session, action)),
+            }
+        }
+        if let Some(count) = lost {
+            let name = out.id(session).map(ToString::to_string).unwrap_or_default();
+            let done = out.withhold(session, count);
+            self.venue.say(scripted(&name, "loses messages", done));
+        }
+        answer
+            .or(fault)
+            .unwrap_or_else(|| self.venue.on_message(inbound, out))
+    }
+
     fn seat(&mut self, session: SessionHandle) -> Option<&mut Seat> {
         self.seats.get_mut(session.number())
     }
@@ -366,6 +462,8 @@ impl Application for Rehearsal {
             return Admission::Admit;
         };
         seat.logons += 1;
+        let trader_logon = self.profile.and_then(traders::logon_type);
+        seat.traders = trader_logon.and_then(|kind| Traders::of(logon, kind));
         for action in self.script.at(When::Logon(seat.logons)) {
             match action {
                 Action::Drop => {
@@ -405,35 +503,33 @@ impl Application for Rehearsal {
     }
 
     fn on_message(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict {
-        let session = inbound.session;
-        if inbound.message.msg_type() != msg_type::NEW_ORDER_SINGLE {
-            return self.venue.on_message(inbound, out);
+        let message = &inbound.message;
+        let trader_logon = self.profile.and_then(traders::logon_type);
+        if let Some(kind) = trader_logon.filter(|kind| kind.as_bytes() == message.msg_type()) {
+            return self.take_trader(inbound, kind, out);
         }
-        let orders = self.seat(session).map_or(0, |seat| {
-            seat.orders += 1;
-            seat.orders
-        });
-        let (mut answer, mut lost) = (None, None);
-        for action in self.script.at(When::Order(orders)) {
-            match action {
-                Action::Reject(reason, text) => {
-                    answer = Some(Verdict::Reject {
-                        reason,
-                        ref_tag: 0,
-                        text,
-                    });
-                }
-                // The reports of this very order are the first.
-                Action::Lose(count) => lost = Some(count),
-                action => self.due.push((session, action)),
+        let seat = self.seats.get(inbound.session.number());
+        let (trader, fault) = match seat.and_then(|seat| seat.traders.as_ref()) {
+            None => (None, None),
+            Some(traders) => match traders.trader_of(message) {
+                Ok(trader) => (trader, None),
+                Err(lack) => (None, Some(lack.verdict())),
+            },
+        };
+        self.venue.answer(trader);
+        let verdict = match (message.msg_type(), fault) {
+            (msg_type::NEW_ORDER_SINGLE, fault) => self.take_order(inbound, fault, out),
+            (_, Some(fault)) => fault,
+            (_, None) => self.venue.on_message(inbound, out),
+        };
+        let verdict = match verdict {
+            Verdict::BusinessReject { reason, text } => {
+                self.venue.turn_down(inbound, reason, text, out)
             }
-        }
-        if let Some(count) = lost {
-            let name = out.id(session).map(ToString::to_string).unwrap_or_default();
-            let done = out.withhold(session, count);
-            self.venue.say(scripted(&name, "loses messages", done));
-        }
-        answer.unwrap_or_else(|| self.venue.on_message(inbound, out))
+            verdict => verdict,
+        };
+        self.venue.answer(None);
+        verdict
     }
 
     fn on_reject(&mut self, session: SessionHandle, reject: &Message<'_>, out: &mut Outbound<'_>) {
@@ -446,6 +542,8 @@ impl Application for Rehearsal {
             return;
         };
         seat.timed.clear();
+        // Whoever is left goes with the session.
+        seat.traders = None;
         let wishes = [
             (std::mem::take(&mut seat.release), Operation::Release),
             (std::mem::take(&mut seat.forget), Operation::ResetNumbers),
