@@ -278,3 +278,94 @@ fn a_venue_without_the_mode_takes_no_traders() {
         &["account T4Example has traders, and venue brokeret has no logon of their own"],
     );
 }
+
+/// A MarketDataRequest(V) for trades and bids of these symbols.
+fn data_request(id: &str, symbols: &[&str]) -> String {
+    let related: String = symbols.iter().map(|name| format!("55={name}|")).collect();
+    let count = symbols.len();
+    format!("262={id}|263=0|264=1|267=2|269=2|269=0|146={count}|{related}")
+}
+
+#[test]
+fn snapshots_and_definitions_are_passed_over_in_a_resend_and_reports_and_rejects_are_not() {
+    let stage = Stage::new(ACCOUNTS, &[]);
+    let mut peer = stage.client(&["c"]);
+    peer.order(None, "A1");
+    peer.hears("8", &["34=2", "39=0"]);
+    peer.hears("8", &["34=3", "39=2"]);
+    // X was traded at 5, Y would be at 100.
+    peer.send("V", "", &data_request("R1", &["X", "Y"]));
+    let first = peer.hears("W", &["34=4", "262=R1", "55=X", "268=2"]);
+    assert!(first.contains("|269=2|270=5|269=0|270=5|"), "{first}");
+    peer.hears("W", &["34=5", "262=R1", "55=Y", "268=2", "270=100"]);
+    peer.send("c", "", "320=S1|321=0|55=X|");
+    peer.hears("d", &["34=6", "320=S1", "323=1", "393=1", "55=X"]);
+    peer.send("1", "", "");
+    peer.hears("3", &["34=7", "371=112", "373=1"]);
+    peer.order(None, "A2");
+    peer.hears("8", &["34=8", "39=0"]);
+    peer.hears("8", &["34=9", "39=2"]);
+    peer.send("2", "", "7=2|16=0|");
+    peer.hears("8", &["34=2", "43=Y", "11=A1", "39=0"]);
+    peer.hears("8", &["34=3", "43=Y", "11=A1", "39=2"]);
+    peer.hears("4", &["34=4", "36=7", "123=Y", "43=Y"]);
+    peer.hears("3", &["34=7", "43=Y", "371=112"]);
+    peer.hears("8", &["34=8", "43=Y", "11=A2", "39=0"]);
+    peer.hears("8", &["34=9", "43=Y", "11=A2", "39=2"]);
+    // Nothing else was sent.
+    peer.send("1", "", "112=now|");
+    peer.hears("0", &["34=10", "112=now"]);
+}
+
+#[test]
+fn market_data_and_definitions_that_there_are_not_are_told_of() {
+    let stage = Stage::new(ACCOUNTS, &[]);
+    let mut peer = stage.client(&["c", "UCG"]);
+    peer.send("V", "", &data_request("R0", &["X"]));
+    peer.hears("3", &["371=50", "372=V", "373=18"]);
+    peer.trader_logon("joe", "hush-joe");
+    peer.hears("UCG", &["58=Success"]);
+    let joe = by(Some("joe"));
+    peer.send("V", &joe, &data_request("R1", &["X"]));
+    peer.hears("W", &["262=R1", "55=X", "57=joe"]);
+    let wrong = [("263=0", "263=7", "281=4"), ("269=2|", "269=J|", "281=8")];
+    for (right, wrong, told) in wrong {
+        peer.send("V", &joe, &data_request("R2", &["X"]).replace(right, wrong));
+        peer.hears("Y", &["262=R2", told, "57=joe"]);
+    }
+    let lacking = [
+        ("262=R3|", "371=262"),
+        ("263=0|", "371=263"),
+        ("267=2|269=2|269=0|", "371=267"),
+        ("146=1|55=X|", "371=146"),
+    ];
+    for (part, told) in lacking {
+        peer.send("V", &joe, &data_request("R3", &["X"]).replace(part, ""));
+        peer.hears("3", &["372=V", "373=1", told]);
+    }
+    // A list of what was traded: nothing yet, then two symbols.
+    peer.send("c", &joe, "320=S1|321=3|");
+    peer.hears("d", &["320=S1", "323=4", "393=0", "57=joe"]);
+    for symbol in ["X", "Y"] {
+        let order = format!("11={symbol}|{ORDER}").replace("55=X", &format!("55={symbol}"));
+        peer.send("D", &joe, &order);
+        peer.hears("8", &["39=0"]);
+        peer.hears("8", &["39=2"]);
+    }
+    peer.send("c", &joe, "320=S2|321=3|");
+    peer.hears("d", &["320=S2", "323=4", "393=2", "55=X"]);
+    peer.hears("d", &["320=S2", "323=4", "393=2", "55=Y"]);
+    peer.send("c", &joe, "320=S3|321=2|");
+    peer.hears("d", &["320=S3", "323=5", "393=0"]);
+    peer.send("c", &joe, "320=S4|321=1|");
+    peer.hears("j", &["372=c", "380=5", "57=joe"]);
+    for (body, told) in [("321=0|55=X|", "371=320"), ("320=S5|55=X|", "371=321")] {
+        peer.send("c", &joe, body);
+        peer.hears("3", &["372=c", "373=1", told]);
+    }
+    drop(peer);
+    // Definitions are for who asked for them.
+    let mut peer = stage.client(&[]);
+    peer.send("c", "", "320=S6|321=0|55=X|");
+    peer.hears("j", &["372=c", "380=3"]);
+}

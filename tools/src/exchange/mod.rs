@@ -85,6 +85,11 @@ pub struct Arguments {
     /// service gets one of its own. Logons are checked against --accounts. Without --tls-certificate a
     /// client of a venue that wants TLS says tls = "off".
     ///
+    /// t4 answers MarketDataRequest(V) with a MarketDataSnapshotFullRefresh(W) for each symbol, without updates,
+    /// and to clients whose Logon has RefMsgType(372) c, SecurityDefinitionRequest(c) with
+    /// SecurityDefinition(d). With RefMsgType(372) UCG traders of the account log on by messages of MsgType UCG
+    /// (90, 91, 553, 554), log out by one with 553 alone, and other messages name one in SenderSubID(50).
+    ///
     /// ilink3 is a gateway of CME iLink 3 on one port, 9878 unless --listen says otherwise: FIXP over SBE,
     /// signatures verified, retransmissions from the journal. NewOrderSingle(514) gets an
     /// ExecutionReportNew(522) and, unless --fills none, an ExecutionReportTradeOutright(525), stop orders as

@@ -1,5 +1,7 @@
 //! The application of the exchange: what it answers to whom.
 
+use std::collections::BTreeMap;
+
 use pinfix::engine::{Application, Event, Inbound, MESSAGE_ROOM, Outbound, SessionHandle};
 use pinfix::session::fix::Verdict;
 use pinfix::session::fix::rules::Rules;
@@ -32,6 +34,9 @@ const EXCEEDS_LIMIT: u64 = 3;
 /// OrdRejReason(103): duplicate order.
 const DUPLICATE: u64 = 6;
 
+/// Of how many symbols the last price is remembered.
+const SYMBOLS_MAX: usize = 10_000;
+
 /// How the venue trades.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
@@ -63,6 +68,8 @@ pub struct Venue {
     known: Vec<Known>,
     /// The trader whose message is being answered, where several share a session.
     trader: Option<Box<[u8]>>,
+    /// What symbols were last traded at, of a venue that tells.
+    last: Option<BTreeMap<Box<[u8]>, Decimal>>,
 }
 
 /// A session that is served.
@@ -128,6 +135,42 @@ impl Venue {
             bulletin,
             known: Vec::new(),
             trader: None,
+            last: None,
+        }
+    }
+
+    /// Remembers from now on what symbols are traded at.
+    pub fn remember_prices(&mut self) {
+        self.last.get_or_insert_default();
+    }
+
+    /// What a symbol was last traded at, or what an order without a Price(44) would be.
+    pub fn price(&self, symbol: &[u8]) -> Decimal {
+        let last = self.last.as_ref().and_then(|last| last.get(symbol));
+        last.copied().unwrap_or(self.terms.market_price)
+    }
+
+    /// The symbols that were traded.
+    pub fn traded(&self) -> Vec<Box<[u8]>> {
+        self.last
+            .iter()
+            .flatten()
+            .map(|(symbol, _)| symbol.clone())
+            .collect()
+    }
+
+    /// A number that was not used before.
+    pub fn next_id(&mut self) -> u64 {
+        self.orders.next_id()
+    }
+
+    /// Notes a trade; of more symbols than a venue has, only those that came first.
+    fn note_trade(&mut self, symbol: &[u8], price: Decimal) {
+        let Some(last) = &mut self.last else { return };
+        if let Some(noted) = last.get_mut(symbol) {
+            *noted = price;
+        } else if last.len() < SYMBOLS_MAX {
+            last.insert(symbol.into(), price);
         }
     }
 
@@ -249,7 +292,10 @@ impl Venue {
             report.happening = Happening::Filled;
             report.exec_id = self.orders.next_id();
             match self.report(out, session, rules, &report) {
-                Ok(()) => return Verdict::Accept,
+                Ok(()) => {
+                    self.note_trade(asked.symbol, asked.price);
+                    return Verdict::Accept;
+                }
                 Err(refusal) => {
                     let id = Printable(asked.cl_ord_id);
                     self.bulletin.say(format!(

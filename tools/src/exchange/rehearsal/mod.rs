@@ -5,6 +5,7 @@
 //! credentials, and the script is for every session of the exchange.
 
 pub mod accounts;
+mod quotes;
 pub mod script;
 pub mod traders;
 
@@ -61,6 +62,8 @@ struct Seat {
     orders: u32,
     /// Those of a session in multi-trader mode.
     traders: Option<Traders>,
+    /// It asked for security definitions.
+    definitions: bool,
     /// What is done at what time, while it is logged on.
     timed: Vec<(Mono, Action)>,
     /// It may log on again after a Logout that the script had sent.
@@ -80,6 +83,7 @@ impl Seat {
             logons: 0,
             orders: 0,
             traders: None,
+            definitions: false,
             timed: Vec::new(),
             release: false,
             forget: false,
@@ -97,10 +101,13 @@ impl Rehearsal {
     /// A venue that has read its accounts and its script, and has no sessions yet.
     pub fn new(
         profile: &'static Profile,
-        venue: Venue,
+        mut venue: Venue,
         accounts: &Path,
         script: Option<&Path>,
     ) -> anyhow::Result<Self> {
+        if quotes::are_of(profile) {
+            venue.remember_prices();
+        }
         let path = accounts;
         let accounts = accounts::read::<Account>(path, "comp_id and password")?;
         if traders::logon_type(profile).is_none()
@@ -312,10 +319,7 @@ impl Rehearsal {
             let account = self.accounts.get(seat.account)?;
             Some((seat.traders.as_mut()?, account))
         }) else {
-            return Verdict::BusinessReject {
-                reason: UNSUPPORTED_TYPE,
-                text: Text::lossy(b"The Logon did not ask for it in RefMsgType(372)"),
-            };
+            return not_asked_for();
         };
         let outcome = match traders.take(message, account) {
             Ok(outcome) => outcome,
@@ -381,6 +385,23 @@ impl Rehearsal {
             .unwrap_or_else(|| self.venue.on_message(inbound, out))
     }
 
+    /// Answers what is neither an order nor a Trader Logon.
+    fn take_other(&mut self, inbound: &Inbound<'_>, out: &mut Outbound<'_>) -> Verdict {
+        let service = self.profile.filter(|profile| quotes::are_of(profile));
+        let Some(rules) = service.and_then(Profile::version) else {
+            return self.venue.on_message(inbound, out);
+        };
+        let seat = self.seats.get(inbound.session.number());
+        match inbound.message.msg_type() {
+            msg_type::MARKET_DATA_REQUEST => quotes::snapshots(&self.venue, inbound, rules, out),
+            quotes::DEFINITION_REQUEST if seat.is_some_and(|seat| seat.definitions) => {
+                quotes::definitions(&mut self.venue, inbound, out)
+            }
+            quotes::DEFINITION_REQUEST => not_asked_for(),
+            _ => self.venue.on_message(inbound, out),
+        }
+    }
+
     fn seat(&mut self, session: SessionHandle) -> Option<&mut Seat> {
         self.seats.get_mut(session.number())
     }
@@ -426,6 +447,20 @@ fn listen(
     Ok(places)
 }
 
+/// Whether a Logon has a RefMsgType(372) of this value.
+fn asks_for(logon: &Message<'_>, kind: &str) -> bool {
+    let asked = (tag::REF_MSG_TYPE, kind.as_bytes());
+    logon.fields().any(|field| field == asked)
+}
+
+/// The answer to what a client may only send if its Logon said so.
+fn not_asked_for() -> Verdict {
+    Verdict::BusinessReject {
+        reason: UNSUPPORTED_TYPE,
+        text: Text::lossy(b"The Logon did not ask for it in RefMsgType(372)"),
+    }
+}
+
 /// What the script does to a session, or could not do, in words.
 fn scripted(name: &str, what: &str, done: Result<(), Refusal>) -> String {
     match done {
@@ -463,7 +498,10 @@ impl Application for Rehearsal {
         };
         seat.logons += 1;
         let trader_logon = self.profile.and_then(traders::logon_type);
-        seat.traders = trader_logon.and_then(|kind| Traders::of(logon, kind));
+        let definitions = self.profile.and_then(quotes::definitions_switch);
+        seat.definitions = definitions.is_some_and(|kind| asks_for(logon, kind));
+        let traders = trader_logon.filter(|kind| asks_for(logon, kind));
+        seat.traders = traders.map(|_| Traders::default());
         for action in self.script.at(When::Logon(seat.logons)) {
             match action {
                 Action::Drop => {
@@ -520,7 +558,7 @@ impl Application for Rehearsal {
         let verdict = match (message.msg_type(), fault) {
             (msg_type::NEW_ORDER_SINGLE, fault) => self.take_order(inbound, fault, out),
             (_, Some(fault)) => fault,
-            (_, None) => self.venue.on_message(inbound, out),
+            (_, None) => self.take_other(inbound, out),
         };
         let verdict = match verdict {
             Verdict::BusinessReject { reason, text } => {

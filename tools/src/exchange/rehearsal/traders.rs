@@ -94,15 +94,6 @@ pub fn logon_type(profile: &pinfix::venue::Profile) -> Option<&'static str> {
 }
 
 impl Traders {
-    /// Those of a session that logs on: nobody yet, if the Logon asks for the mode.
-    pub fn of(logon: &Message<'_>, logon_type: &str) -> Option<Self> {
-        let asked = (tag::REF_MSG_TYPE, logon_type.as_bytes());
-        logon
-            .fields()
-            .any(|field| field == asked)
-            .then(Self::default)
-    }
-
     /// Takes a Trader Logon or Logout of the traders of an account.
     ///
     /// # Errors
