@@ -155,7 +155,7 @@ pub enum OnNotApplied {
     Skip,
     /// Sends them again under their numbers, with all that was sent behind them; once, and not those that
     /// a Sequence has passed over meanwhile, which are told. Needs an exchange that waits for them:
-    /// [`EstablishHole::Wait`].
+    /// [`EstablishHole::Wait`](super::EstablishHole::Wait).
     Resend,
 }
 
