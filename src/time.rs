@@ -31,6 +31,19 @@ pub struct Now {
 }
 
 impl Mono {
+    /// The earliest of several points in time, of which some may not come.
+    #[must_use]
+    pub fn earliest<const N: usize>(of: [Option<Self>; N]) -> Option<Self> {
+        let mut earliest: Option<Self> = None;
+        for at in of {
+            earliest = match (earliest, at) {
+                (Some(before), Some(at)) => Some(before.min(at)),
+                (before, at) => before.or(at),
+            };
+        }
+        earliest
+    }
+
     /// Time passed since `earlier`; zero if `earlier` is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -17,11 +17,11 @@ use super::link::Owner;
 use super::net::LinkId;
 use super::route::End;
 use super::session::{Session, Step};
-use super::slot::{Connection, Doubt, Pairing, number};
+use super::slot::{Connection, Doubt, Pairing, Slot, number};
 use super::{Engine, SessionHandle};
 use crate::session::fix::{Phase, Role};
 use crate::session::fixp::{self, Frame, Lane};
-use crate::session::{Cause, Outbox as _, Refusal, SeriesOutbox as _, Text};
+use crate::session::{Cause, Fault, Outbox as _, Refusal, SeriesOutbox as _, Text};
 use crate::time::Now;
 
 /// Terminate: the primary connection has ended. The second is what older tables have for it.
@@ -420,7 +420,10 @@ impl Desk {
         }
         let lost = matches!(
             cause,
-            Cause::ConnectionLost | Cause::FixpFault(fixp::Fault::Silence)
+            Cause::ConnectionLost
+                // A process that is killed ends its TLS like that.
+                | Cause::Fault(Fault::Tls { .. })
+                | Cause::FixpFault(fixp::Fault::Silence | fixp::Fault::SlowConsumer)
         );
         if !lost || !self.is_wanted(slot) || self.slots[backup].session.phase() != Phase::Up {
             return false;
@@ -561,7 +564,7 @@ impl Desk {
         matches!(entry.connection, Connection::Open { .. })
             && entry.session.phase() == Phase::Up
             && entry.session.role() == Role::Initiator
-            && entry.journal.unsent_len() > 0
+            && is_begun(entry)
     }
 
     /// Whether a session can go on over the connection of its backup: of the same UUID, established, and with
@@ -572,7 +575,11 @@ impl Desk {
         main.journal.series() == spare.journal.series()
             && matches!(spare.connection, Connection::Open { .. })
             && spare.session.phase() == Phase::Up
-            && spare.journal.unsent_len() == 0
+            && match spare.session.role() {
+                Role::Acceptor => spare.journal.unsent_len() == 0,
+                // Signs of life that were not begun are not missed.
+                Role::Initiator => !is_begun(spare),
+            }
     }
 
     /// The session goes on over the connection of its backup. What it had is closed without a word, and what
@@ -594,6 +601,7 @@ impl Desk {
             });
         }
         main.journal.drop_unsent();
+        spare.journal.drop_unsent();
         let was_up = main.session.disconnected(now, &mut main.journal);
         let (Session::Fixp(session), Session::Fixp(other)) = (&mut main.session, &mut spare.session)
         else {
@@ -619,4 +627,10 @@ impl Desk {
         self.go_on(now, primary, Step::Fixp(step), app);
         Some(link)
     }
+}
+
+/// Whether the socket has taken a message in part.
+fn is_begun(slot: &Slot) -> bool {
+    let unsent = slot.journal.unsent();
+    unsent.is_some_and(|unsent| unsent.started > 0)
 }

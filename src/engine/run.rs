@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::hours::Wall;
 use super::slot::Connection;
 use crate::session::{Cause, Text};
-use crate::time::Now;
+use crate::time::{Mono, Now};
 
 /// How long sessions may take to log out when the engine stops, beyond their own logout timeouts.
 const STOP_GRACE: Duration = Duration::from_secs(1);
@@ -124,7 +124,7 @@ impl Engine {
             self.link_timers.next_deadline(),
             self.desk.wall.as_ref().map(Wall::deadline),
         ];
-        let due = timers.into_iter().flatten().min();
+        let due = Mono::earliest(timers);
         due.map_or(longest, |due| due.since(now.mono).min(longest))
     }
 

@@ -290,23 +290,20 @@ impl Slot {
             Pairing::Primary {
                 doubt: Some(Doubt::Ended { give_up }),
                 ..
-            } => Some(give_up),
+            } if matches!(self.connection, Connection::Open { .. }) => Some(give_up),
             _ => None,
         };
         let pending = commands.of(self.pending).map(|pending| pending.deadline);
         let pending = pending.min();
         let hours = self.hours.as_ref().and_then(|hours| hours.deadline());
-        [
+        Mono::earliest([
             self.session.deadline(),
             connection,
             doubt,
             pending,
             self.hold_check,
             hours,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        ])
     }
 
     /// Whether a pending command has come to its end.

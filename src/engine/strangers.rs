@@ -10,7 +10,7 @@ use super::cycle::Taken;
 use super::link::{FirstLogon, Link, Owner};
 use super::net::{LinkId, ListenerId};
 use super::proxy::begins_like_header;
-use super::slot::Connection;
+use super::slot::{Connection, Slot};
 use crate::session::fix::Phase;
 use crate::session::{Cause, Fault, HeaderFault, TlsFault, begins_like_tls};
 use crate::time::Now;
@@ -265,8 +265,14 @@ impl Engine {
             }
             // Another connection of the same peer was first, or is on its way out: looked at again, for as
             // long as a Logon may take.
-            (None, Some(ConfigError::Twice(_))) => {
-                self.links[index].note(FirstLogon::Counted);
+            (None, Some(ConfigError::Twice(name))) => {
+                // Of one that stays, nothing will change.
+                let stays = |slot: &Slot| slot.name == *name && slot.guest.is_none() && !slot.leaving;
+                let logon = match self.desk.slots.iter().any(stays) {
+                    true => FirstLogon::Answered,
+                    false => FirstLogon::Counted,
+                };
+                self.links[index].note(logon);
                 return self.list(id);
             }
             (None, Some(error)) => {

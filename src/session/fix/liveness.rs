@@ -146,10 +146,7 @@ impl Pulse {
             return None;
         }
         let beat = (!self.is_probing()).then_some(self.spoke + self.heartbeat);
-        [Some(self.test_at()), self.dead_at(), beat]
-            .into_iter()
-            .flatten()
-            .min()
+        Mono::earliest([Some(self.test_at()), self.dead_at(), beat])
     }
 
     fn test_at(&self) -> Mono {
@@ -201,10 +198,7 @@ impl Session {
             State::Up(up) => {
                 let repeat = up.recovery.map(|recovery| recovery.repeat_at);
                 let quiet = self.quiet_deadline(up);
-                [up.pulse.deadline(), repeat, quiet, self.queue_due]
-                    .into_iter()
-                    .flatten()
-                    .min()
+                Mono::earliest([up.pulse.deadline(), repeat, quiet, self.queue_due])
             }
             State::Admitting(admitting) => admitting.awaited.map(|awaited| awaited.give_up),
             State::Down | State::Closing(_) => None,

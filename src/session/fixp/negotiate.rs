@@ -1,6 +1,7 @@
 //! A client's Negotiate(500), and what it is answered with.
 
 use super::letter::{Letter, LogonReject, Request, Response};
+use super::retransmit::Fetching;
 use super::{Asked, Fault, Session, State, Step, Unanswered, Unconfirmed, UuidRule, write_letter};
 use crate::session::{Cause, Full, Part, ResetCause, SeriesOutbox};
 use crate::time::Now;
@@ -99,6 +100,7 @@ impl Session {
             // A week has begun that nobody told us of. What is known of UUID 0 is of one that is over.
             self.client.tried_uuid = self.client.tried_uuid.max(out.series());
             out.begin_series(0, ResetCause::Negotiated, now.utc)?;
+            self.client.left = Fetching::default();
         }
         out.begin_series(asked.uuid, why, now.utc)?;
         self.client.renewal = None;

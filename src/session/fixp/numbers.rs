@@ -2,6 +2,7 @@
 //!
 //! Invariant: within a series a number only rises.
 
+use super::retransmit::Fetching;
 use super::sending::SEQ_MAX;
 use super::{Role, Session, State};
 use crate::session::{Refusal, ResetCause, SeriesOutbox};
@@ -67,7 +68,10 @@ impl Session {
         out.begin_series(0, beginning(why), now.utc)
             .map_err(Refusal::Full)?;
         match self.settings.role {
-            Role::Initiator => self.client.tried_uuid = self.client.tried_uuid.max(last),
+            Role::Initiator => {
+                self.client.tried_uuid = self.client.tried_uuid.max(last);
+                self.client.left = Fetching::default();
+            }
             Role::Acceptor => self.gateway.floor = self.gateway.floor.max(last),
         }
         Ok(())

@@ -143,6 +143,9 @@ impl Fetching {
                 beyond = Some(*one);
             }
         }
+        if self.earlier.is_none() {
+            self.next_earlier();
+        }
         beyond
     }
 
@@ -471,6 +474,10 @@ impl Session {
         };
         self.tally.note(fault);
         if self.settings.client.unserved == Unserved::Terminate {
+            if series != out.series() {
+                // Said with the Terminate, and not asked for again by ourselves.
+                fetching.next_earlier();
+            }
             return self.terminate_over(now, fault, 0, None, out);
         }
         self.advance(series, last + 1, out)?;
