@@ -5,7 +5,7 @@ use std::time::Duration;
 use pinfix::counters::ConnectionState;
 use pinfix::engine::{Engine, EngineConfig, FixpSessionConfig, Listen};
 use pinfix::journal::{Keeper, Location};
-use pinfix::session::{Cause, SessionId, Text};
+use pinfix::session::{SessionId, Text};
 use pinfix::time::{Mono, Now, Utc};
 
 use crate::orders;

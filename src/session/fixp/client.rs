@@ -23,6 +23,8 @@ pub(super) struct Client {
     /// The last Sequence on this connection that passed over what may be missing: the answer to a NotApplied,
     /// or the first on a backup that became the primary.
     pub(super) passed: Option<Passed>,
+    /// What was told as unconfirmed: it is not sent again, but may yet be told as not applied.
+    pub(super) doubted: Lost,
     /// Not told yet.
     pub(super) unconfirmed: Option<Unconfirmed>,
     pub(super) not_before: Option<Mono>,
@@ -41,6 +43,7 @@ impl Client {
             guard: Guard::new(settings.failed_logons_max),
             lost: Lost::default(),
             passed: None,
+            doubted: Lost::default(),
             unconfirmed: None,
             not_before: None,
             stamps_of_backup: 0,

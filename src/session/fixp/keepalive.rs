@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::letter::Letter;
-use super::{Fault, Session, State, Step, Up};
+use super::{Fault, Role, Session, State, Step, Up};
 use crate::session::{Full, SeriesOutbox};
 use crate::time::{Mono, Now};
 
@@ -164,6 +164,14 @@ impl Session {
             primary: !self.is_backup(),
             lapsed: Some(lapsed),
         };
+        if self.settings.role == Role::Initiator
+            && let State::Up(up) = &mut self.state
+            && std::mem::take(&mut up.taken_over)
+            && up.resending.is_none()
+        {
+            // The first on this connection: it passes over what was lost with the primary.
+            self.passes_over(now, out);
+        }
         self.say(now, &Letter::Sequence(sequence), out)?;
         if let State::Up(up) = &mut self.state {
             up.said.note(next.map_or(0, u64::from));

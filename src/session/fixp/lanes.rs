@@ -137,7 +137,7 @@ impl Session {
         self.gateway.last_request = self.gateway.last_request.max(backup.gateway.last_request);
         self.state = State::Up(Up {
             fetching: self.client.left.of_earlier(next),
-            taken_over: self.settings.role == Role::Acceptor,
+            taken_over: true,
             ..Up::new(pulse)
         });
         let speaks = self.settings.client.not_applied != OnNotApplied::Resend;

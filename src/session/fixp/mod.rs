@@ -252,8 +252,8 @@ struct Up {
     hole: bool,
     /// A gateway withholds its answer to a Terminate.
     terminating: bool,
-    /// A gateway goes on over what was the backup, and its client has not said a number there yet: what it
-    /// said before it knew is under way.
+    /// It goes on over what was the backup, and the client has not said a number there yet: what it said
+    /// before it knew is under way, and what was lost with the primary is not passed over.
     taken_over: bool,
 }
 

@@ -124,8 +124,8 @@ impl Session {
 
     /// The connection has ended. What was sent behind a message that was refused is refused as well, until our
     /// Sequence arrives, and each has a NotApplied of its own; what was lost with a primary that has failed
-    /// has one that answers our Sequence. Those that have not come will not, because at the next Establish
-    /// nothing is missing any more.
+    /// has one that answers our Sequence. Those that have not come will not, unless the Sequence did not
+    /// arrive: then the next Establish has them told, and that is told as well.
     pub(super) fn give_up_not_applied<O: SeriesOutbox>(&mut self, out: &O) {
         let series = out.series();
         let passed = self.client.passed.take();
@@ -134,13 +134,18 @@ impl Session {
         };
         let settled = self.client.settled.filter(|settled| settled.0 == series);
         let first = settled.map_or(1, |settled| settled.1);
-        let first = first.max(self.client.lost.last_of(series) + 1);
+        let told = [self.client.lost, self.client.doubted].map(|told| told.last_of(series));
+        let first = told
+            .into_iter()
+            .fold(first, |first, last| first.max(last + 1));
         let last = next - 1;
         if first <= last {
-            self.client.lost = Lost { series, last };
+            self.client.doubted = Lost { series, last };
+            let untold = self.client.unconfirmed;
+            let untold = untold.filter(|untold| untold.series == series);
             self.client.unconfirmed = Some(Unconfirmed {
                 series,
-                first,
+                first: untold.map_or(first, |untold| untold.first),
                 last,
             });
         }
@@ -206,7 +211,9 @@ impl Session {
         let sent_again = up
             .resending
             .is_some_and(|resending| resending.has_sent(first));
-        let resend = self.settings.client.not_applied == OnNotApplied::Resend && passed.is_none();
+        let resend = self.settings.client.not_applied == OnNotApplied::Resend
+            && passed.is_none()
+            && first > self.client.doubted.last_of(bound);
         let next = first.max(self.client.lost.last_of(bound) + 1);
         if resend && !sent_again {
             // What followed the message that was refused is refused as well: everything from there on.

@@ -223,6 +223,8 @@ impl Trader {
                 self.life()?.state = State::Left;
                 Ok(())
             }
+            // Under way when we said that we are leaving.
+            (State::Leaving, SEQUENCE | RETRANSMISSION) => Ok(()),
             (state, TERMINATE) => {
                 let (code, reason) = (letter.get_u16(64), letter.get_text(0, 48));
                 Err(format!("Terminate {code} in {state:?}: {reason}"))
